@@ -1,0 +1,1 @@
+"""Perform multi-agent debates, live."""

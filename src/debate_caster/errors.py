@@ -1,0 +1,137 @@
+"""The errors that we raise on purpose, split by who has to act.
+
+DebateCasterError
+├── ScenarioError      the author: a file can't become a show
+├── SetupError         the operator: settings, ports, keys, disk, usage
+├── ModelError         a peer: a model failed (``retryable`` says whether another try may help)
+├── BroadcastError     a peer: a broadcast target refused us or broke the protocol
+│   └── ProtocolError  what arrived is not a message of the protocol
+├── BudgetExhaustedError  the show's own limit: nothing more may be spent
+└── LogError           the log could not be read or written
+    └── FencedError    somebody else has written at that place: this writer must stop
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = [
+    "BroadcastError",
+    "BudgetExhaustedError",
+    "DebateCasterError",
+    "FencedError",
+    "LogError",
+    "ModelError",
+    "Problem",
+    "ProtocolError",
+    "ScenarioError",
+    "SetupError",
+]
+
+
+class DebateCasterError(Exception):
+    """Base class: catch this to catch everything we raise on purpose."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in one file; ``line`` and ``column`` count from 1, 0 where the place is not known."""
+
+    path: Path
+    line: int
+    column: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column}" if self.line else str(self.path)
+        return f"{place}: {self.key}: {self.message}" if self.key else f"{place}: {self.message}"
+
+
+class ScenarioError(DebateCasterError):
+    """Files can't become a show: their author has to act. Carries every problem found in one pass."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__(tuple(problems))
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join(str(problem) for problem in self.problems)
+
+
+class SetupError(DebateCasterError):
+    """The surroundings are not as needed: the operator has to act. ``cure`` says how."""
+
+    def __init__(self, problem: str, cure: str = "") -> None:
+        super().__init__(problem, cure)
+        self.problem, self.cure = problem, cure
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.cure}" if self.cure else self.problem
+
+
+class ModelError(DebateCasterError):
+    """A model call failed.
+
+    Attributes:
+        model: The name the scenario gives the model.
+        kind: A constant word for logs and metrics: ``connect``, ``rate_limited``, ``refused``, ``silent``, ``stalled``,
+            ``overlong``, ``cut``, ``truncated``, ``filtered``, ``malformed``, ``provider``.
+        retryable: Whether the same call may succeed when made again. Decided where the error is born.
+        retry_after_s: What the peer asked us to wait, in seconds, or None.
+    """
+
+    def __init__(
+        self, model: str, kind: str, detail: str, *, retryable: bool, retry_after_s: float | None = None
+    ) -> None:
+        super().__init__(model, kind, detail)
+        self.model, self.kind, self.detail = model, kind, detail
+        self.retryable, self.retry_after_s = retryable, retry_after_s
+
+    def __str__(self) -> str:
+        return f"model {self.model!r}: {self.kind}: {self.detail}"
+
+
+class BroadcastError(DebateCasterError):
+    """A broadcast target refused us, or went away for good."""
+
+    def __init__(self, target: str, detail: str) -> None:
+        super().__init__(target, detail)
+        self.target, self.detail = target, detail
+
+    def __str__(self) -> str:
+        return f"target {self.target}: {self.detail}"
+
+
+class ProtocolError(BroadcastError):
+    """What arrived is not a message of the protocol."""
+
+
+class BudgetExhaustedError(DebateCasterError):
+    """The show's limit does not cover the next call.
+
+    Attributes:
+        limit: Which limit: ``tokens``, ``money`` or ``minutes``.
+    """
+
+    def __init__(self, limit: str, detail: str) -> None:
+        super().__init__(limit, detail)
+        self.limit, self.detail = limit, detail
+
+    def __str__(self) -> str:
+        return f"budget for {self.limit} reached: {self.detail}"
+
+
+class LogError(DebateCasterError):
+    """The event log could not be read or written; nothing of the attempt was stored."""
+
+    def __init__(self, stream: str, detail: str) -> None:
+        super().__init__(stream, detail)
+        self.stream, self.detail = stream, detail
+
+    def __str__(self) -> str:
+        return f"log stream {self.stream!r}: {self.detail}"
+
+
+class FencedError(LogError):
+    """The stream's last sequence number is not the expected one: another writer is at work. Nothing was stored."""

@@ -1,0 +1,121 @@
+"""What an event log is, and the reference implementation in memory.
+
+A log knows nothing about events: it keeps lines of JSON text under sequence numbers. Who writes a stream owns the
+meaning; see ``show.events`` and ``stage.air``.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from debate_caster.errors import FencedError
+
+__all__ = ["EventLog", "MemoryEventLog", "Record", "StreamInfo"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event as stored: ``seq`` counts from 1 without a gap; ``body`` is a JSON object without its ``seq``."""
+
+    seq: int
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream at a glance: its name, its first event and its last sequence number."""
+
+    name: str
+    first: Record
+    last_seq: int
+
+
+class EventLog(Protocol):
+    """Append-only streams. Safe for any number of readers; ``expect`` lets exactly one writer win each place."""
+
+    async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
+        """Store ``bodies`` behind sequence number ``expect`` (0 for a new stream), all or none; return the last one's.
+
+        On return the events survive the death of the process (and, where the back-end says so, of the machine). When
+        cancelled while the write is under way, the events may or may not be stored: read before trying again.
+
+        Raises:
+            FencedError: The stream does not end at ``expect``, or has seen an ``epoch`` above this one.
+            LogError: The events could not be stored; none of them is.
+        """
+        ...
+
+    async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
+        """Return up to ``limit`` records above ``after`` in order; empty at the end and for an unknown stream."""
+        ...
+
+    async def last_seq(self, stream: str) -> int:
+        """Return the last sequence number, 0 for an unknown stream."""
+        ...
+
+    def tail(self, stream: str, after: int) -> AbstractAsyncContextManager[AsyncIterator[Record]]:
+        """Iterate over the records above ``after``: history, then live, no gap and no double; never ends by itself."""
+        ...
+
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        """Return the streams whose names start with ``prefix``, newest first by creation."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for writes under way and let go of the files. Appending afterwards raises ``LogError``."""
+        ...
+
+
+class MemoryEventLog:
+    """Keeps everything in this process's memory; for rehearsals and tests, and the oracle for the others."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, list[Record]] = {}
+        self._epochs: dict[str, int] = {}
+        self._grown = asyncio.Condition()
+
+    async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
+        records = self._streams.get(stream, [])
+        if len(records) != expect:
+            raise FencedError(stream, f"ends at {len(records)}, expected {expect}")
+        if epoch < self._epochs.get(stream, 0):
+            raise FencedError(stream, f"epoch {epoch} is over, {self._epochs[stream]} is writing")
+        if not bodies:
+            return expect
+        self._epochs[stream] = epoch
+        self._streams[stream] = records
+        records.extend(Record(expect + offset, body) for offset, body in enumerate(bodies, start=1))
+        async with self._grown:
+            self._grown.notify_all()
+        return expect + len(bodies)
+
+    async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
+        after = max(after, 0)
+        return self._streams.get(stream, [])[after : after + limit]
+
+    async def last_seq(self, stream: str) -> int:
+        return len(self._streams.get(stream, []))
+
+    @asynccontextmanager
+    async def tail(self, stream: str, after: int) -> AsyncIterator[AsyncIterator[Record]]:
+        yield self._follow(stream, after)
+
+    async def _follow(self, stream: str, after: int) -> AsyncIterator[Record]:
+        while True:
+            for record in await self.read(stream, after):
+                after = record.seq
+                yield record
+            async with self._grown:
+                await self._grown.wait_for(lambda: len(self._streams.get(stream, ())) > after)  # noqa: B023 - read now
+
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        return [
+            StreamInfo(name, records[0], len(records))
+            for name, records in reversed(self._streams.items())
+            if name.startswith(prefix)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held that needs letting go of."""

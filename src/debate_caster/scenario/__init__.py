@@ -1,0 +1,6 @@
+"""The script of a show: scenario, personas, formats and the rundown. Pure but for reading files."""
+
+from debate_caster.scenario.rundown import Phase, Rundown, Turn, plan
+from debate_caster.scenario.script import Scenario
+
+__all__ = ["Phase", "Rundown", "Scenario", "Turn", "plan"]

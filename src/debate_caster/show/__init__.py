@@ -1,0 +1,1 @@
+"""The performance: from rundown and models to a show log."""

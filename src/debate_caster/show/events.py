@@ -1,0 +1,342 @@
+"""The show log's events: every decision of a show, private to the caster.
+
+Past tense, one union, discriminated by ``type``. Writing is strict, reading ignores unknown fields, so that a newer
+writer does not break us. ``encode`` leaves ``seq`` out: the log adds it.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from debate_caster.errors import LogError
+from debate_caster.log import Record
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AgentCast",
+    "ChunkAired",
+    "ConnectionDown",
+    "ConnectionUp",
+    "HintAccepted",
+    "HintDeclined",
+    "HintExpired",
+    "HintOffered",
+    "HintTaken",
+    "HintUsed",
+    "MoneySpent",
+    "PhaseCast",
+    "PhaseStarted",
+    "ShowEnded",
+    "ShowEvent",
+    "ShowStarted",
+    "ThoughtNoted",
+    "ToolAnswered",
+    "ToolCalled",
+    "TurnEnded",
+    "TurnPrepared",
+    "TurnStarted",
+    "Usage",
+    "decode",
+    "encode",
+    "stream_of",
+]
+
+SCHEMA_VERSION = 1
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Event(_Value):
+    seq: int = Field(default=0, description="Place in the show's stream, from 1; 0 before it is stored.")
+    at: datetime
+
+
+class AgentCast(_Value):
+    """An agent as its show names it; ``side_title`` is for people."""
+
+    id: str
+    name: str
+    emoji: str
+    color: str
+    side: str | None = None
+    side_title: str = ""
+    stance: Literal["for", "against", "neutral"] = "neutral"
+    moderator: bool = False
+    style: str = ""
+    voice: dict[str, str | float] = {}
+    model: str = ""
+
+
+class PhaseCast(_Value):
+    key: str
+    title: str
+    turns: int
+
+
+class HintTaken(_Value):
+    """A hint as a prompt got it; ``name`` is what the viewer calls itself, maybe empty."""
+
+    id: str
+    viewer: str
+    name: str = ""
+    text: str
+
+
+class Usage(_Value):
+    """Tokens of a turn over all its attempts; ``estimated`` where a provider did not say."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: Decimal = Decimal(0)
+    estimated: bool = False
+    attempts: int = 0
+
+
+class ShowStarted(_Event):
+    type: Literal["show_started"] = "show_started"
+    schema_version: int = SCHEMA_VERSION
+    show: str
+    scenario: str
+    motion: str
+    title: str
+    language: str = "en"
+    format: str
+    format_title: str = ""
+    seed: int
+    agents: tuple[AgentCast, ...]
+    phases: tuple[PhaseCast, ...]
+    turns: int
+    hints_open: bool = True
+
+
+class PhaseStarted(_Event):
+    """``speaker`` is the agent of the phase's first turn."""
+
+    type: Literal["phase_started"] = "phase_started"
+    phase: int
+    key: str
+    title: str
+    speaker: str
+
+
+class TurnPrepared(_Event):
+    """The prompt is built and the model is being asked: the speaker is thinking, nothing is on air yet."""
+
+    type: Literal["turn_prepared"] = "turn_prepared"
+    turn: int
+    phase: int
+    speaker: str
+    hints: tuple[str, ...] = ()
+    prompt_digest: str
+    prompt_words: int
+
+
+class TurnStarted(_Event):
+    """The speaker is on air from here."""
+
+    type: Literal["turn_started"] = "turn_started"
+    turn: int
+    phase: int
+    speaker: str
+    side: str | None = None
+    role: str = ""
+    kind: str = "speech"
+    addresses: str = ""
+    max_words: int
+    hints: tuple[HintTaken, ...] = ()
+    prompt_digest: str = ""
+
+
+class ThoughtNoted(_Event):
+    type: Literal["thought_noted"] = "thought_noted"
+    turn: int
+    speaker: str
+    text: str
+
+
+class ToolCalled(_Event):
+    type: Literal["tool_called"] = "tool_called"
+    turn: int
+    speaker: str
+    call: str
+    name: str
+    arguments: str = ""
+
+
+class ToolAnswered(_Event):
+    type: Literal["tool_answered"] = "tool_answered"
+    turn: int
+    speaker: str
+    call: str
+    text: str
+
+
+class ChunkAired(_Event):
+    """``index`` counts from 0 in its turn; the turn's chunks joined are its speech, byte for byte."""
+
+    type: Literal["chunk_aired"] = "chunk_aired"
+    turn: int
+    index: int
+    speaker: str
+    text: str
+    due: float = Field(default=0.0, description="Planned instant on the show's monotonic clock, in seconds.")
+
+
+class TurnEnded(_Event):
+    """How a turn ended.
+
+    ``completed`` by the speaker, ``clipped`` at its limit, ``aborted`` with what was aired so far standing, or
+    ``skipped`` without a word.
+    """
+
+    type: Literal["turn_ended"] = "turn_ended"
+    turn: int
+    speaker: str
+    how: Literal["completed", "clipped", "aborted", "skipped"]
+    detail: str = ""
+    chunks: int = 0
+    words: int = 0
+    usage: Usage = Usage()
+    first_token_s: float | None = None
+    first_sentence_s: float | None = None
+
+
+class HintOffered(_Event):
+    """What arrived, before screening. ``viewer`` is an opaque id; ``source`` the target it came through."""
+
+    type: Literal["hint_offered"] = "hint_offered"
+    hint: str
+    viewer: str
+    name: str = ""
+    text: str
+    to: str = ""
+    source: str = ""
+
+
+class HintAccepted(_Event):
+    """``to`` is the agent or side it is for, empty for whoever speaks next; ``text`` is the cleaned text."""
+
+    type: Literal["hint_accepted"] = "hint_accepted"
+    hint: str
+    viewer: str
+    name: str = ""
+    text: str
+    to: str = ""
+
+
+class HintDeclined(_Event):
+    """``reason`` is one word: too_long, empty, duplicate, too_fast, filtered, unknown_addressee, closed, full."""
+
+    type: Literal["hint_declined"] = "hint_declined"
+    hint: str
+    viewer: str
+    reason: str
+
+
+class HintUsed(_Event):
+    type: Literal["hint_used"] = "hint_used"
+    hint: str
+    viewer: str
+    turn: int
+    speaker: str
+
+
+class HintExpired(_Event):
+    """``reason``: lifetime or show_ended."""
+
+    type: Literal["hint_expired"] = "hint_expired"
+    hint: str
+    viewer: str
+    reason: str
+
+
+class MoneySpent(_Event):
+    """One attempt of one model call, settled."""
+
+    type: Literal["money_spent"] = "money_spent"
+    turn: int
+    model: str
+    attempt: int
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal = Decimal(0)
+    estimated: bool = False
+    outcome: str = "completed"
+
+
+class ConnectionUp(_Event):
+    type: Literal["connection_up"] = "connection_up"
+    agent: str
+    target: str
+    room: str
+    dialect: str = ""
+    part: int = 1
+
+
+class ConnectionDown(_Event):
+    """``delivered`` counts chunks known to have arrived, ``sent`` those handed to a socket."""
+
+    type: Literal["connection_down"] = "connection_down"
+    agent: str
+    target: str
+    reason: str
+    sent: int = 0
+    delivered: int = 0
+    final: bool = False
+
+
+class ShowEnded(_Event):
+    type: Literal["show_ended"] = "show_ended"
+    why: Literal["completed", "budget", "interrupted", "failed"]
+    detail: str = ""
+
+
+ShowEvent = Annotated[
+    ShowStarted
+    | PhaseStarted
+    | TurnPrepared
+    | TurnStarted
+    | ThoughtNoted
+    | ToolCalled
+    | ToolAnswered
+    | ChunkAired
+    | TurnEnded
+    | HintOffered
+    | HintAccepted
+    | HintDeclined
+    | HintUsed
+    | HintExpired
+    | MoneySpent
+    | ConnectionUp
+    | ConnectionDown
+    | ShowEnded,
+    Field(discriminator="type"),
+]
+_adapter: TypeAdapter[ShowEvent] = TypeAdapter(ShowEvent)
+
+
+def encode(event: ShowEvent) -> str:
+    """Return the event as the log stores it: a JSON object without ``seq``."""
+    return event.model_dump_json(exclude={"seq"})
+
+
+def decode(record: Record) -> ShowEvent:
+    """Return the event of a log record, its ``seq`` filled in.
+
+    Raises:
+        LogError: The record is not an event of a show log.
+    """
+    try:
+        event = _adapter.validate_json(record.body)
+    except ValidationError as exc:
+        raise LogError("show", f"record {record.seq}: {exc.errors()[0]['msg']}") from exc
+    return event.model_copy(update={"seq": record.seq})
+
+
+def stream_of(show: str) -> str:
+    """Return the name of the show's log stream."""
+    return f"show/{show}"
