@@ -131,7 +131,7 @@ class _JumpingSelector(selectors.DefaultSelector):
         self.threads_at_work = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or self.threads_at_work:
+        if timeout is None or (timeout > 0 and self.threads_at_work):
             return super().select(None)  # only a socket or a thread can wake us: wait for it in real time
         ready = super().select(0)
         if not ready and timeout > 0:

@@ -1,0 +1,55 @@
+"""What holds for every test: no address but loopback, nothing global left behind, no quiet skips."""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Generator, Iterator
+
+import pytest
+import structlog
+
+
+def _refuse_other_addresses(event: str, args: tuple[object, ...]) -> None:
+    """Fail any attempt to reach a host that is not this machine's loopback; audit hooks see every socket."""
+    if event != "socket.connect":
+        return
+    address = args[1]
+    if not isinstance(address, tuple):
+        return  # a Unix socket, or a netlink one
+    host = str(address[0]).partition("%")[0]
+    try:
+        allowed = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        allowed = host in {"localhost", ""}
+    if not allowed:
+        raise PermissionError(f"a test tried to reach {host}: only loopback is allowed")
+
+
+sys.addaudithook(_refuse_other_addresses)
+
+
+@pytest.fixture(autouse=True)
+def structlog_as_it_was() -> Iterator[None]:
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+    yield
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith("DEBATE_CASTER_") and name != "DEBATE_CASTER_TESTS_MAY_NOT_SKIP":
+            monkeypatch.delenv(name)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and os.environ.get("DEBATE_CASTER_TESTS_MAY_NOT_SKIP") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and here nothing may be: {report.longrepr}"
+    return report
