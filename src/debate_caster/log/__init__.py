@@ -1,5 +1,6 @@
 """The spine: append-only streams of events, kept on disk."""
 
-from debate_caster.log.event_log import EventLog, MemoryEventLog, Record
+from debate_caster.log.event_log import EventLog, MemoryEventLog, Record, StreamInfo
+from debate_caster.log.sqlite import SqliteEventLog
 
-__all__ = ["EventLog", "MemoryEventLog", "Record"]
+__all__ = ["EventLog", "MemoryEventLog", "Record", "SqliteEventLog", "StreamInfo"]

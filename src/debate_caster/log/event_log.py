@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
-from debate_caster.errors import FencedError
+from debate_caster.errors import FencedError, LogError
 
 __all__ = ["EventLog", "MemoryEventLog", "Record", "StreamInfo"]
 
@@ -43,7 +43,7 @@ class EventLog(Protocol):
 
         Raises:
             FencedError: The stream does not end at ``expect``, or has seen an ``epoch`` above this one.
-            LogError: The events could not be stored; none of them is.
+            LogError: The events could not be stored (a lone surrogate has no UTF-8, either); none of them is.
         """
         ...
 
@@ -75,8 +75,11 @@ class MemoryEventLog:
         self._streams: dict[str, list[Record]] = {}
         self._epochs: dict[str, int] = {}
         self._grown = asyncio.Condition()
+        self._closed = False
 
     async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
+        if self._closed:
+            raise LogError(stream, "the log is closed")
         records = self._streams.get(stream, [])
         if len(records) != expect:
             raise FencedError(stream, f"ends at {len(records)}, expected {expect}")
@@ -84,6 +87,11 @@ class MemoryEventLog:
             raise FencedError(stream, f"epoch {epoch} is over, {self._epochs[stream]} is writing")
         if not bodies:
             return expect
+        try:
+            for body in bodies:
+                body.encode()
+        except UnicodeEncodeError as exc:
+            raise LogError(stream, f"not storable as UTF-8: {exc.reason}") from exc
         self._epochs[stream] = epoch
         self._streams[stream] = records
         records.extend(Record(expect + offset, body) for offset, body in enumerate(bodies, start=1))
@@ -93,7 +101,7 @@ class MemoryEventLog:
 
     async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
         after = max(after, 0)
-        return self._streams.get(stream, [])[after : after + limit]
+        return self._streams.get(stream, [])[after : after + max(limit, 0)]
 
     async def last_seq(self, stream: str) -> int:
         return len(self._streams.get(stream, []))
@@ -118,4 +126,4 @@ class MemoryEventLog:
         ]
 
     async def close(self) -> None:
-        """Nothing is held that needs letting go of."""
+        self._closed = True

@@ -1,0 +1,311 @@
+import asyncio
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+
+import pytest
+
+from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.errors import LogError
+from debate_caster.log import EventLog, SqliteEventLog
+from tests.log.conformance import EventLogConformance
+
+
+@asynccontextmanager
+async def sqlite_log() -> AsyncIterator[EventLog]:
+    with tempfile.TemporaryDirectory() as folder:
+        log = SqliteEventLog(Path(folder) / "events.sqlite")
+        try:
+            yield log
+        finally:
+            await log.close()
+
+
+class TestSqliteEventLog(EventLogConformance):
+    def open_log(self) -> AbstractAsyncContextManager[EventLog]:
+        return sqlite_log()
+
+
+async def test_no_file_is_made_before_something_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "data" / "events.sqlite"
+    log = SqliteEventLog(path)
+
+    assert await log.read("a", 0) == []
+    assert await log.streams() == []
+    assert not path.parent.exists()
+    await log.append("a", ["1"], expect=0)
+    assert path.exists()
+    await log.close()
+
+
+async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    await log.append("a", ["1", "2"], expect=0, epoch=3)
+    await log.close()
+
+    log = SqliteEventLog(path)
+    assert [record.body for record in await log.read("a", 0)] == ["1", "2"]
+    with pytest.raises(LogError, match="epoch 2 is over"):
+        await log.append("a", ["3"], expect=2, epoch=2)
+    await log.close()
+
+
+async def test_commits_wait_for_the_disk(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    await log.append("a", ["1"], expect=0)
+
+    assert log._writer is not None
+    assert log._writer.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert log._writer.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    await log.close()
+
+
+async def test_a_tail_sees_what_another_process_writes(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    ours, theirs = SqliteEventLog(path, poll_interval_s=0.02), SqliteEventLog(path)
+    async with ours.tail("a", 0) as records:
+        await theirs.append("a", ["1"], expect=0)
+        assert (await anext(records)).body == "1"
+        await ours.append("b", ["x"], expect=0)  # from here on we have a connection that can tell
+        await theirs.append("a", ["2"], expect=1)
+        assert (await anext(records)).body == "2"
+
+    await ours.close()
+    await theirs.close()
+
+
+async def test_of_two_processes_one_wins_each_place(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    logs = [SqliteEventLog(path) for _ in range(3)]
+    won = 0
+    for place in range(10):
+        results = await asyncio.gather(
+            *(log.append("a", [str(place)], expect=place) for log in logs), return_exceptions=True
+        )
+        won += sum(result == place + 1 for result in results)
+
+    assert won == 10
+    assert await logs[0].last_seq("a") == 10
+    for log in logs:
+        await log.close()
+
+
+async def test_closing_waits_for_writes_under_way(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    writing = [asyncio.ensure_future(log.append(f"s{number}", ["1"], expect=0)) for number in range(20)]
+    await asyncio.sleep(0)
+    await log.close()
+
+    assert await asyncio.gather(*writing) == [1] * 20
+
+
+async def test_closing_ends_the_tails_that_wait(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    async with log.tail("a", 0) as records:
+        waiting = asyncio.ensure_future(anext(records))
+        await asyncio.sleep(0.01)
+        await log.close()
+        with pytest.raises(LogError, match="closed"):
+            await waiting
+
+
+async def test_many_appends_at_once_share_a_commit(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    await log.append("warm", ["up"], expect=0)
+    assert log._writer is not None
+    commits: list[str] = []
+    log._writer.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
+
+    await asyncio.gather(*(log.append(f"s{number}", ["1"], expect=0) for number in range(50)))
+
+    assert len(commits) < 25
+    assert len(await log.streams("s")) == 50
+    await log.close()
+
+
+async def test_listing_streams_does_not_read_the_logs(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    for number in range(5):
+        await log.append(f"air/{number}", ["x"] * 400, expect=0)
+    await log.streams()  # this reader has its connection now
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    for connection in log._connections:
+        connection.set_progress_handler(step, 1)
+    assert len(await log.streams("air/")) == 5
+
+    assert 0 < steps < 300
+    await log.close()
+
+
+async def test_a_locked_file_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    await log.append("a", ["1"], expect=0)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.ensure_future(log.append("a", ["2"], expect=1))
+    await asyncio.sleep(0.1)
+    assert not writing.done()
+    assert await log.read("a", 0), "readers do not wait for a writer"
+    other.execute("ROLLBACK")
+
+    assert await writing == 2
+    other.close()
+    await log.close()
+
+
+async def test_a_file_that_stays_locked_is_reported_with_the_cure(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    await log.append("a", ["1"], expect=0)
+    assert log._writer is not None
+    log._writer.execute("PRAGMA busy_timeout = 20")
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    with pytest.raises(LogError, match=r"events\.sqlite: another program holds it locked"):
+        await log.append("a", ["2"], expect=1)
+    other.execute("ROLLBACK")
+    other.close()
+    assert await log.append("a", ["2"], expect=1) == 2
+    await log.close()
+
+
+async def test_a_full_disk_is_reported_and_the_log_goes_on_after_space_is_back(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    await log.append("a", ["1"], expect=0)
+    assert log._writer is not None
+    (pages,) = log._writer.execute("PRAGMA page_count").fetchone()
+    log._writer.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(LogError, match="disk is full: free some space"):
+        await log.append("a", ["x" * 100_000], expect=1)
+    assert await log.last_seq("a") == 1
+    log._writer.execute("PRAGMA max_page_count = 1000000")
+
+    assert await log.append("a", ["x" * 100_000], expect=1) == 2
+    await log.close()
+
+
+@pytest.mark.parametrize(
+    "content", [b"this is a text file, and rather a long one at that" * 40, b"SQLite format 3\0junk"]
+)
+async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "events.sqlite"
+    path.write_bytes(content)
+    log = SqliteEventLog(path)
+
+    with pytest.raises(LogError, match=r"events\.sqlite: it is (not a SQLite database|damaged)"):
+        await log.append("a", ["1"], expect=0)
+
+    assert path.read_bytes() == content
+    await log.close()
+
+
+async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "theirs.sqlite"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE notes (text)")
+    other.commit()
+    other.close()
+    log = SqliteEventLog(path)
+
+    with pytest.raises(LogError, match="another program's database"):
+        await log.append("a", ["1"], expect=0)
+    await log.close()
+
+
+async def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = SqliteEventLog(path)
+    await log.append("a", ["1"], expect=0)
+    await log.close()
+    newer = sqlite3.connect(path)
+    newer.execute("PRAGMA user_version = 99")
+    newer.close()
+    log = SqliteEventLog(path)
+
+    with pytest.raises(LogError, match="newer debate-caster"):
+        await log.append("a", ["2"], expect=1)
+    with pytest.raises(LogError, match="newer debate-caster"):
+        await log.read("a", 0)
+    await log.close()
+
+
+async def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    log = SqliteEventLog(tmp_path / "file" / "events.sqlite")
+
+    with pytest.raises(LogError, match="its folder can't be used"):
+        await log.append("a", ["1"], expect=0)
+    await log.close()
+
+
+async def test_a_read_only_file_is_reported_with_the_cure(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    await log.append("a", ["1"], expect=0)
+    assert log._writer is not None
+    log._writer.execute("PRAGMA query_only = 1")  # what the file system would say, for any user
+
+    with pytest.raises(LogError, match="it is read-only: give this user the right"):
+        await log.append("a", ["2"], expect=1)
+    await log.close()
+
+
+def test_it_serves_a_virtual_clock_too(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> list[str]:
+        log = SqliteEventLog(tmp_path / "events.sqlite")
+
+        async def write() -> None:
+            for number in range(3):
+                await clock.sleep(60)
+                await log.append("a", [f"{clock.monotonic():.0f}"], expect=number)
+
+        async with asyncio.TaskGroup() as tasks, log.tail("a", 0) as records:
+            tasks.create_task(write())
+            bodies = [(await anext(records)).body for _ in range(3)]
+        await log.close()
+        return bodies
+
+    assert run_virtual(main) == ["60", "120", "180"]
+
+
+def test_a_writer_killed_at_any_point_has_lost_nothing_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    acknowledged = 0
+    for patience_s in (0.0, 0.01, 0.05, 0.12, 0.2):
+        writer = Popen([sys.executable, Path(__file__).with_name("writer.py"), path, "air/x"], stdout=PIPE)
+        assert writer.stdout is not None
+        lines = [writer.stdout.readline()]
+        time.sleep(patience_s)
+        writer.send_signal(signal.SIGKILL)
+        lines += writer.stdout.read().splitlines()
+        writer.wait()
+        writer.stdout.close()
+        said = [int(line) for line in lines if line.strip()]
+        assert said[0] > acknowledged
+        acknowledged = said[-1]
+
+        connection = sqlite3.connect(path)
+        stored = [row[0] for row in connection.execute("SELECT seq FROM events ORDER BY seq")]
+        (last_seq,) = connection.execute("SELECT last_seq FROM streams").fetchone()
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        connection.close()
+        assert stored == list(range(1, len(stored) + 1))
+        assert last_seq == len(stored) >= acknowledged
