@@ -1,0 +1,28 @@
+/** Times for people. All values are milliseconds. */
+
+const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** `4:07`, or `1:04:07` from an hour on. */
+export function clockFace(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const parts = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
+  if (parts[0] === 0) parts.shift();
+  return parts.map((part, place) => (place === 0 ? String(part) : String(part).padStart(2, "0"))).join(":");
+}
+
+/** `12 minutes ago`. */
+export function ago(then, now) {
+  const seconds = Math.min(0, (then - now) / 1000);
+  if (seconds > -45) return "just now";
+  if (seconds > -3600) return RELATIVE.format(Math.round(seconds / 60), "minute");
+  if (seconds > -86_400) return RELATIVE.format(Math.round(seconds / 3600), "hour");
+  return RELATIVE.format(Math.round(seconds / 86_400), "day");
+}
+
+/** `42 s`, `12 min` or `1 h 5 min`. */
+export function length(milliseconds) {
+  const minutes = Math.round(milliseconds / 60_000);
+  if (minutes < 1) return `${Math.max(0, Math.round(milliseconds / 1000))} s`;
+  if (minutes < 60) return `${minutes} min`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

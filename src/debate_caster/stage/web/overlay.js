@@ -1,0 +1,97 @@
+/**
+ * Captions for OBS and the like: `/overlay/{show}?layout=lower-third|split|captions&scale=1.5`. Shows who speaks and the
+ * end of what they say; everything else is transparent.
+ */
+
+import { isSided, sideTitle } from "/static/cast.js";
+import { clockFace } from "/static/durations.js";
+import { element, mark, portrait, reconcile, say } from "/static/elements.js";
+import { createEventStream } from "/static/event-stream.js";
+import { ShowState } from "/static/show-state.js";
+
+const LAYOUTS = ["lower-third", "split", "captions"];
+/** More of a speech than this, in characters, can't be seen at once in any layout. */
+const VISIBLE = 900;
+
+const $ = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const layout = LAYOUTS.includes(query.get("layout")) ? query.get("layout") : "lower-third";
+const scale = Number(query.get("scale"));
+const state = new ShowState();
+const stream = createEventStream({ show: decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "") });
+let ahead = null;
+let scheduled = false;
+
+mark($("overlay"), "data-layout", layout);
+if (scale >= 0.25 && scale <= 8) document.documentElement.style.setProperty("--scale", String(scale));
+
+stream.on("hello", (hello) => {
+  state.greet(hello.show);
+  state.head = hello.head ?? 0;
+});
+stream.on("reset", () => state.reset());
+stream.on("*", (event) => {
+  if (Number.isInteger(event.seq)) {
+    state.apply(event);
+    const at = Date.parse(event.at);
+    if (state.seq > state.head && !Number.isNaN(at)) ahead = Math.max(ahead ?? -Infinity, at - Date.now());
+  }
+  if (scheduled) return;
+  scheduled = true;
+  setTimeout(draw, 30); // OBS may throttle animation frames of a hidden source
+});
+
+/** The speeches to caption: the one on air, or the last one; in a split, one of each side. */
+function shown() {
+  const heard = state.speeches.filter((speech) => speech.chunks.length > 0);
+  const latest = state.current?.chunks.length ? state.current : heard.at(-1);
+  if (layout !== "split" || !isSided(state)) return latest ? [{ agent: state.agent(latest.speaker), speech: latest }] : [];
+  return ["for", "against"].flatMap((stance) => {
+    const speech = heard.findLast((one) => state.agent(one.speaker).stance === stance);
+    const agent = speech ? state.agent(speech.speaker) : [...state.agents.values()].find((one) => one.stance === stance);
+    return agent ? [{ agent, speech }] : [];
+  });
+}
+
+function draw() {
+  scheduled = false;
+  if (!state.caughtUp) return;
+  state.touched.clear();
+  say($("motion"), state.motion || state.title);
+  if (state.language) mark($("captions"), "lang", state.language);
+  $("title").hidden = state.ended !== null || $("motion").textContent === "";
+  say($("phase"), String(state.phase?.title ?? ""));
+  drawClock();
+  reconcile($("captions"), state.ended ? [] : shown(), {
+    key: ({ agent }) => agent.id,
+    make: ({ agent }) =>
+      element(
+        "section",
+        { class: "caption", "data-stance": agent.stance },
+        element("p", { class: "who" }, portrait(agent), element("bdi", {}, agent.name), element("small", { dir: "auto" }, sideTitle(agent))),
+        element("div", { class: "said" }, element("p", { dir: "auto" })),
+      ),
+    update: (caption, { agent, speech }) => {
+      mark(caption, "data-live", state.current?.speaker === agent.id ? "" : null);
+      const text = speech ? speech.chunks.map((chunk) => chunk.text).join("") : "";
+      say(caption.querySelector(".said p"), tail(text.trimEnd()));
+    },
+  });
+}
+
+/** The end of a text, from the beginning of a word. */
+function tail(text) {
+  if (text.length <= VISIBLE) return text;
+  const rest = text.slice(-VISIBLE);
+  const space = rest.search(/\s/u);
+  return space < 0 ? rest : rest.slice(space + 1);
+}
+
+function drawClock() {
+  const { startedAt, lastAt, kind } = state;
+  if (startedAt === null) return;
+  const now = kind === "replay" ? (lastAt ?? startedAt) : Math.max(Date.now() + (ahead ?? 0), lastAt ?? 0);
+  say($("clock"), clockFace(now - startedAt));
+}
+
+setInterval(drawClock, 1000);

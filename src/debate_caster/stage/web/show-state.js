@@ -1,0 +1,303 @@
+/**
+ * What a viewer knows about a show: a fold of its public events (docs/protocol.md, section 3). No page, no network.
+ *
+ * Rooms have connections of their own, so events of different speakers may arrive in an order that never was: a speech
+ * exists as soon as anything is heard of it, and its chunks and its place among the others follow from its numbers.
+ */
+
+const COLOR = /^#[0-9a-f]{6}$/i;
+/** For agents that bring no usable colour: told apart by people with any colour vision, legible on dark and light. */
+const PALETTE = ["#4c8dff", "#e8833a", "#2fa58a", "#b877e0", "#d6a419", "#e0607e", "#5aa9c9", "#8b9a46"];
+/** Side names of third-party agents, which do not say what their side stands for. */
+const USUAL_SIDES = {
+  for: ["for", "pro", "proposition", "government", "affirmative", "yes"],
+  against: ["against", "con", "contra", "opposition", "negative", "no"],
+};
+/** Chunks of a room without turns belong to one speech unless so much time lies between them. */
+const NEW_SPEECH_AFTER_MS = 60_000;
+
+export class ShowState {
+  constructor() {
+    this.reset();
+  }
+
+  reset() {
+    this.id = "";
+    this.title = "";
+    this.motion = "";
+    this.language = "";
+    this.format = "";
+    this.kind = "live";
+    this.agents = new Map();
+    this.phases = [];
+    this.phase = null;
+    this.turns = 0;
+    this.hintsOpen = false;
+    this.hintLength = null;
+    this.speeches = [];
+    this.prepared = null;
+    this.startedAt = null;
+    this.lastAt = null;
+    this.ended = null;
+    this.head = 0;
+    this.seq = 0;
+    this.touched = new Set();
+    this.speechOf = new Map();
+  }
+
+  /** The stage's summary of the show; what the events say later counts more. */
+  greet(summary) {
+    if (!summary) return;
+    this.describe(summary);
+    this.id = summary.id ?? this.id;
+    this.kind = summary.state === "replay" ? "replay" : "live";
+    this.startedAt ??= instant(summary.started_at);
+    for (const agent of summary.agents ?? []) this.meet(agent, { room: agent.room, state: agent.state });
+    if (summary.state === "ended" && this.ended === null) {
+      this.ended = { why: summary.why ?? "", detail: "", at: instant(summary.ended_at) };
+    }
+  }
+
+  apply(event) {
+    if (Number.isInteger(event.seq)) this.seq = event.seq;
+    const at = instant(event.at);
+    if (at !== null && (this.lastAt === null || at > this.lastAt)) this.lastAt = at;
+    this[`on_${event.type}`]?.(event, at);
+  }
+
+  /** Everything up to the end of what was on air when we came in is here. */
+  get caughtUp() {
+    return this.seq >= this.head;
+  }
+
+  /** The speech on air: the latest one that has begun and not ended. */
+  get current() {
+    for (let place = this.speeches.length - 1; place >= 0; place -= 1) {
+      const speech = this.speeches[place];
+      if (speech.ended || this.ended) return null;
+      if (speech.begun) return speech;
+    }
+    return null;
+  }
+
+  /** The turn whose speaker is thinking, or null. */
+  get thinking() {
+    return this.prepared && !this.ended ? this.prepared : null;
+  }
+
+  /** Turns that have begun, counted as people count: 0 before the first. */
+  get turnNumber() {
+    return this.speeches.reduce((most, speech) => (speech.begun && speech.turn !== null ? Math.max(most, speech.turn + 1) : most), 0);
+  }
+
+  agent(id) {
+    return this.agents.get(id) ?? this.meet({ id });
+  }
+
+  on_show_started(event, at) {
+    this.describe(event);
+    this.id = event.show ?? this.id;
+    this.startedAt = at ?? this.startedAt;
+    for (const agent of event.agents ?? []) this.meet(agent);
+  }
+
+  on_room_opened(event, at) {
+    this.startedAt ??= at;
+    if (!this.title && event.title) this.title = event.title;
+    const agent = typeof event.agent === "object" ? event.agent : { id: event.agent };
+    this.meet(agent ?? { id: event.room }, { room: event.room, state: "live" });
+  }
+
+  on_room_reconnecting(event) {
+    this.roomBecomes(event, "reconnecting");
+  }
+
+  on_room_resumed(event) {
+    this.roomBecomes(event, "live");
+  }
+
+  on_room_closed(event) {
+    this.roomBecomes(event, "closed");
+    const current = this.current;
+    if (current && current.turn === null && this.agents.get(current.speaker)?.room === event.room) {
+      current.ended = { how: "completed", words: null };
+      this.touched.add(current);
+    }
+  }
+
+  on_phase_started(event) {
+    this.phase = { index: event.phase ?? 0, key: event.key ?? "", title: event.title ?? "" };
+  }
+
+  on_turn_prepared(event) {
+    const speech = this.speechOf.get(keyOf(event.turn, event.speaker));
+    if (speech?.begun) return;
+    this.prepared = { turn: event.turn, speaker: event.speaker };
+  }
+
+  on_turn_started(event, at) {
+    const speech = this.speech(event.turn, event.speaker);
+    speech.begun = true;
+    speech.startedAt = at;
+    speech.phase = event.phase ?? speech.phase;
+    speech.role = event.role ?? "";
+    speech.kind = event.kind ?? "";
+    speech.addresses = event.addresses ?? "";
+    for (const hint of event.hints ?? []) addHint(speech, hint);
+    if (this.prepared && this.prepared.turn < event.turn) this.prepared = null;
+    this.touched.add(speech);
+  }
+
+  on_chunk_aired(event, at) {
+    const turn = Number.isInteger(event.turn) ? event.turn : null;
+    const speech = turn === null ? this.looseSpeech(event, at) : this.speech(turn, event.speaker);
+    const index = turn !== null && Number.isInteger(event.index) ? event.index : speech.chunks.length;
+    let place = speech.chunks.length;
+    while (place > 0 && speech.chunks[place - 1].index > index) place -= 1;
+    if (place > 0 && speech.chunks[place - 1].index === index) return;
+    let text = String(event.text ?? "");
+    // Agents that know no turns send line by line, without the white space that would part the lines.
+    if (turn === null && place > 0 && !/\s$/u.test(speech.chunks[place - 1].text) && !/^\s/u.test(text)) text = ` ${text}`;
+    speech.chunks.splice(place, 0, { index, text, seq: event.seq });
+    speech.begun = true;
+    speech.heardAt = at;
+    speech.startedAt ??= at;
+    if (this.prepared?.turn === turn) this.prepared = null;
+    this.touched.add(speech);
+  }
+
+  on_turn_ended(event) {
+    const speech = this.speech(event.turn, event.speaker);
+    speech.ended = { how: event.how ?? "completed", words: event.words ?? null };
+    if (this.prepared?.turn === event.turn) this.prepared = null;
+    this.touched.add(speech);
+  }
+
+  on_hint_used(event) {
+    const speech = this.speech(event.turn, event.speaker);
+    addHint(speech, { id: event.hint, name: event.name, text: event.text });
+    this.touched.add(speech);
+  }
+
+  on_thought_noted(event) {
+    this.note(event, { kind: "thought", text: String(event.text ?? "") });
+  }
+
+  on_tool_called(event) {
+    this.note(event, { kind: "tool", title: String(event.name ?? "tool"), text: String(event.arguments ?? "") });
+  }
+
+  on_tool_answered(event) {
+    this.note(event, { kind: "answer", text: String(event.text ?? "") });
+  }
+
+  on_show_ended(event, at) {
+    this.ended = { why: event.why ?? "", detail: event.detail ?? "", at };
+    this.prepared = null;
+    for (const agent of this.agents.values()) agent.state = "closed";
+    for (const speech of this.speeches) if (!speech.ended) this.touched.add(speech);
+  }
+
+  describe(source) {
+    for (const key of ["title", "motion", "language"]) if (source[key]) this[key] = String(source[key]);
+    this.format = String(source.format_title || source.format || this.format);
+    if (Array.isArray(source.phases) && source.phases.length) this.phases = source.phases;
+    if (Number.isInteger(source.turns)) this.turns = source.turns;
+    if (typeof source.hints_open === "boolean") this.hintsOpen = source.hints_open;
+    if (Number.isInteger(source.max_hint_chars)) this.hintLength = source.max_hint_chars;
+  }
+
+  meet(agent, more = {}) {
+    const id = String(agent.id ?? "");
+    const known = this.agents.get(id);
+    const merged = { ...known };
+    for (const [key, value] of Object.entries({ ...agent, ...more })) {
+      if (value !== null && value !== undefined && value !== "") merged[key] = value;
+    }
+    merged.id = id;
+    merged.name = String(merged.name ?? id);
+    merged.emoji = String(merged.emoji ?? "");
+    merged.side = merged.side ? String(merged.side) : "";
+    merged.color = COLOR.test(merged.color ?? "") ? merged.color : PALETTE[(known?.place ?? this.agents.size) % PALETTE.length];
+    merged.place = known?.place ?? this.agents.size;
+    merged.stance = stanceOf(merged);
+    this.agents.set(id, merged);
+    return merged;
+  }
+
+  roomBecomes(event, state) {
+    const id = typeof event.agent === "object" ? event.agent?.id : event.agent;
+    const agent = this.agents.get(id) ?? [...this.agents.values()].find(({ room }) => room === event.room);
+    if (agent) agent.state = state;
+  }
+
+  note(event, note) {
+    const speech = this.speech(event.turn, event.speaker);
+    speech.notes.push(note);
+    this.touched.add(speech);
+  }
+
+  speech(turn, speaker) {
+    const key = keyOf(turn, speaker);
+    const known = this.speechOf.get(key);
+    if (known) return known;
+    const speech = newSpeech(key, turn, speaker);
+    let place = this.speeches.length;
+    while (place > 0 && this.speeches[place - 1].turn !== null && this.speeches[place - 1].turn > turn) place -= 1;
+    this.speeches.splice(place, 0, speech);
+    this.speechOf.set(key, speech);
+    return speech;
+  }
+
+  looseSpeech(event, at) {
+    const last = this.speeches.at(-1);
+    const follows = last && last.turn === null && last.speaker === event.speaker && !last.ended;
+    if (follows && !(at - last.heardAt > NEW_SPEECH_AFTER_MS)) return last;
+    if (last && last.turn === null && !last.ended) {
+      last.ended = { how: "completed", words: null };
+      this.touched.add(last);
+    }
+    const speech = newSpeech(`s${event.seq}`, null, event.speaker);
+    this.speeches.push(speech);
+    return speech;
+  }
+}
+
+function newSpeech(key, turn, speaker) {
+  return {
+    key,
+    turn,
+    speaker: String(speaker ?? ""),
+    phase: null,
+    role: "",
+    kind: "",
+    addresses: "",
+    hints: [],
+    notes: [],
+    chunks: [],
+    begun: false,
+    ended: null,
+    startedAt: null,
+    heardAt: null,
+  };
+}
+
+function keyOf(turn, speaker) {
+  return `${turn}:${speaker}`;
+}
+
+function addHint(speech, { id, name, text }) {
+  if (!speech.hints.some((hint) => hint.id === id)) speech.hints.push({ id, name: String(name ?? ""), text: String(text ?? "") });
+}
+
+function instant(text) {
+  const milliseconds = Date.parse(text ?? "");
+  return Number.isNaN(milliseconds) ? null : milliseconds;
+}
+
+function stanceOf(agent) {
+  if (agent.moderator) return "neutral";
+  if (agent.stance === "for" || agent.stance === "against") return agent.stance;
+  const side = agent.side.toLowerCase();
+  return Object.keys(USUAL_SIDES).find((stance) => USUAL_SIDES[stance].includes(side)) ?? "neutral";
+}

@@ -1,0 +1,200 @@
+/** The speeches on the page, and staying at the live end of them while the reader wants to. */
+
+import { bars, isSided, sideTitle } from "/static/cast.js";
+import { element, mark, portrait, say } from "/static/elements.js";
+
+/** As near to the end as this, in CSS pixels, counts as being there. */
+const NEAR_END = 60;
+const HOW = { clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn." };
+
+export class SpeechList {
+  #pane;
+  #list;
+  #drawn = new Map();
+  #state;
+
+  constructor(pane, list, state) {
+    this.#pane = pane;
+    this.#list = list;
+    this.#state = state;
+  }
+
+  clear() {
+    this.#drawn.clear();
+    this.#list.replaceChildren();
+  }
+
+  /** Draw what has changed. Text that is there is never touched: it grows by its chunks. */
+  draw() {
+    const state = this.#state;
+    this.#list.classList.toggle("sided", isSided(state));
+    if (state.language) mark(this.#list, "lang", state.language);
+    for (const speech of state.touched) this.#drawOne(speech);
+    state.touched.clear();
+    const live = state.current;
+    for (const [speech, drawn] of this.#drawn) mark(drawn.item, "data-live", speech === live ? "" : null);
+  }
+
+  itemOf(speech) {
+    return this.#drawn.get(speech)?.item ?? null;
+  }
+
+  #drawOne(speech) {
+    if (!speech.begun && !speech.ended && speech.hints.length + speech.notes.length === 0) return;
+    let drawn = this.#drawn.get(speech);
+    if (!drawn) {
+      drawn = this.#make(speech);
+      this.#drawn.set(speech, drawn);
+      this.#place(speech, drawn.item);
+    }
+    this.#describe(speech, drawn);
+    speech.chunks.forEach((chunk, place) => {
+      const there = drawn.words.children[place];
+      if (there?.dataset.index === String(chunk.index)) return;
+      drawn.words.insertBefore(element("span", { "data-index": chunk.index, "data-seq": chunk.seq }, chunk.text), there ?? null);
+    });
+    drawn.words.hidden = speech.chunks.length === 0;
+    for (const hint of speech.hints.slice(drawn.answers.childElementCount)) {
+      const name = hint.name ? element("bdi", {}, hint.name) : "a viewer";
+      drawn.answers.append(element("li", {}, "Answers a hint by ", element("strong", {}, name), ": ", element("q", { dir: "auto" }, hint.text)));
+    }
+    drawn.answers.hidden = speech.hints.length === 0;
+    this.#note(speech, drawn);
+    const ending = speech.ended ? (HOW[speech.ended.how] ?? "") : "";
+    say(drawn.end, ending);
+    drawn.end.hidden = ending === "";
+  }
+
+  #make(speech) {
+    const drawn = {
+      portrait: null,
+      look: "",
+      head: element("header", { class: "turn-head" }),
+      answers: element("ul", { class: "answers", "aria-label": "Hints answered" }),
+      notes: null,
+      words: element("p", { class: "words", dir: "auto" }),
+      end: element("p", { class: "turn-end" }),
+    };
+    const body = element("article", { class: "turn-body" }, drawn.head, drawn.answers, drawn.words, drawn.end);
+    drawn.item = element("li", { class: "turn", id: anchorOf(speech), tabindex: "-1" }, body);
+    return drawn;
+  }
+
+  #place(speech, item) {
+    const { speeches } = this.#state;
+    for (let place = speeches.indexOf(speech) + 1; place < speeches.length; place += 1) {
+      const next = this.#drawn.get(speeches[place]);
+      if (next) {
+        this.#list.insertBefore(item, next.item);
+        return;
+      }
+    }
+    this.#list.append(item);
+  }
+
+  #describe(speech, drawn) {
+    const state = this.#state;
+    const agent = state.agent(speech.speaker);
+    const addressed = speech.addresses ? state.agents.get(speech.addresses)?.name : "";
+    const look = JSON.stringify([agent.name, agent.emoji, agent.color, agent.stance, speech.role, addressed]);
+    if (drawn.look === look) return;
+    drawn.look = look;
+    drawn.portrait?.remove();
+    drawn.portrait = portrait(agent);
+    drawn.item.prepend(drawn.portrait);
+    mark(drawn.item, "data-stance", agent.stance);
+    const side = sideTitle(agent);
+    const link = element("a", { class: "turn-link", href: `#${anchorOf(speech)}` }, speech.turn === null ? "#" : `Turn ${speech.turn + 1}`);
+    if (speech.turn === null) mark(link, "aria-label", "Link to this speech");
+    drawn.head.replaceChildren(
+      element("strong", { class: "turn-name", dir: "auto" }, agent.name),
+      ...(side ? [element("span", { class: "turn-side", dir: "auto" }, side)] : []),
+      ...(speech.role && speech.role !== side ? [element("span", { dir: "auto" }, speech.role)] : []),
+      ...(addressed ? [element("span", {}, "to ", element("bdi", {}, addressed))] : []),
+      link,
+    );
+  }
+
+  #note(speech, drawn) {
+    if (speech.notes.length === 0) return;
+    if (!drawn.notes) {
+      drawn.notes = element("details", { class: "notes" }, element("summary", {}, "Thoughts and tools"));
+      drawn.words.before(drawn.notes);
+    }
+    for (const note of speech.notes.slice(drawn.notes.childElementCount - 1)) {
+      drawn.notes.append(element("p", { dir: "auto" }, note.kind === "tool" ? `${note.title}(${note.text})` : note.text));
+    }
+  }
+}
+
+/** The part after `#` that leads to a speech; turns are counted as people count them, from 1. */
+export function anchorOf(speech) {
+  return speech.turn === null ? speech.key : `t${speech.turn + 1}`;
+}
+
+/** The line below the speeches that says who is thinking; hidden while somebody speaks. */
+export function showPondering(line, state) {
+  const { thinking } = state;
+  const visible = thinking !== null && state.current === null;
+  line.hidden = !visible;
+  if (!visible || line.dataset.speaker === thinking.speaker) return;
+  const agent = state.agent(thinking.speaker);
+  line.dataset.speaker = thinking.speaker;
+  line.dataset.stance = agent.stance;
+  line.replaceChildren(portrait(agent), element("span", {}, element("bdi", {}, agent.name), " is thinking"), bars("ellipsis"));
+}
+
+/**
+ * Keeps a pane at its end while it grows, until the reader scrolls up; then counts what comes in.
+ * `onChange(following, speechesMissed)` is called whenever one of them changes.
+ */
+export class LiveEnd {
+  #pane;
+  #onChange;
+  #top = 0;
+  following = true;
+  missed = 0;
+
+  constructor(pane, onChange) {
+    this.#pane = pane;
+    this.#onChange = onChange;
+    pane.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    new ResizeObserver(() => this.keep()).observe(pane);
+  }
+
+  /** To be called after every change of the pane's contents. */
+  keep() {
+    if (this.following) this.#pane.scrollTop = this.#pane.scrollHeight;
+  }
+
+  miss(speeches) {
+    if (this.following || speeches === 0) return;
+    this.missed += speeches;
+    this.#onChange(this.following, this.missed);
+  }
+
+  jump() {
+    this.#follow(true);
+    this.keep();
+  }
+
+  leave() {
+    this.#follow(false);
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#pane;
+    const atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END;
+    // Growing contents never move the top: only the reader does, and only upwards means leaving.
+    if (atEnd) this.#follow(true);
+    else if (scrollTop < this.#top - 1) this.#follow(false);
+    this.#top = scrollTop;
+  }
+
+  #follow(following) {
+    if (this.following === following) return;
+    this.following = following;
+    this.missed = 0;
+    this.#onChange(following, 0);
+  }
+}

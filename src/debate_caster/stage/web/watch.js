@@ -1,0 +1,267 @@
+/** The watch page: one show's events in, a page out. The parts that are drawn have modules of their own. */
+
+import { showCast, sideTitle } from "/static/cast.js";
+import { clockFace, length } from "/static/durations.js";
+import { element, mark, reconcile, say } from "/static/elements.js";
+import { createEventStream } from "/static/event-stream.js";
+import { HintBox } from "/static/hint-box.js";
+import { ShowState } from "/static/show-state.js";
+import { LiveEnd, SpeechList, anchorOf, showPondering } from "/static/speeches.js";
+
+const $ = (id) => document.getElementById(id);
+const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const state = new ShowState();
+const stream = createEventStream({ show });
+const list = new SpeechList($("speeches"), $("turns"), state);
+const end = new LiveEnd($("speeches"), showJump);
+const box = new HintBox({ show, state, goTo: goToTurn });
+
+const ENDINGS = {
+  completed: ["The debate has ended", "Thank you for watching."],
+  budget: ["The debate has ended", "The show has reached the limit of its budget."],
+  interrupted: ["The show was stopped", "Its producer has ended it early."],
+  failed: ["The show broke off", "A fault has ended it early."],
+};
+const PILLS = { connecting: "Connecting", live: "Live", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
+
+let connection = "connecting";
+let lostWhy = "";
+let scheduled = false;
+let settled = false;
+let heard = 0;
+let announced = { speech: null, ended: false };
+/** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
+let ahead = null;
+
+stream.onStatus((status, detail) => {
+  if (status === "connected") connection = "live";
+  else if (status === "error" && detail.final) {
+    connection = "lost";
+    lostWhy = detail.code === 4404 ? "This show does not exist, or is no longer kept." : detail.reason || "The stage has closed the connection for good.";
+  } else if (settled || detail.attempt > 0) connection = "reconnecting";
+  else connection = "connecting";
+  schedule();
+});
+stream.on("hello", (hello) => {
+  state.greet(hello.show);
+  state.head = hello.head ?? 0;
+  showViewers(hello.show?.viewers);
+  stream.send({ type: "viewer", id: box.viewer, ...(box.name && { name: box.name }) });
+  box.refresh();
+});
+stream.on("reset", () => {
+  state.reset();
+  list.clear();
+  settled = false;
+  announced = { speech: null, ended: false };
+});
+stream.on("viewers", ({ count }) => showViewers(count));
+for (const type of ["hint_received", "hint_fate", "hint_used"]) stream.on(type, (frame) => box.learn(frame));
+stream.on("*", (event) => {
+  if (Number.isInteger(event.seq)) {
+    state.apply(event);
+    const at = Date.parse(event.at);
+    if (settled && !Number.isNaN(at)) ahead = Math.max(ahead ?? -Infinity, at - Date.now());
+  }
+  schedule();
+});
+
+function schedule() {
+  if (scheduled) return;
+  scheduled = true;
+  // Hidden pages get no animation frames, and what nobody sees can wait; the timer keeps the title true.
+  const run = () => {
+    if (!scheduled) return;
+    scheduled = false;
+    draw();
+  };
+  if (document.hidden) setTimeout(run, 250);
+  else requestAnimationFrame(run);
+}
+
+function draw() {
+  const catchingUp = !state.caughtUp;
+  if (catchingUp && !settled) {
+    drawConnection();
+    return;
+  }
+  $("turns").classList.toggle("settling", !settled);
+  drawBill();
+  showCast($("cast"), state);
+  list.draw();
+  showPondering($("pondering"), state);
+  drawEnd();
+  drawConnection();
+  drawClock();
+  box.draw();
+  const begun = state.speeches.filter((speech) => speech.begun).length;
+  end.keep();
+  end.miss(Math.max(0, begun - heard));
+  heard = begun;
+  if (!settled && connection === "live") {
+    settled = true;
+    announced = { speech: state.current, ended: state.ended !== null };
+    if (state.ended) readFromTheStart();
+    followAddress();
+  }
+  announce();
+}
+
+function drawBill() {
+  const headline = state.motion || state.title || [...state.agents.values()].map(({ name }) => name).join(" · ") || "A live broadcast";
+  say($("motion"), headline);
+  if (state.language) mark($("motion"), "lang", state.language);
+  const kicker = [state.format, state.title !== headline ? state.title : ""].filter(Boolean).join(" · ");
+  say($("kicker"), kicker || "Live broadcast");
+  const { current } = state;
+  say(document.querySelector("title"), `${current && !state.ended ? `${state.agent(current.speaker).name}: ` : ""}${headline} · debate-caster`);
+  $("rundown").hidden = state.phases.length === 0;
+  if (state.phases.length) drawRundown();
+}
+
+function drawRundown() {
+  const doneOf = new Map();
+  for (const speech of state.speeches) {
+    if (speech.phase !== null && (speech.ended || speech.begun)) doneOf.set(speech.phase, (doneOf.get(speech.phase) ?? 0) + (speech.ended ? 1 : 0.5));
+  }
+  const now = state.ended ? -1 : (state.phase?.index ?? -1);
+  reconcile($("phases"), state.phases.map((phase, index) => ({ ...phase, index })), {
+    key: ({ index }) => String(index),
+    make: () => element("li", { class: "phase" }, element("span", { class: "phase-name", dir: "auto" }), element("span", { class: "phase-track", "aria-hidden": "true" }, element("i"))),
+    update: (item, { title, key, turns, index }) => {
+      const done = index < now || state.ended?.why === "completed" ? 1 : Math.min(1, (doneOf.get(index) ?? 0) / (turns || 1));
+      item.style.setProperty("--turns", String(turns || 1));
+      item.style.setProperty("--done", String(done));
+      mark(item, "aria-current", index === now ? "step" : null);
+      say(item.querySelector(".phase-name"), String(title || key || ""));
+    },
+  });
+  const number = state.turnNumber;
+  const turn = number === 0 ? `${state.turns || "?"} turns` : state.turns ? `Turn ${number} of ${state.turns}` : `Turn ${number}`;
+  const phase = state.phase && !state.ended ? String(state.phase.title || "") : "";
+  const wanted = `${phase}|${turn}`;
+  if ($("progress").dataset.text === wanted) return;
+  $("progress").dataset.text = wanted;
+  $("progress").replaceChildren(...(phase ? [element("span", { class: "progress-phase", dir: "auto" }, phase), element("span", { class: "progress-phase" }, " · ")] : []), turn);
+}
+
+function drawEnd() {
+  const { ended } = state;
+  const nothing = state.speeches.length === 0;
+  $("skeleton").hidden = !nothing || ended !== null || state.thinking !== null || connection === "lost";
+  say($("skeleton-text"), connection === "live" ? "Waiting for the first words" : "Connecting to the stage");
+  $("end-card").hidden = ended === null && connection !== "lost";
+  if (ended !== null) {
+    const [title, text] = ENDINGS[ended.why] ?? ["The broadcast has ended", "Every speaker has left the stage."];
+    const took = state.startedAt !== null && ended.at !== null ? ` It took ${length(ended.at - state.startedAt)}.` : "";
+    say($("end-title"), title);
+    say($("end-text"), `${text}${ended.why === "failed" && ended.detail ? ` (${ended.detail})` : ""}${took}`);
+  } else if (connection === "lost") {
+    say($("end-title"), "There is nothing to see here");
+    say($("end-text"), lostWhy);
+  }
+  $("end-top").hidden = nothing;
+}
+
+function drawConnection() {
+  let pill = connection;
+  if (connection === "live" && state.kind === "replay") pill = "replay";
+  if (state.ended !== null && state.caughtUp) pill = "ended";
+  mark($("connection"), "data-state", pill);
+  say($("connection-text"), PILLS[pill]);
+  if (connection === "lost") drawEnd();
+}
+
+/** The clock shows the show's own time: what has passed on the stage since the first event. */
+function drawClock() {
+  const { startedAt, lastAt, ended, kind } = state;
+  $("clock").hidden = startedAt === null;
+  if (startedAt === null) return;
+  let now = Math.max(Date.now() + (ahead ?? 0), lastAt ?? 0);
+  if (kind === "replay") now = lastAt ?? startedAt;
+  if (ended) now = ended.at ?? lastAt ?? startedAt;
+  say($("clock-face"), clockFace(now - startedAt));
+}
+
+function showViewers(count) {
+  if (!Number.isInteger(count)) return;
+  $("viewers").hidden = false;
+  say($("viewers-count"), count.toLocaleString("en"));
+  say($("viewers-word"), count === 1 ? " viewer" : " viewers");
+}
+
+function showJump(following, missed) {
+  $("to-live").hidden = following;
+  const live = state.ended ? "Jump to the end" : "Jump to live";
+  say($("to-live-text"), missed ? `${live} · ${missed} new` : live);
+}
+
+/** Screen readers hear who speaks, not every chunk. */
+function announce() {
+  const { current, ended } = state;
+  if (ended && !announced.ended) {
+    announced.ended = true;
+    say($("announcer"), `${$("end-title").textContent}. ${$("end-text").textContent}`);
+  } else if (current && current !== announced.speech) {
+    announced.speech = current;
+    const agent = state.agent(current.speaker);
+    const side = sideTitle(agent);
+    const turn = current.turn !== null && state.turns ? ` Turn ${current.turn + 1} of ${state.turns}.` : "";
+    say($("announcer"), `${agent.name}${side ? `, ${side},` : ""} is speaking.${turn}`);
+  }
+}
+
+/** `#t5` is the fifth turn, `#123` the event with that sequence number. */
+function followAddress() {
+  const wanted = location.hash.slice(1);
+  let target = /^(t|s)\d+$/.test(wanted) ? $(wanted) : null;
+  if (/^\d+$/.test(wanted)) {
+    const before = [...$("turns").querySelectorAll("[data-seq]")].filter((chunk) => Number(chunk.dataset.seq) <= Number(wanted));
+    target = before.at(-1)?.closest(".turn") ?? null;
+  }
+  if (target) reveal(target);
+}
+
+function readFromTheStart() {
+  const pane = $("speeches");
+  if (pane.scrollHeight <= pane.clientHeight) return;
+  end.leave();
+  pane.scrollTop = 0;
+}
+
+function goToTurn(turn) {
+  const speech = state.speeches.find((one) => one.turn === turn);
+  const item = speech && list.itemOf(speech);
+  if (!item) return;
+  history.replaceState(null, "", `#${anchorOf(speech)}`);
+  if (matchMedia("(max-width: 900px)").matches) setDock(false);
+  reveal(item);
+}
+
+function reveal(item) {
+  for (const found of document.querySelectorAll("[data-found]")) found.removeAttribute("data-found");
+  item.dataset.found = "";
+  end.leave();
+  item.scrollIntoView({ block: "start" });
+  item.focus({ preventScroll: true });
+}
+
+function setDock(open) {
+  mark($("audience-toggle"), "aria-expanded", String(open));
+}
+
+$("to-live").addEventListener("click", () => {
+  end.jump();
+  $("speeches").focus({ preventScroll: true });
+});
+$("end-top").addEventListener("click", (event) => {
+  event.preventDefault();
+  readFromTheStart();
+});
+$("audience-toggle").addEventListener("click", () => setDock($("audience-toggle").getAttribute("aria-expanded") !== "true"));
+addEventListener("hashchange", followAddress);
+document.addEventListener("visibilitychange", schedule);
+setInterval(() => {
+  drawClock();
+  box.draw();
+}, 1000);
