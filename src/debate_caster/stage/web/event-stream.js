@@ -10,7 +10,7 @@
 /** Closed for good: trying again would not help (see docs/protocol.md, "Close codes"). */
 const FINAL_CLOSE_CODES = new Set([1008, 1009, 4400, 4403, 4404, 4413, 4429]);
 /** First wait before a reconnect, and the longest, in milliseconds; doubled each time, the upper half of it random. */
-const FIRST_RETRY_MS = 400;
+const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
 /** A handshake that takes longer has failed. */
 const OPEN_TIMEOUT_MS = 10_000;

@@ -117,8 +117,12 @@ export class HintBox {
     mark(this.#count, "data-over", length > limit ? "" : null);
     say(this.#send, wait ? `Wait ${wait} s` : this.#sending ? "Sending" : "Send hint");
     this.#send.disabled = Boolean(closed) || this.#sending || wait > 0 || length === 0 || length > limit;
+    // Nothing to write and nothing to read: the speeches get the room.
+    document.getElementById("audience").hidden = Boolean(closed) && this.#hints.length === 0;
+    document.getElementById("main").classList.toggle("alone", document.getElementById("audience").hidden);
     for (const part of this.#form.querySelectorAll(".field, .count, #hint-send")) part.hidden = Boolean(closed);
     say(this.#lead, closed || "Give a speaker something to answer. It reaches the next turn that has not begun.");
+    mark(this.#lead, "data-closed", closed ? "" : null);
     document.getElementById("mine").hidden = this.#hints.length === 0;
     reconcile(document.getElementById("my-hints"), [...this.#hints].reverse(), {
       key: ({ id }) => id,

@@ -103,13 +103,14 @@ export class SpeechList {
     drawn.portrait = portrait(agent);
     drawn.item.prepend(drawn.portrait);
     mark(drawn.item, "data-stance", agent.stance);
+    drawn.item.style.setProperty("--persona", agent.color);
     const side = sideTitle(agent);
     const link = element("a", { class: "turn-link", href: `#${anchorOf(speech)}` }, speech.turn === null ? "#" : `Turn ${speech.turn + 1}`);
     if (speech.turn === null) mark(link, "aria-label", "Link to this speech");
     drawn.head.replaceChildren(
       element("strong", { class: "turn-name", dir: "auto" }, agent.name),
       ...(side ? [element("span", { class: "turn-side", dir: "auto" }, side)] : []),
-      ...(speech.role && speech.role !== side ? [element("span", { dir: "auto" }, speech.role)] : []),
+      ...(speech.role && speech.role !== side ? [element("span", { class: "turn-role", dir: "auto" }, speech.role)] : []),
       ...(addressed ? [element("span", {}, "to ", element("bdi", {}, addressed))] : []),
       link,
     );

@@ -100,6 +100,7 @@ function draw() {
   heard = begun;
   if (!settled && connection === "live") {
     settled = true;
+    performance.mark("live-line");
     announced = { speech: state.current, ended: state.ended !== null };
     if (state.ended) readFromTheStart();
     followAddress();
@@ -108,11 +109,11 @@ function draw() {
 }
 
 function drawBill() {
-  const headline = state.motion || state.title || [...state.agents.values()].map(({ name }) => name).join(" · ") || "A live broadcast";
+  const headline = state.motion || state.title || [...state.agents.values()].map(({ name }) => name).join(" · ") || (connection === "lost" ? "Nothing on air" : "A live broadcast");
   say($("motion"), headline);
   if (state.language) mark($("motion"), "lang", state.language);
-  const kicker = [state.format, state.title !== headline ? state.title : ""].filter(Boolean).join(" · ");
-  say($("kicker"), kicker || "Live broadcast");
+  const kicker = [state.format, ![headline, state.format].includes(state.title) ? state.title : ""].filter(Boolean).join(" · ");
+  say($("kicker"), kicker || (connection === "lost" ? "debate-caster" : "Live broadcast"));
   const { current } = state;
   say(document.querySelector("title"), `${current && !state.ended ? `${state.agent(current.speaker).name}: ` : ""}${headline} · debate-caster`);
   $("rundown").hidden = state.phases.length === 0;

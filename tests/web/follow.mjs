@@ -1,0 +1,9 @@
+// Follows a show with the library as it ships and Node's own WebSocket, and prints a line for every event until the end.
+import { createEventStream } from "../../src/debate_caster/stage/web/event-stream.js";
+
+const [url, show] = process.argv.slice(2);
+const stream = createEventStream({ url, show });
+stream.on("*", (event) => {
+  if (event.seq) console.log(event.seq);
+  if (event.type === "show_ended") stream.close();
+});

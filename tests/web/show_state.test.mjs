@@ -1,0 +1,147 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { ShowState } from "../../src/debate_caster/stage/web/show-state.js";
+
+const AT = "2026-11-20T19:00:00.000Z";
+const later = (seconds) => new Date(Date.parse(AT) + seconds * 1000).toISOString();
+const ADA = { id: "ada", name: "Ada", emoji: "🦉", color: "#4c8dff", side: "for", stance: "for" };
+const BEN = { id: "ben", name: "Ben", emoji: "🦊", color: "#e8833a", side: "against", stance: "against" };
+
+/** A state after these events, numbered in the order given. */
+function after(...events) {
+  const state = new ShowState();
+  events.forEach((event, place) => state.apply({ seq: place + 1, at: AT, ...event }));
+  return state;
+}
+
+const started = { type: "show_started", show: "s", motion: "M", agents: [ADA, BEN], phases: [{ key: "a", title: "A", turns: 2 }], turns: 2, hints_open: true };
+const turn = (number, speaker, more = {}) => ({ type: "turn_started", turn: number, phase: 0, speaker, hints: [], ...more });
+const chunk = (number, index, speaker, text) => ({ type: "chunk_aired", room: "r", turn: number, index, speaker, text });
+const textOf = (speech) => speech.chunks.map(({ text }) => text).join("");
+
+test("chunks that arrive late land at their place in the turn", () => {
+  const state = after(started, turn(0, "ada"), chunk(0, 0, "ada", "one "), chunk(0, 2, "ada", "three"), chunk(0, 1, "ada", "two "));
+
+  assert.equal(textOf(state.speeches[0]), "one two three");
+});
+
+test("a chunk that is repeated counts once", () => {
+  const state = after(turn(0, "ada"), chunk(0, 0, "ada", "one"), chunk(0, 0, "ada", "one"));
+
+  assert.equal(textOf(state.speeches[0]), "one");
+});
+
+test("speeches stand in the order of their turns, whichever is heard of first", () => {
+  const state = after(chunk(1, 0, "ben", "second"), turn(0, "ada"), chunk(0, 0, "ada", "first"), chunk(2, 0, "ada", "third"));
+
+  assert.deepEqual(state.speeches.map(textOf), ["first", "second", "third"]);
+});
+
+test("a chunk before its turn_started makes the speech, which the event then describes", () => {
+  const state = after(chunk(0, 0, "ada", "x"), turn(0, "ada", { role: "opening" }));
+
+  assert.equal(state.speeches.length, 1);
+  assert.equal(state.speeches[0].role, "opening");
+  assert.equal(textOf(state.speeches[0]), "x");
+});
+
+test("a speaker thinks from turn_prepared until the first chunk", () => {
+  const prepared = { type: "turn_prepared", turn: 1, phase: 0, speaker: "ben" };
+
+  assert.equal(after(started, prepared).thinking.speaker, "ben");
+  assert.equal(after(started, prepared, turn(1, "ben")).thinking.speaker, "ben");
+  assert.equal(after(started, prepared, turn(1, "ben"), chunk(1, 0, "ben", "x")).thinking, null);
+});
+
+test("reading ahead does not silence the one who speaks", () => {
+  const state = after(started, turn(0, "ada"), chunk(0, 0, "ada", "x"), { type: "turn_prepared", turn: 1, phase: 0, speaker: "ben" });
+
+  assert.equal(state.current.speaker, "ada");
+  assert.equal(state.thinking.speaker, "ben");
+});
+
+test("a turn_prepared that comes after its turn has begun changes nothing", () => {
+  const state = after(turn(1, "ben"), chunk(1, 0, "ben", "x"), { type: "turn_prepared", turn: 1, phase: 0, speaker: "ben" });
+
+  assert.equal(state.thinking, null);
+});
+
+test("nobody speaks between turns or after the end", () => {
+  const ended = { type: "turn_ended", turn: 0, speaker: "ada", how: "completed", words: 1 };
+
+  assert.equal(after(turn(0, "ada"), ended).current, null);
+  assert.equal(after(turn(0, "ada"), { type: "show_ended", why: "failed" }).current, null);
+});
+
+test("a hint is shown once, be it named by turn_started, by hint_used or by both", () => {
+  const hint = { id: "h1", name: "Lena", text: "Why?" };
+  const used = { type: "hint_used", hint: "h1", name: "Lena", text: "Why?", turn: 0, speaker: "ada" };
+
+  for (const events of [[turn(0, "ada", { hints: [hint] })], [turn(0, "ada"), used], [used, turn(0, "ada", { hints: [hint] })]]) {
+    assert.deepEqual(after(...events).speeches[0].hints, [hint]);
+  }
+});
+
+test("a room without a show is one speech for each speaker, its lines parted by spaces", () => {
+  const line = (speaker, text, seconds) => ({ type: "chunk_aired", room: "r", speaker, text, at: later(seconds) });
+  const state = after(
+    { type: "room_opened", room: "r", agent: { id: "bot", name: "Bot" }, title: "News" },
+    line("bot", "One.", 1),
+    line("bot", "Two.", 3),
+    line("other", "Me too.", 5),
+    line("bot", "Three.", 7),
+    line("bot", "Much later.", 200),
+  );
+
+  assert.deepEqual(state.speeches.map(textOf), ["One. Two.", "Me too.", "Three.", "Much later."]);
+  assert.equal(state.title, "News");
+  assert.equal(state.current.speaker, "bot");
+});
+
+test("a closed room ends the speech that had no end of its own", () => {
+  const state = after({ type: "room_opened", room: "r", agent: { id: "bot" } }, { type: "chunk_aired", room: "r", speaker: "bot", text: "x" }, { type: "room_closed", room: "r", agent: "bot" });
+
+  assert.equal(state.current, null);
+});
+
+test("colours that are not #rrggbb are replaced, and no two agents get the same", () => {
+  const state = after({ type: "show_started", agents: [{ id: "a", color: "red; background: url(x)" }, { id: "b", color: 7 }, { id: "c", color: "#ABCDEF" }] });
+  const colors = [...state.agents.values()].map(({ color }) => color);
+
+  assert.ok(colors.every((color) => /^#[0-9a-f]{6}$/i.test(color)));
+  assert.equal(new Set(colors).size, 3);
+  assert.equal(colors[2], "#ABCDEF");
+});
+
+test("sides of agents that name no stance are understood where their names are usual", () => {
+  const state = after({ type: "show_started", agents: [{ id: "a", side: "Pro" }, { id: "b", side: "opposition" }, { id: "c", side: "blue" }, { id: "d", side: "for", moderator: true }] });
+
+  assert.deepEqual([...state.agents.values()].map(({ stance }) => stance), ["for", "against", "neutral", "neutral"]);
+});
+
+test("a summary that says ended is believed, and the event tells why", () => {
+  const state = new ShowState();
+  state.greet({ id: "s", state: "ended", ended_at: later(60), started_at: AT, agents: [ADA] });
+  assert.notEqual(state.ended, null);
+
+  state.apply({ seq: 1, at: AT, ...started });
+  assert.notEqual(state.ended, null);
+  state.apply({ seq: 2, at: later(50), type: "show_ended", why: "budget", detail: "" });
+  assert.equal(state.ended.why, "budget");
+});
+
+test("unknown types and missing fields change nothing and break nothing", () => {
+  const state = after({ type: "vote_opened" }, { type: "constructor" }, { type: "chunk_aired" }, { type: "turn_ended", turn: 3 }, { type: "phase_started" }, { type: "room_closed" });
+
+  assert.equal(state.seq, 6);
+});
+
+test("any order of a turn's chunks gives the same speech", () => {
+  const words = ["a ", "b ", "c ", "d ", "e"];
+  for (let round = 0; round < 100; round += 1) {
+    const order = words.map((text, index) => ({ text, index, key: Math.sin(round * 31 + index * 7) })).sort((one, two) => one.key - two.key);
+    const state = after(...order.map(({ text, index }) => chunk(0, index, "ada", text)));
+    assert.equal(textOf(state.speeches[0]), "a b c d e");
+  }
+});

@@ -1,0 +1,539 @@
+"""The pages in a real Chromium, on a stage that does what the test tells it to."""
+
+import re
+import shutil
+from collections.abc import AsyncGenerator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+
+from tests.web.fake_stage import WEB, FakeShow, FakeStage, open_fake_stage
+
+CHROMIUM = shutil.which("chromium")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
+]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+
+AGENTS: list[dict[str, Any]] = [
+    {"id": "ada", "name": "Ada", "emoji": "🦉", "color": "#4c8dff", "side": "for", "side_title": "Proposition"},
+    {"id": "ben", "name": "Ben", "emoji": "🦊", "color": "#e8833a", "side": "against", "side_title": "Opposition"},
+]
+PHASES = [{"key": "open", "title": "Openings", "turns": 2}, {"key": "close", "title": "Closings", "turns": 6}]
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncGenerator[Browser, None]:
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def stage() -> AsyncGenerator[FakeStage, None]:
+    async with open_fake_stage() as opened:
+        yield opened
+
+
+class Visit:
+    """A browser window of its own that remembers whatever went wrong in it, and where it went."""
+
+    def __init__(self, context: BrowserContext, page: Page, stage: FakeStage) -> None:
+        self.context, self.page, self.stage = context, page, stage
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.paths: set[str] = set()
+        self.expected = ""
+        page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        self.hosts.add(address.hostname or "")
+        self.paths.add(address.path)
+
+    def _complain(self, text: str) -> None:
+        if not (self.expected and re.search(self.expected, text)):
+            self.complaints.append(text)
+
+    async def go(self, path: str) -> Page:
+        await self.page.goto(self.stage.url + path)
+        return self.page
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser: Browser, stage: FakeStage, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
+    """Arguments for the browser context come by indirect parametrisation."""
+    options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **getattr(request, "param", {})}
+    context = await browser.new_context(**options)
+    context.set_default_timeout(5000)
+    made = Visit(context, await context.new_page(), stage)
+    yield made
+    await context.close()
+    assert made.complaints == []
+    assert made.hosts <= {"127.0.0.1"}
+
+
+phone = pytest.mark.parametrize("visit", [{"viewport": {"width": 360, "height": 740}}], indirect=True, ids=["phone"])
+
+
+async def open_show(stage: FakeStage, name: str = "s1", **more: Any) -> FakeShow:
+    show = stage.show(name, motion="This house would test", agents=AGENTS)
+    fields: dict[str, Any] = {
+        "title": "T",
+        "motion": "This house would test",
+        "language": "en",
+        "format": "oxford",
+        "agents": AGENTS,
+    }
+    await stage.air(show, "show_started", show=name, **fields, phases=PHASES, turns=8, hints_open=True, **more)
+    for number, agent in enumerate(AGENTS):
+        await stage.air(show, "room_opened", room=f"r{number}", agent=agent, title="T")
+    await stage.air(show, "phase_started", phase=0, key="open", title="Openings", speaker="ada")
+    return show
+
+
+async def begin(stage: FakeStage, show: FakeShow, turn: int, speaker: str, **more: Any) -> None:
+    fields = {"phase": 0, "role": "opening", "kind": "speech", "addresses": "", "max_words": 90, "hints": []}
+    await stage.air(show, "turn_started", turn=turn, speaker=speaker, **{**fields, **more})
+
+
+async def speak(stage: FakeStage, show: FakeShow, turn: int, speaker: str, *chunks: str, first: int = 0) -> None:
+    for index, text in enumerate(chunks, first):
+        await stage.air(show, "chunk_aired", room="r", turn=turn, index=index, speaker=speaker, text=text)
+
+
+async def finish(stage: FakeStage, show: FakeShow, turn: int, speaker: str, how: str = "completed") -> None:
+    await stage.air(show, "turn_ended", turn=turn, speaker=speaker, how=how, words=9)
+
+
+async def whole_turn(stage: FakeStage, show: FakeShow, turn: int, *chunks: str) -> None:
+    speaker = AGENTS[turn % 2]["id"]
+    await begin(stage, show, turn, speaker)
+    await speak(stage, show, turn, speaker, *chunks)
+    await finish(stage, show, turn, speaker)
+
+
+def words(page: Page, turn: int) -> Any:
+    """The text of a turn; its address counts as people do, from 1."""
+    return page.locator(f"#t{turn + 1} .words")
+
+
+async def test_text_streams_in_under_its_speaker(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await expect(page.locator("h1")).to_have_text("This house would test")
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await expect(page.locator("#skeleton")).to_be_visible()
+
+    await stage.air(show, "turn_prepared", turn=0, phase=0, speaker="ada")
+    ada = page.locator("#team-for .speaker")
+    await expect(ada).to_have_attribute("data-doing", "thinking")
+    await expect(page.locator("#pondering")).to_contain_text("Ada is thinking")
+    await begin(stage, show, 0, "ada")
+    await speak(stage, show, 0, "ada", "First we ", "define the terms.")
+
+    await expect(words(page, 0)).to_have_text("First we define the terms.")
+    await expect(ada).to_have_attribute("data-doing", "speaking")
+    await expect(page.locator("#pondering")).to_be_hidden()
+    await expect(page.locator("#skeleton")).to_be_hidden()
+    await expect(page.locator("#progress")).to_have_text("Openings · Turn 1 of 8")
+    await expect(page.locator("#announcer")).to_have_text("Ada, Proposition, is speaking. Turn 1 of 8.")
+    await expect(page).to_have_title("Ada: This house would test · debate-caster")
+
+
+async def test_who_comes_late_sees_everything_and_then_goes_on_live(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    for turn in range(4):
+        await whole_turn(stage, show, turn, f"Turn {turn} said ", "this.")
+    await begin(stage, show, 4, "ada")
+    await speak(stage, show, 4, "ada", "Now ")
+
+    page = await visit.go("/shows/s1")
+    await expect(words(page, 4)).to_have_text("Now ")
+    await speak(stage, show, 4, "ada", "and then.", first=1)
+
+    await expect(words(page, 4)).to_have_text("Now and then.")
+    assert await page.locator(".words").all_text_contents() == [
+        *(f"Turn {n} said this." for n in range(4)),
+        "Now and then.",
+    ]
+
+
+async def test_a_server_restart_is_survived_without_gap_or_double(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "Before. ")
+    page = await visit.go("/shows/s1")
+    await expect(words(page, 0)).to_have_text("Before. ")
+
+    visit.expected = "ERR_CONNECTION|WebSocket connection"
+    await stage.stop()
+    await expect(page.locator("#connection-text")).to_have_text("Reconnecting")
+    await whole_turn(stage, show, 1, "While ", "away. ")
+    await stage.start()
+
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await whole_turn(stage, show, 2, "After. ")
+    await expect(words(page, 2)).to_have_text("After. ")
+    assert await page.locator(".words").all_text_contents() == ["Before. ", "While away. ", "After. "]
+
+
+async def test_a_stage_that_lost_its_log_is_shown_as_it_is_now(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "Old words. ")
+    page = await visit.go("/shows/s1")
+    await expect(words(page, 0)).to_have_text("Old words. ")
+
+    visit.expected = "ERR_CONNECTION|WebSocket connection"
+    await stage.cut(show)
+    again = await open_show(stage)
+    again.epoch = "e2"
+    await whole_turn(stage, again, 0, "New words. ")
+    await whole_turn(stage, again, 1, "More of them. ")
+
+    await expect(words(page, 1)).to_have_text("More of them. ")
+    assert await page.locator(".words").all_text_contents() == ["New words. ", "More of them. "]
+
+
+async def test_a_hint_typed_in_the_box_gets_its_fates(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await page.get_by_label("Your hint", exact=True).fill("What about nurses?")
+    await expect(page.locator("#hint-count")).to_have_text("18 / 280")
+    await page.get_by_role("combobox", name="For").select_option("ben")
+    await page.get_by_label("Your name").fill("Noor")
+    await page.get_by_label("Your hint", exact=True).press("Enter")
+
+    fate = page.locator(".my-hint-fate")
+    await expect(fate).to_have_text("Received")
+    assert {key: show.hints[0][key] for key in ("text", "to", "name")} == {
+        "text": "What about nurses?",
+        "to": "ben",
+        "name": "Noor",
+    }
+    await expect(page.get_by_label("Your hint", exact=True)).to_have_value("")
+    await stage.decide(show, "h1", "queued", to="ben")
+    await expect(fate).to_have_text("Queued for Ben")
+
+    await whole_turn(stage, show, 0, "Ada speaks.")
+    await begin(stage, show, 1, "ben", hints=[{"id": "h1", "name": "Noor", "text": "What about nurses?"}])
+    await speak(stage, show, 1, "ben", "To Noor: they work nights.")
+    await stage.decide(show, "h1", "used", turn=1, speaker="ben")
+
+    await expect(fate).to_have_text("Used by Ben in turn 2")
+    await expect(page.locator("#t2 .answers")).to_have_text("Answers a hint by Noor: What about nurses?")
+    await fate.get_by_role("link").click()
+    await expect(page.locator("#t2")).to_be_focused()
+    assert page.url.endswith("#t2")
+
+
+@pytest.mark.parametrize(
+    ("state", "reason", "shown"),
+    [
+        ("declined", "filtered", "Declined: it holds a word that this show filters out"),
+        ("declined", "something_new", "Declined: something_new"),
+        ("expired", "show_ended", "Expired: the show ended before a turn could take it"),
+    ],
+)
+async def test_a_hint_that_is_not_used_says_why_in_words(
+    stage: FakeStage, visit: Visit, state: str, reason: str, shown: str
+) -> None:
+    show = await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await page.get_by_label("Your hint", exact=True).fill("Hello")
+    await page.get_by_role("button", name="Send hint").click()
+    await expect(page.locator(".my-hint")).to_have_count(1)
+    await stage.decide(show, "h1", state, reason=reason)
+
+    await expect(page.locator(".my-hint-fate")).to_have_text(shown)
+
+
+async def test_a_fate_that_came_while_the_page_was_away_is_asked_for(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await page.get_by_label("Your hint", exact=True).fill("Remember me")
+    await page.get_by_label("Your hint", exact=True).press("Enter")
+    await expect(page.locator(".my-hint-fate")).to_have_text("Received")
+    show.fates["h1"] = {"type": "hint_fate", "hint": "h1", "state": "declined", "reason": "full"}
+
+    await page.reload()
+
+    await expect(page.locator(".my-hint-fate")).to_have_text("Declined: too many hints are waiting")
+
+
+async def test_a_refused_hint_stays_in_the_box_and_says_how_long_to_wait(stage: FakeStage, visit: Visit) -> None:
+    await open_show(stage)
+    stage.refuse_hints = {"error": "too_fast", "message": "slow down", "retry_after": 30}
+    visit.expected = "429"
+    page = await visit.go("/shows/s1")
+    await page.get_by_label("Your hint", exact=True).fill("Again")
+    await page.get_by_label("Your hint", exact=True).press("Enter")
+
+    await expect(page.locator("#hint-status")).to_have_text("Not taken: it came too soon after your last one.")
+    await expect(page.locator("#hint-send")).to_have_text(re.compile(r"Wait (30|29) s"))
+    await expect(page.locator("#hint-send")).to_be_disabled()
+    await expect(page.get_by_label("Your hint", exact=True)).to_have_value("Again")
+
+
+@pytest.mark.parametrize("path", ["/", "/shows/s1", "/shows/many"])
+@phone
+async def test_a_phone_never_scrolls_sideways(stage: FakeStage, visit: Visit, path: str) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "Donaudampfschifffahrtsgesellschaft" * 12)
+    many = stage.show("many", motion="W" * 90)
+    crowd = [
+        {"id": f"a{n}", "name": f"A very long name, number {n}", "side": ("for", "against")[n % 2]} for n in range(8)
+    ]
+    await stage.air(many, "show_started", show="many", motion="W" * 90, agents=crowd, phases=PHASES, turns=8)
+    page = await visit.go(path)
+    await expect(page.locator("h1")).not_to_have_text("")
+
+    excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    assert await page.evaluate(excess) == 0
+    if path != "/":
+        await page.get_by_role("button", name="Steer the debate").click()
+        await expect(page.get_by_label("Your hint", exact=True)).to_be_visible()
+        assert await page.evaluate(excess) == 0
+
+
+HOSTILE = [
+    "<script>window.owned = 1</script>",
+    "<img src=x onerror='window.owned = 1'>",
+    "</p></article><svg onload=window.owned=1>",
+    "\u202etxt.exe\u2066 \u2067bidi",
+    "{{constructor.constructor('window.owned = 1')()}}",
+    "javascript:window.owned=1//",
+    "&lt;b&gt; &amp; <b>bold</b>",
+]
+
+
+async def test_hostile_text_makes_no_element_anywhere(stage: FakeStage, visit: Visit) -> None:
+    everything = " ".join(HOSTILE)
+    agents = [
+        {
+            "id": everything,
+            "name": everything,
+            "emoji": everything,
+            "color": everything,
+            "side": everything,
+            "style": everything,
+        },
+        {**AGENTS[0], "side_title": everything},
+    ]
+    show = stage.show("evil", motion=everything, title=everything, language=everything, agents=agents)
+    hint = {"id": everything, "name": everything, "text": everything}
+    phases = [{"key": everything, "title": everything, "turns": 3}]
+    said: dict[str, Any] = {
+        "show": "evil",
+        "motion": everything,
+        "title": everything,
+        "language": everything,
+        "format_title": everything,
+    }
+    await stage.air(show, "show_started", **said, agents=agents, phases=phases, turns=3, hints_open=True)
+    await stage.air(show, "phase_started", phase=0, key=everything, title=everything, speaker=everything)
+    await stage.air(show, "turn_prepared", turn=0, phase=0, speaker=everything)
+    await begin(stage, show, 0, everything, role=everything, addresses="ada", hints=[hint])
+    await speak(stage, show, 0, everything, *HOSTILE)
+    await stage.air(show, "thought_noted", turn=0, speaker=everything, text=everything)
+    await stage.air(show, "tool_called", turn=0, speaker=everything, call="c", name=everything, arguments=everything)
+    await finish(stage, show, 0, everything)
+
+    for path in ("/shows/evil", "/", "/overlay/evil", "/overlay/evil?layout=split&scale=<b>"):
+        page = await visit.go(path)
+        await expect(page.get_by_text("window.owned").first).to_be_attached()
+        assert await page.locator("img, b, svg, main script, article script").count() == 0, path
+        assert await page.evaluate("window.owned") is None
+    page = await visit.go("/shows/evil")
+    await expect(words(page, 0)).to_have_text("".join(HOSTILE), use_inner_text=False)
+    await stage.air(show, "show_ended", why=everything, detail=everything)
+    await expect(page.locator("#end-card")).to_be_visible()
+    assert await page.evaluate("window.owned") is None
+
+
+async def test_reading_back_stops_the_scrolling_until_one_jumps_to_live(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    for turn in range(6):
+        await whole_turn(stage, show, turn, "A sentence that takes its room. " * 12)
+    page = await visit.go("/shows/s1")
+    pane = page.locator("#speeches")
+    distance = "pane => pane.scrollHeight - pane.scrollTop - pane.clientHeight"
+    await expect(words(page, 5)).to_be_in_viewport()
+    await expect(page.locator("#to-live")).to_be_hidden()
+
+    await pane.hover()
+    await page.mouse.wheel(0, -700)
+    await expect(page.locator("#to-live")).to_have_text("Jump to live")
+    top = await pane.evaluate("pane => pane.scrollTop")
+    await begin(stage, show, 6, "ada")
+    await speak(stage, show, 6, "ada", "News. " * 80)
+    await expect(page.locator("#to-live")).to_have_text("Jump to live · 1 new")
+    assert await pane.evaluate("pane => pane.scrollTop") == top
+
+    await page.locator("#to-live").click()
+    await expect(page.locator("#to-live")).to_be_hidden()
+    await speak(stage, show, 6, "ada", "More. " * 80, first=1)
+    await expect(words(page, 6)).to_contain_text("More.")
+    assert await pane.evaluate(distance) < 2
+
+
+async def test_an_address_with_a_turn_or_an_event_leads_there(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    for turn in range(6):
+        await whole_turn(stage, show, turn, "A sentence that takes its room. " * 12)
+    chunk = next(event["seq"] for event in show.events if event["type"] == "chunk_aired" and event["turn"] == 1)
+
+    page = await visit.go("/shows/s1#t3")
+    await expect(page.locator("#t3")).to_be_focused()
+    await expect(page.locator("#t3")).to_be_in_viewport()
+    await expect(page.locator("#to-live")).to_be_visible()
+    await page.evaluate("seq => { location.hash = seq }", str(chunk))
+    await expect(page.locator("#t2")).to_be_focused()
+
+
+async def test_a_show_that_ends_says_why_and_leads_to_the_lobby(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "The only words.")
+    page = await visit.go("/shows/s1")
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await stage.air(show, "show_ended", why="budget", detail="")
+
+    await expect(page.locator("#connection-text")).to_have_text("Ended")
+    await expect(page.locator("#end-card")).to_contain_text("The show has reached the limit of its budget.")
+    await expect(page.locator("#hint-form")).to_be_hidden()
+    show.state = "ended"
+    await page.get_by_role("link", name="All shows", exact=True).click()
+    await expect(page.locator("#past-shows a")).to_have_text(
+        "This house would test" if show.summary else re.compile(".+")
+    )
+
+
+async def test_a_show_that_is_not_there_is_said_to_be_so(stage: FakeStage, visit: Visit) -> None:
+    page = await visit.go("/shows/nowhere")
+
+    await expect(page.locator("#connection-text")).to_have_text("Not on air")
+    await expect(page.locator("#end-card")).to_contain_text("This show does not exist")
+    assert stage.connections == 1
+
+
+async def test_a_room_without_a_show_looks_right_too(stage: FakeStage, visit: Visit) -> None:
+    show = stage.show("room")
+    await stage.air(show, "room_opened", room="r", agent={"id": "bot", "name": "Newsbot"}, title="City council")
+    page = await visit.go("/shows/room")
+    for line in ("The session is open.", "First item: trams."):
+        await stage.air(show, "chunk_aired", room="r", speaker="bot", text=line)
+
+    await expect(page.locator("h1")).to_have_text("City council")
+    await expect(page.locator(".words")).to_have_text("The session is open. First item: trams.")
+    await expect(page.locator(".speaker-name")).to_have_text("Newsbot")
+    await expect(page.locator("#rundown")).to_be_hidden()
+
+
+async def test_the_viewer_count_is_the_stages(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await stage.send(show, {"type": "viewers", "count": 1284})
+
+    await expect(page.locator("#viewers")).to_have_text("1,284 viewers")
+
+
+async def test_the_theme_follows_the_system_until_the_viewer_chooses(stage: FakeStage, visit: Visit) -> None:
+    page = await visit.go("/")
+    await page.emulate_media(color_scheme="dark")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.emulate_media(color_scheme="light")
+    await expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    await page.get_by_role("button", name="Light theme").click()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    await page.reload()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+
+
+async def test_the_lobby_shows_what_is_on_what_was_and_how_to_start(stage: FakeStage, visit: Visit) -> None:
+    page = await visit.go("/")
+    await expect(page.get_by_role("heading", name="The stage is empty")).to_be_visible()
+    await expect(page.locator("#empty")).to_contain_text("make demo")
+
+    show = stage.show("s1", motion="This house would test", agents=AGENTS, speaker="ben")
+    past = stage.show("s0", motion="This house has tested")
+    past.state = "ended"
+    await page.reload()
+    card = page.locator("#live-shows .show")
+    await expect(card).to_contain_text("Proposition")
+    await expect(card).to_contain_text("Ben is speaking")
+    await expect(page.locator("#past-shows")).to_contain_text("This house has tested")
+    await card.get_by_role("link", name="This house would test").click()
+    await expect(page).to_have_url(f"{stage.url}/shows/{show.id}")
+
+
+async def test_past_shows_can_be_searched(stage: FakeStage, visit: Visit) -> None:
+    for number in range(9):
+        stage.show(f"s{number}", motion=f"Motion number {number}").state = "ended"
+    page = await visit.go("/")
+    await expect(page.locator(".past-show")).to_have_count(9)
+    await page.get_by_label("Search past shows").fill("NUMBER 7")
+
+    await expect(page.locator(".past-show")).to_have_text(re.compile("Motion number 7"))
+    await page.get_by_label("Search past shows").fill("nothing like it")
+    await expect(page.get_by_text("No past show matches.")).to_be_visible()
+
+
+@pytest.mark.parametrize(("layout", "captions"), [("lower-third", 1), ("split", 2), ("captions", 1), ("unheard-of", 1)])
+async def test_the_overlay_captions_who_speaks_on_nothing(
+    stage: FakeStage, visit: Visit, layout: str, captions: int
+) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "For the motion.")
+    await begin(stage, show, 1, "ben")
+    await speak(stage, show, 1, "ben", "Against it.")
+    page = await visit.go(f"/overlay/s1?layout={layout}&scale=1.5")
+
+    await expect(page.locator(".caption")).to_have_count(captions)
+    await expect(page.locator(".caption").last).to_contain_text("Against it.")
+    for tag in ("html", "body"):
+        background = await page.locator(tag).evaluate("element => getComputedStyle(element).backgroundColor")
+        assert background == "rgba(0, 0, 0, 0)"
+    await stage.air(show, "show_ended", why="completed", detail="")
+    await expect(page.locator(".caption")).to_have_count(0)
+
+
+async def test_a_late_join_into_a_long_show_is_there_at_once(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    for turn in range(200):
+        await whole_turn(stage, show, turn, *[f"Sentence {number} of a long evening. " for number in range(8)])
+    await begin(stage, show, 200, "ada")
+    await speak(stage, show, 200, "ada", "The live line.")
+    assert len(show.events) > 2000
+    page = await visit.go("/shows/s1")
+    await expect(words(page, 200)).to_be_in_viewport()
+
+    painted = await page.evaluate("performance.getEntriesByName('live-line')[0].startTime")
+    assert painted < 3000, f"{painted:.0f} ms from navigation to the live line"
+
+
+async def test_pages_are_light_and_ask_nobody_else(stage: FakeStage, visit: Visit) -> None:
+    await open_show(stage)
+    page = await visit.go("/shows/s1")
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+
+    names = {path.rpartition("/")[2] for path in visit.paths if path.startswith("/static/")} | {"watch.html"}
+    assert sum((WEB / name).stat().st_size for name in names) <= 120_000
