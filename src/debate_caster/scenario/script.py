@@ -5,9 +5,9 @@ Everything here is frozen and strict: unknown keys are refused, since a typo mus
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
     "AgentScript",
@@ -15,11 +15,13 @@ __all__ = [
     "Budget",
     "Format",
     "ModelScript",
+    "Name",
     "Pacing",
     "Persona",
     "PhaseScript",
     "Price",
     "Scenario",
+    "Stance",
     "TargetScript",
     "TurnKind",
     "TurnScript",
@@ -27,23 +29,28 @@ __all__ = [
 ]
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+Stance = Literal["for", "against", "neutral"]
 TurnKind = Literal["opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing"]
 
+LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
 
-class _Strict(BaseModel):
+
+class Strict(BaseModel):
+    """Frozen, without coercion, without unknown keys."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Voice(_Strict):
+class Voice(Strict):
     """Hints for a speech synthesiser; every one optional."""
 
-    lang: str = ""
-    name: str = ""
-    pitch: float = Field(default=1.0, ge=0.1, le=2.0)
-    rate: float = Field(default=1.0, ge=0.1, le=3.0)
+    lang: LanguageTag | Literal[""] = Field(default="", description="Language tag, such as en-GB.")
+    name: str = Field(default="", max_length=80, description="A voice by name, where the listener's machine has it.")
+    pitch: float = Field(default=1.0, ge=0.1, le=2.0, description="1.0 is the voice's own.")
+    rate: float = Field(default=1.0, ge=0.1, le=3.0, description="1.0 is the voice's own.")
 
 
-class Persona(_Strict):
+class Persona(Strict):
     """Who speaks: a file in ``personas/``."""
 
     key: Name
@@ -57,14 +64,14 @@ class Persona(_Strict):
     voice: Voice = Voice()
 
 
-class Price(_Strict):
+class Price(Strict):
     """Money for a million tokens, in the currency of the budget."""
 
-    input_per_million: Decimal = Field(ge=0)
-    output_per_million: Decimal = Field(ge=0)
+    input_per_million: Decimal = Field(ge=0, description="For a million tokens read.")
+    output_per_million: Decimal = Field(ge=0, description="For a million tokens written.")
 
 
-class ModelScript(_Strict):
+class ModelScript(Strict):
     """One named model of the scenario. ``rehearsal`` needs no network; ``openai`` is any OpenAI-compatible server."""
 
     name: Name
@@ -82,7 +89,7 @@ class ModelScript(_Strict):
     faults: tuple[str, ...] = Field(default=(), description="rehearsal only: one for each call, in order; '' is none")
 
 
-class AgentScript(_Strict):
+class AgentScript(Strict):
     """A persona with a side and a model. ``id`` is unique in the scenario."""
 
     id: Name
@@ -93,31 +100,52 @@ class AgentScript(_Strict):
     moderator: bool = False
 
 
-class Pacing(_Strict):
+class Pacing(Strict):
     """How text reaches the air."""
 
-    chars_per_second: float = Field(default=20.0, gt=0, le=1000)
-    min_interval_s: float = Field(default=2.0, ge=0, le=60)
-    gap_s: float = Field(default=1.5, ge=0, le=60)
-    max_chunk_chars: int = Field(default=280, ge=40, le=3500)
-    read_ahead: bool = True
-    lead_min_s: float = Field(default=0.5, ge=0, le=60)
-    lead_max_s: float = Field(default=4.0, ge=0, le=60)
+    chars_per_second: float = Field(
+        default=20.0, gt=0, le=1000, description="Reading speed; 20 is as if read aloud (183 words a minute)."
+    )
+    min_interval_s: float = Field(
+        default=2.0, ge=0, le=60, description="Least time between two chunks of one agent, in seconds."
+    )
+    gap_s: float = Field(default=1.5, ge=0, le=60, description="Pause between two turns, in seconds.")
+    max_chunk_chars: int = Field(default=280, ge=40, le=3500, description="Longest chunk, in characters.")
+    read_ahead: bool = Field(default=True, description="Ask the next speaker's model before the current speech ends.")
+    lead_min_s: float = Field(
+        default=0.5, ge=0, le=60, description="How long before its turn a model is asked, at least; in seconds."
+    )
+    lead_max_s: float = Field(
+        default=4.0,
+        ge=0,
+        le=60,
+        description="How early before its turn a model is asked, at most; hints count until then.",
+    )
+
+    @model_validator(mode="after")
+    def _lead_in_order(self) -> Self:
+        if self.lead_min_s > self.lead_max_s:
+            raise ValueError(f"lead_min_s ({self.lead_min_s:g}) must not be above lead_max_s ({self.lead_max_s:g})")
+        return self
 
 
-class Audience(_Strict):
+class Audience(Strict):
     """What viewers may do."""
 
-    hints: bool = True
-    max_hints_per_turn: int = Field(default=3, ge=0, le=10)
-    max_hint_chars: int = Field(default=280, ge=20, le=1000)
-    hint_interval_s: float = Field(default=5.0, ge=0, le=3600, description="for each viewer")
-    hint_lifetime_turns: int = Field(default=6, ge=1, le=100)
-    filter: tuple[str, ...] = ()
-    air_thoughts: bool = False
+    hints: bool = Field(default=True, description="Whether viewers may give hints.")
+    max_hints_per_turn: int = Field(default=3, ge=0, le=10, description="How many hints one prompt takes.")
+    max_hint_chars: int = Field(default=280, ge=20, le=1000, description="Longest hint, in characters.")
+    hint_interval_s: float = Field(
+        default=5.0, ge=0, le=3600, description="Least time between two hints of one viewer, in seconds."
+    )
+    hint_lifetime_turns: int = Field(default=6, ge=1, le=100, description="After how many turns a hint expires.")
+    filter: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] = Field(
+        default=(), max_length=500, description="Words that no hint may hold; whole words, in any case."
+    )
+    air_thoughts: bool = Field(default=False, description="Whether viewers may see the models' thinking.")
 
 
-class TargetScript(_Strict):
+class TargetScript(Strict):
     """Where to broadcast besides the stage of the command line."""
 
     name: Name
@@ -126,40 +154,50 @@ class TargetScript(_Strict):
     mirror: bool = True
 
 
-class Budget(_Strict):
-    """Hard limits of one show; None is no limit."""
+class Budget(Strict):
+    """Hard limits of one show; null is no limit."""
 
-    max_minutes: float | None = Field(default=60.0, gt=0)
-    max_tokens: int | None = Field(default=None, gt=0)
-    max_cost: Decimal | None = Field(default=None, gt=0)
+    max_minutes: float | None = Field(default=60.0, gt=0, le=1440, description="Minutes on air; null is no limit.")
+    max_tokens: int | None = Field(default=None, gt=0, description="Tokens read and written, over all models.")
+    max_cost: Decimal | None = Field(default=None, gt=0, description="Money, in the currency of the models' prices.")
 
 
-class TurnScript(_Strict):
+class TurnScript(Strict):
     """A turn of a format.
 
-    ``who`` names a side, a side and its n-th speaker (``for.2``), ``moderator``, ``each`` (every debater in order) or
-    ``each-side``.
+    ``who`` names a side (whose speakers take turns), a side and its n-th speaker (``for.2``; counted round where the
+    team is smaller), ``moderator``, ``each`` (every debater in order) or ``each-side`` (one speaker of each side).
+    ``to`` names whom the turn addresses: as ``who``, but for one agent, or ``previous`` (the debater who spoke last).
     """
 
-    who: str
-    role: str = ""
-    kind: TurnKind = "speech"
-    words: int = Field(default=150, ge=10, le=1500)
-    instruction: str
-    to: str = ""
-    if_moderator: bool = Field(default=False, description="leave this turn out where the scenario has no moderator")
+    who: str = Field(description="A side, a side's n-th speaker (for.2), moderator, each (every debater) or each-side.")
+    role: str = Field(default="", max_length=80, description="What the speaker is in this turn, for people.")
+    kind: TurnKind = Field(default="speech", description="What sort of turn it is.")
+    words: int = Field(default=150, ge=10, le=1500, description="Where the speech is clipped, in words.")
+    instruction: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="What the agent is asked to do. {next}, {to} and {side} stand for names.",
+    )
+    opener_instruction: str = Field(
+        default="",
+        max_length=2000,
+        description="Instead of instruction, for whoever speaks before any opponent has: nothing to answer yet.",
+    )
+    to: str = Field(default="", description="Whom the turn addresses: a side, for.2, moderator or previous.")
+    if_moderator: bool = Field(default=False, description="Leave this turn out where the scenario has no moderator.")
 
 
-class PhaseScript(_Strict):
+class PhaseScript(Strict):
     """A phase of a format: its turns, ``repeat`` times."""
 
-    key: Name
-    title: str
-    repeat: int = Field(default=1, ge=1, le=50)
-    turns: tuple[TurnScript, ...]
+    key: Name = Field(description="Short name for programs.")
+    title: str = Field(min_length=1, max_length=80, description="Name for people.")
+    repeat: int = Field(default=1, ge=1, le=50, description="How many times the turns are gone through.")
+    turns: tuple[TurnScript, ...] = Field(min_length=1, max_length=60)
 
 
-class Format(_Strict):
+class Format(Strict):
     """The rules of a debate: a data file."""
 
     key: Name
@@ -167,7 +205,7 @@ class Format(_Strict):
     description: str = ""
     sides: tuple[str, ...] = ()
     side_titles: dict[str, str] = {}
-    stances: dict[str, Literal["for", "against", "neutral"]] = {}
+    stances: dict[str, Stance] = {}
     min_agents: int = Field(default=2, ge=2, le=12)
     max_agents: int = Field(default=2, ge=2, le=12)
     agents_per_side: int | None = Field(default=None, ge=1, le=6)
@@ -176,7 +214,7 @@ class Format(_Strict):
     phases: tuple[PhaseScript, ...]
 
 
-class Scenario(_Strict):
+class Scenario(Strict):
     """A whole scenario, loaded: personas and format resolved, secrets read from the environment."""
 
     key: Name
