@@ -99,6 +99,24 @@ test("a room without a show is one speech for each speaker, its lines parted by 
   assert.equal(state.current.speaker, "bot");
 });
 
+test("who sends no turns has fallen silent some time after the last line, and speaks again with the next", () => {
+  const line = (seconds) => ({ type: "chunk_aired", room: "r", speaker: "bot", text: "x", at: later(seconds) });
+  const state = after(line(1));
+
+  assert.equal(state.pass(Date.parse(later(12))), false);
+  assert.equal(state.pass(Date.parse(later(14))), true);
+  assert.equal(state.current, null);
+  state.apply({ seq: 2, ...line(15) });
+  assert.equal(state.current.speaker, "bot");
+  assert.equal(state.speeches.length, 1);
+});
+
+test("who speaks in turns does not fall silent by waiting", () => {
+  const state = after(turn(0, "ada"), chunk(0, 0, "ada", "x"));
+
+  assert.equal(state.pass(Date.parse(later(3600))), false);
+});
+
 test("a closed room ends the speech that had no end of its own", () => {
   const state = after({ type: "room_opened", room: "r", agent: { id: "bot" } }, { type: "chunk_aired", room: "r", speaker: "bot", text: "x" }, { type: "room_closed", room: "r", agent: "bot" });
 

@@ -1,7 +1,7 @@
 /** The lobby: what is live and what was, asked of the stage again and again while somebody looks. */
 
 import { sideTitle } from "/static/cast.js";
-import { ago, clockFace, length } from "/static/durations.js";
+import { ago, length } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
 import { ShowState } from "/static/show-state.js";
 
@@ -91,7 +91,7 @@ function drawCard(card, show) {
   const part = (selector) => card.querySelector(selector);
   mark(part(".pill"), "data-state", summary.state);
   say(part(".state"), STATE_WORDS[summary.state] ?? String(summary.state));
-  say(part(".since"), show.startedAt === null ? "" : clockFace(Date.now() - show.startedAt));
+  say(part(".since"), show.startedAt === null ? "" : `Started ${ago(show.startedAt, Date.now())}`);
   say(part(".viewer-count"), Number(summary.viewers ?? 0).toLocaleString("en"));
   say(part("a"), show.headline);
   mark(part("a"), "href", show.address);

@@ -13,6 +13,8 @@ const USUAL_SIDES = {
   for: ["for", "pro", "proposition", "government", "affirmative", "yes"],
   against: ["against", "con", "contra", "opposition", "negative", "no"],
 };
+/** Who sends no turns is taken to speak until so long after the last line. */
+const PAUSE_MS = 12_000;
 /** Chunks of a room without turns belong to one speech unless so much time lies between them. */
 const NEW_SPEECH_AFTER_MS = 60_000;
 
@@ -75,7 +77,7 @@ export class ShowState {
     for (let place = this.speeches.length - 1; place >= 0; place -= 1) {
       const speech = this.speeches[place];
       if (speech.ended || this.ended) return null;
-      if (speech.begun) return speech;
+      if (speech.begun) return speech.paused ? null : speech;
     }
     return null;
   }
@@ -88,6 +90,14 @@ export class ShowState {
   /** Turns that have begun, counted as people count: 0 before the first. */
   get turnNumber() {
     return this.speeches.reduce((most, speech) => (speech.begun && speech.turn !== null ? Math.max(most, speech.turn + 1) : most), 0);
+  }
+
+  /** Time passes on the stage: `now` is its wall time. Returns whether somebody without turns has fallen silent. */
+  pass(now) {
+    const { current } = this;
+    if (current === null || current.turn !== null || !(now - current.heardAt > PAUSE_MS)) return false;
+    current.paused = true;
+    return true;
   }
 
   agent(id) {
@@ -160,6 +170,7 @@ export class ShowState {
     if (turn === null && place > 0 && !/\s$/u.test(speech.chunks[place - 1].text) && !/^\s/u.test(text)) text = ` ${text}`;
     speech.chunks.splice(place, 0, { index, text, seq: event.seq });
     speech.begun = true;
+    speech.paused = false;
     speech.heardAt = at;
     speech.startedAt ??= at;
     if (this.prepared?.turn === turn) this.prepared = null;
@@ -276,6 +287,7 @@ function newSpeech(key, turn, speaker) {
     notes: [],
     chunks: [],
     begun: false,
+    paused: false,
     ended: null,
     startedAt: null,
     heardAt: null,

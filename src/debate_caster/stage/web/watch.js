@@ -173,12 +173,17 @@ function drawConnection() {
   if (connection === "lost") drawEnd();
 }
 
+/** The stage's wall time, as well as we know it. */
+function stageTime() {
+  return Math.max(Date.now() + (ahead ?? 0), state.lastAt ?? 0);
+}
+
 /** The clock shows the show's own time: what has passed on the stage since the first event. */
 function drawClock() {
   const { startedAt, lastAt, ended, kind } = state;
   $("clock").hidden = startedAt === null;
   if (startedAt === null) return;
-  let now = Math.max(Date.now() + (ahead ?? 0), lastAt ?? 0);
+  let now = stageTime();
   if (kind === "replay") now = lastAt ?? startedAt;
   if (ended) now = ended.at ?? lastAt ?? startedAt;
   say($("clock-face"), clockFace(now - startedAt));
@@ -263,6 +268,7 @@ $("audience-toggle").addEventListener("click", () => setDock($("audience-toggle"
 addEventListener("hashchange", followAddress);
 document.addEventListener("visibilitychange", schedule);
 setInterval(() => {
+  if (ahead !== null && state.pass(stageTime())) schedule();
   drawClock();
   box.draw();
 }, 1000);
