@@ -96,13 +96,17 @@ class Heartbeat(Command):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowClaim:
-    """``broadcast_start.show``: this room is part of that show. ``key`` is a secret of the caster; 0 is the lead."""
+    """``broadcast_start.show``: this room is part of that show. ``key`` is a secret of the caster; 0 is the lead.
+
+    ``agent`` is what the show calls the agent of this room; empty when that is its ``agentId``.
+    """
 
     id: str
     key: str
     title: str = ""
     motion: str = ""
     language: str = ""
+    agent: str = ""
     role: str = ""
     side: str = ""
     order: int = 0
@@ -260,6 +264,7 @@ def _show_claim(show: dict[str, Any]) -> ShowClaim | None:
         title=truncate(_text(show, "title"), TITLE_LIMIT),
         motion=truncate(_text(show, "motion"), CHAT_LIMIT),
         language=_word(show, "language"),
+        agent=_word(show, "agent"),
         role=_word(show, "role"),
         side=_word(show, "side"),
         order=_count(show, "order") or 0,
