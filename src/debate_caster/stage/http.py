@@ -1,0 +1,305 @@
+"""The stage's addresses: which request goes where, who may ask, and what every answer carries."""
+
+import ipaddress
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from debate_caster.errors import LogError
+from debate_caster.stage import metrics
+from debate_caster.stage.agents import Agents
+from debate_caster.stage.hints import HintRefusedError
+from debate_caster.stage.metrics import Counters
+from debate_caster.stage.pages import SECURITY_HEADERS, page
+from debate_caster.stage.programme import Programme
+from debate_caster.stage.shows import Show
+from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
+from debate_caster.stage.vocabulary import json_bytes
+
+__all__ = ["Admission", "Routes"]
+
+MAX_BODY = 16 * 1024
+"""Bytes of a POST; a hint has 500 characters."""
+
+EVENTS_LIMIT = 1000
+"""Events in one JSON answer at most, and as many unless fewer are asked for."""
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Which ``Host`` and ``Origin`` headers are let in.
+
+    On loopback only loopback names count as ours, so that no website can have its own name point here (DNS rebinding).
+    A browser's request to change something, or to open a WebSocket, must come from our own pages, or from an origin
+    that the operator named; programs send no ``Origin``.
+    """
+
+    hosts: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+    any_host: bool = False
+
+    def admits_host(self, host: str) -> bool:
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").lower()
+        except ValueError:
+            return False
+        return self.any_host or name in self.hosts or is_loopback(name)
+
+    def admits_origin(self, origin: str | None, host: str) -> bool:
+        if origin is None or origin in self.origins:
+            return True
+        try:
+            parts = urlsplit(origin)
+        except ValueError:
+            return False
+        return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc.lower() == host.lower()
+
+
+def is_loopback(name: str) -> bool:
+    """Say whether a host name or address is this machine's own, and nobody else's."""
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")
+
+
+class Routes:
+    """Answers requests from what the stage knows."""
+
+    def __init__(
+        self,
+        *,
+        programme: Programme,
+        agents: Agents,
+        audience: Audience,
+        counters: Counters,
+        admission: Admission,
+    ) -> None:
+        self._programme, self._agents, self._audience = programme, agents, audience
+        self._counters, self._admission = counters, admission
+
+    def application(self) -> web.Application:
+        application = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        application.on_response_prepare.append(_secure)
+        application.router.add_routes([
+            web.get("/", self._page("lobby.html")),
+            web.get("/shows/{show}", self._page("watch.html")),
+            web.get("/overlay/{show}", self._page("overlay.html")),
+            web.get("/static/{name}", self._static),
+            web.get("/api/shows", self._list),
+            web.get("/api/shows/{show}", self._summary),
+            web.get("/api/shows/{show}/events", self._events),
+            web.post("/api/shows/{show}/hints", self._take_hint),
+            web.get("/api/shows/{show}/hints/{hint}", self._hint),
+            web.get("/watch", self._watch),
+            web.get("/healthz", self._healthy),
+            web.get("/readyz", self._ready),
+            web.get("/metrics", self._metrics),
+            web.get("/api/live", self._pulsar_live),
+            web.get("/api/status", self._pulsar_status),
+            web.get("/favicon.ico", self._static_file("icon.svg")),
+        ])  # fmt: skip
+        return application
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Check where a request comes from; take any WebSocket that is no viewer's for an agent's."""
+        host = request.headers.get("Host", "")
+        if not self._admission.admits_host(host):
+            return _problem(421, "wrong_host", "This stage does not go by that name.")
+        upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
+        if upgrade or request.method not in {"GET", "HEAD"}:
+            origins = request.headers.getall("Origin", [])
+            if len(origins) > 1 or not self._admission.admits_origin(next(iter(origins), None), host):
+                return _problem(403, "forbidden_origin", "Only this stage's own pages may do that.")
+        if upgrade and request.path != "/watch":
+            return await self._agents.serve(request)
+        try:
+            return await handler(request)
+        except web.HTTPException as exc:
+            if not request.path.startswith("/api/") or exc.content_type == "application/json":
+                raise
+            return _problem(exc.status, exc.reason.lower().replace(" ", "_"), exc.text or exc.reason)
+        except LogError:
+            return _problem(503, "log_unavailable", "The stage can't read its log just now.", retry_after=5)
+
+    # -- pages ---------------------------------------------------------------------------------------------------
+
+    def _page(self, name: str) -> Handler:
+        return self._static_file(name)
+
+    def _static_file(self, name: str) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            return _file(request, name)
+
+        return answer
+
+    async def _static(self, request: web.Request) -> web.StreamResponse:
+        return _file(request, request.match_info["name"])
+
+    # -- shows ---------------------------------------------------------------------------------------------------
+
+    async def _list(self, request: web.Request) -> web.StreamResponse:
+        limit = _whole(request, "limit", default=200, most=200)
+        return _json({"shows": self._programme.listing(limit)})
+
+    async def _summary(self, request: web.Request) -> web.StreamResponse:
+        return _json((await self._show(request)).as_json())
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        show = await self._show(request)
+        last_id = request.headers.get("Last-Event-ID")
+        try:
+            position = position_of(last_id or request.query.get("after"), show)
+        except ValueError as exc:
+            return _problem(400, "bad_request", str(exc))
+        if last_id is not None or "text/event-stream" in request.headers.get("Accept", ""):
+            return await self._audience.stream(request, show, position)
+        limit = _whole(request, "limit", default=EVENTS_LIMIT, most=EVENTS_LIMIT)
+        after, head = position.after, show.air.head
+        parts: list[bytes] = []
+        while len(parts) < limit and after < head:
+            events = await show.air.history(after, head, limit=limit - len(parts))
+            if not events:
+                break
+            parts += [event.json for event in events]
+            after = events[-1].seq
+        frame: dict[str, Any] = {"show": show.id, "epoch": show.air.epoch, "after": position.after, "head": head}
+        frame |= {"reset": position.reset} if position.reset else {}
+        body = json_bytes(frame)[:-1] + b',"events":[' + b",".join(parts) + b"]}"
+        return web.Response(body=body, content_type="application/json", charset="utf-8", headers=_FRESH)
+
+    async def _watch(self, request: web.Request) -> web.StreamResponse:
+        if request.headers.get("Upgrade", "").lower() != "websocket":
+            return _problem(426, "upgrade_required", "/watch is a WebSocket.")
+        return await self._audience.watch(request)
+
+    # -- hints ---------------------------------------------------------------------------------------------------
+
+    async def _take_hint(self, request: web.Request) -> web.StreamResponse:
+        show = await self._show(request)
+        try:
+            hint = await request.json()
+        except (ValueError, RecursionError):
+            hint = None
+        if not isinstance(hint, Mapping):
+            return _problem(400, "bad_request", "The body is to be a JSON object.")
+        viewer = hint.get("viewer") or f"address-{request.remote}"
+        if not isinstance(viewer, str) or (hint.get("viewer") and not VIEWER_ID.fullmatch(viewer)):
+            return _problem(400, "bad_request", "A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
+        try:
+            taken = show.take_hint(
+                viewer=viewer,
+                address=request.remote or "",
+                text=hint.get("text"),
+                name=hint.get("name"),
+                to=hint.get("to"),
+            )
+        except HintRefusedError as exc:
+            status = {"too_fast": 429, "closed": 409, "too_long": 413}.get(exc.code, 400)
+            headers = {} if exc.retry_after is None else {"Retry-After": str(int(exc.retry_after) + 1)}
+            return _json(exc.as_json(), status=status, headers=headers)
+        return _json(taken.received(), status=202)
+
+    async def _hint(self, request: web.Request) -> web.StreamResponse:
+        hint = (await self._show(request)).desk.get(request.match_info["hint"])
+        if hint is None:
+            return _problem(404, "no_such_hint", "There is no such hint, or it was long ago.")
+        return _json({"hint": hint.id, "text": hint.text, "to": hint.to or None, **hint.fate})
+
+    # -- operation -----------------------------------------------------------------------------------------------
+
+    async def _healthy(self, _request: web.Request) -> web.StreamResponse:
+        return _json({"status": "ok"})
+
+    async def _ready(self, _request: web.Request) -> web.StreamResponse:
+        failing = [show.id for show in self._programme.live.values() if show.air.failure is not None]
+        if failing or not await self._programme.archive.writable():
+            return _json({"status": "the log can't be written", "shows": failing}, status=503)
+        return _json({"status": "ready"})
+
+    async def _metrics(self, _request: web.Request) -> web.StreamResponse:
+        body = metrics.render(self._counters, self._gauges())
+        return web.Response(body=body, headers={**_FRESH, "Content-Type": metrics.CONTENT_TYPE})
+
+    def _gauges(self) -> Mapping[str, Mapping[str, int]]:
+        rooms = [room.state for _, room in self._programme.open_rooms()]
+        shows = [show.summary.replay for show in self._programme.live.values()]
+        return {
+            "viewers": {"websocket": len(self._audience.sockets), "sse": len(self._audience.streams)},
+            "agents": {"registered": len(self._agents.registered), "connected": len(self._agents.connections)},
+            "rooms": {state: rooms.count(state) for state in ("live", "reconnecting")},
+            "shows": {"live": shows.count(False), "replay": shows.count(True)},
+        }
+
+    # -- what Pulsar's own servers answer, so that tools made for them find their way ----------------------------
+
+    async def _pulsar_live(self, _request: web.Request) -> web.StreamResponse:
+        rooms = self._agents.active_rooms()
+        stream = rooms[0] if rooms else None
+        agents = len(self._agents.registered)
+        return _json({"active": bool(rooms), "rooms": rooms, "agentCount": agents, "stream": stream})
+
+    async def _pulsar_status(self, _request: web.Request) -> web.StreamResponse:
+        rooms = self._agents.active_rooms()
+        agents = len(self._agents.registered)
+        return _json({"status": "ok", "serverId": "debate-caster", "agentCount": agents, "activeRooms": len(rooms)})
+
+    async def _show(self, request: web.Request) -> Show:
+        show = await self._programme.find(request.match_info["show"])
+        if show is None:
+            body = json_bytes({"error": "no_such_show", "message": "There is no such show."})
+            raise web.HTTPNotFound(body=body, content_type="application/json")
+        return show
+
+
+_FRESH = {"Cache-Control": "no-store"}
+
+
+async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers["Server"] = "debate-caster"
+
+
+def _file(request: web.Request, name: str) -> web.Response:
+    found = page(name)
+    if found is None:
+        raise web.HTTPNotFound(text="There is no such page.\n")
+    headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if found.etag in request.headers.get("If-None-Match", ""):
+        return web.Response(status=304, headers=headers)
+    headers["Content-Type"] = found.content_type
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=found.compressed, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=found.body, headers=headers)
+
+
+def _json(message: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=json_bytes(message),
+        status=status,
+        content_type="application/json",
+        charset="utf-8",
+        headers={**_FRESH, **(headers or {})},
+    )
+
+
+def _problem(status: int, code: str, message: str, *, retry_after: int | None = None) -> web.Response:
+    wait = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return _json({"error": code, "message": message}, status=status, headers=wait)
+
+
+def _whole(request: web.Request, name: str, *, default: int, most: int) -> int:
+    value = request.query.get(name, "")
+    if not value:
+        return default
+    if not (value.isascii() and value.isdecimal() and len(value) < 10):
+        body = json_bytes({"error": "bad_request", "message": f"{name} is to be a whole number."})
+        raise web.HTTPBadRequest(body=body, content_type="application/json")
+    return min(int(value), most)

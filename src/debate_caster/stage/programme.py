@@ -1,0 +1,314 @@
+"""The programme: all shows of a stage, live and past, and which agent may take part in which.
+
+Owns the tasks of the live shows, through the task group it is given, and the time an agent has to come back.
+"""
+
+import asyncio
+import hmac
+import re
+import secrets
+import weakref
+from collections.abc import Coroutine
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from debate_caster.clock import Clock
+from debate_caster.errors import LogError, SetupError
+from debate_caster.log import EventLog
+from debate_caster.pulsar.messages import ShowClaim
+from debate_caster.stage.air import event_of, stream_of
+from debate_caster.stage.archive import Archive, digest
+from debate_caster.stage.hints import HintRates
+from debate_caster.stage.metrics import Counters
+from debate_caster.stage.rooms import Host, Room
+from debate_caster.stage.shows import Show
+from debate_caster.stage.summary import Summary
+from debate_caster.stage.vocabulary import show_time
+
+__all__ = ["DeniedError", "Programme"]
+
+logger = structlog.get_logger()
+
+RESUME_S = 60.0
+"""How long a dropped agent's room waits for it: what Pulsar's protocol page promises."""
+
+SHOW_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,99}")
+
+LISTED = 200
+"""Shows in the lobby's list at most, unless it asks for fewer."""
+
+
+class DeniedError(Exception):
+    """A broadcast may not start; ``reason`` is the word for ``broadcast_denied``."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Programme:
+    """``live`` holds the shows that have not ended, oldest first; past ones are read when somebody asks."""
+
+    def __init__(
+        self, log: EventLog, *, clock: Clock, counters: Counters, tasks: asyncio.TaskGroup, max_shows: int
+    ) -> None:
+        self.live: dict[str, Show] = {}
+        self.archive = Archive(log, clock)
+        self._log, self._clock, self._counters, self._tasks = log, clock, counters, tasks
+        self._max_shows = max_shows
+        self._rates = HintRates(clock)
+        self._past: weakref.WeakValueDictionary[str, Show] = weakref.WeakValueDictionary()
+        self._opening = asyncio.Lock()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def load(self) -> None:
+        """Take up what the log knows: list the past, and give the agents of unfinished shows time to come back.
+
+        Raises:
+            LogError: The log can't be read.
+        """
+        await self.archive.load()
+        for identity, fact in list(self.archive.opened.items()):
+            if identity in self.archive.ended:
+                continue
+            show = self._new(identity)
+            show.summary.replay = bool(fact.get("replay"))
+            try:
+                await show.revive()
+            except LogError as exc:
+                logger.warning("show_unreadable", show=identity, error=str(exc))
+                continue
+            await self._take_up(show)
+
+    # -- shows ---------------------------------------------------------------------------------------------------
+
+    async def find(self, identity: str) -> Show | None:
+        """Return a show, live or past; None when there is no such.
+
+        Raises:
+            LogError: The log can't be read.
+        """
+        if show := self.live.get(identity) or self._past.get(identity):
+            return show
+        if identity not in self.archive.ended:
+            return None
+        show = self._new(identity)
+        show.summary = Summary.from_json(self.archive.ended[identity])
+        show.air.epoch = show.summary.epoch
+        show.air.head = show.summary.head = show.fan_out.position = await self._log.last_seq(stream_of(identity))
+        show.over.set()
+        self._past[identity] = show
+        return show
+
+    async def newest(self) -> Show | None:
+        """Return the newest live show, or else the newest."""
+        if self.live:
+            airing = [show for show in self.live.values() if not show.summary.ended]
+            return (airing or list(self.live.values()))[-1]
+        for identity in reversed(self.archive.ended):
+            return await self.find(identity)
+        return None
+
+    def listing(self, limit: int = LISTED) -> list[dict[str, Any]]:
+        """Return summaries, newest first, live ones before ended ones; past replays are left out."""
+        summaries = [show.as_json() for show in reversed(self.live.values())]
+        for identity, stored in reversed(self.archive.ended.items()):
+            if len(summaries) >= limit + len(self.live):
+                break
+            if not stored.get("replay") and identity not in self.live:
+                summaries.append(stored)
+        summaries.sort(key=lambda summary: summary["started_at"] or "", reverse=True)
+        summaries.sort(key=lambda summary: summary["state"] == "ended")
+        return summaries[:limit]
+
+    # -- rooms ---------------------------------------------------------------------------------------------------
+
+    async def open_room(self, host: Host, title: str, claim: ShowClaim | None, *, category: str) -> Room:
+        """Open an agent's room, in the show that it claims or in one of its own.
+
+        Raises:
+            DeniedError: The show is another caster's, has ended, or there are too many.
+            LogError: The log can't be written.
+        """
+        async with self._opening:  # two rooms of a new show must not both create it
+            show = await self._claimed(claim) if claim else await self._create(f"s-{secrets.token_hex(5)}", None)
+            order = claim.order if claim else 0
+            started_at = show_time(self._clock.now())
+            title = title or (claim.title if claim else "") or "Untitled broadcast"
+            room = Room(Room.new_id(), show.id, host, title, started_at, order=order, category=category or "talk")
+            if claim:
+                show.summary.title = show.summary.title or claim.title
+                show.summary.motion = show.summary.motion or claim.motion
+                show.summary.language = show.summary.language or claim.language
+            else:
+                show.announce({
+                    "type": "show_started", "show": show.id, "title": title, "motion": "", "language": "",
+                    "format": "broadcast", "format_title": "Broadcast", "agents": [host.as_json()], "phases": [],
+                    "turns": 0, "hints_open": True,
+                })  # fmt: skip
+            show.open_room(room)
+            return room
+
+    def room(self, identity: str) -> tuple[Show, Room] | None:
+        """Return an open room and its show."""
+        for show in self.live.values():
+            room = show.rooms.get(identity)
+            if room is not None and room.state != "closed":
+                return show, room
+        return None
+
+    def open_rooms(self) -> list[tuple[Show, Room]]:
+        return [(show, room) for show in self.live.values() for room in show.open_rooms]
+
+    def await_return(self, show: Show, room: Room) -> None:
+        """Close the room unless its agent comes back in time."""
+        room.grace = self._run(self._close_later(show, room))
+
+    def welcome_back(self, show: Show, room: Room) -> None:
+        """The agent is back in time."""
+        if room.grace is not None:
+            room.grace.cancel()
+            room.grace = None
+        show.resume_room(room)
+
+    # -- replay --------------------------------------------------------------------------------------------------
+
+    async def replay(self, identity: str, *, speed: float) -> Show:
+        """Air a past show again, as a show of its own, ``speed`` times as fast; return it as soon as it has begun.
+
+        Raises:
+            SetupError: There is no such show, or ``speed`` is not above 0.
+            LogError: The log can't be read or written.
+        """
+        if not speed > 0:
+            raise SetupError(f"speed must be above 0, got {speed}")
+        last = await self._log.last_seq(stream_of(identity))
+        if not last:
+            raise SetupError(f"there is no show {identity!r}", "List them with `debate-caster shows`.")
+        try:
+            show = await self._create(f"replay-{secrets.token_hex(3)}-{identity}"[:100], None, replay=True)
+        except DeniedError as exc:
+            raise SetupError(f"the stage is full: {len(self.live)} shows are live") from exc
+        self._run(self._re_air(identity, show, last, speed))
+        return show
+
+    async def _re_air(self, identity: str, show: Show, last: int, speed: float) -> None:
+        try:
+            await self._re_air_events(identity, show, last, speed)
+        except LogError as exc:
+            logger.warning("replay_failed", show=show.id, error=str(exc))
+            show.end("failed", str(exc))
+
+    async def _re_air_events(self, identity: str, show: Show, last: int, speed: float) -> None:
+        first: datetime | None = None
+        started = self._clock.monotonic()
+        after, ended = 0, False
+        while after < last and not ended:
+            records = await self._log.read(stream_of(identity), after, limit=200)
+            if not records:
+                break
+            for record in records:
+                after = record.seq
+                event = event_of(record)
+                at = datetime.fromisoformat(event.pop("at"))
+                first = first or at
+                await self._clock.sleep_until(started + (at - first).total_seconds() / speed)
+                for private in ("via", "ref"):
+                    event.pop(private, None)
+                if event["type"] == "show_started":
+                    event["show"] = show.id
+                if event["type"] == "show_ended":
+                    ended = True
+                    show.end(event["why"], event.get("detail", ""))
+                else:
+                    show.announce(event)
+        show.end("completed")
+
+    async def close(self) -> None:
+        """Stop airing. Shows that have not ended stay so in the log, for the next stage to take up."""
+        for task in list(self._running):
+            task.cancel()
+
+    # -- behind the scenes ---------------------------------------------------------------------------------------
+
+    async def _take_up(self, show: Show) -> None:
+        """Go on with a show that the last stage did not see to its end."""
+        ended = show.summary.ended
+        if ended and not show.open_rooms:
+            await self.archive.note_ended(show.id, show.as_json())
+            return
+        self._start(show)
+        for room in show.open_rooms:
+            if ended:
+                show.close_room(room, "stage_restarted")
+            else:
+                show.suspend_room(room)
+                self.await_return(show, room)
+        if not show.open_rooms:
+            show.end("interrupted", "the stage was stopped")
+
+    async def _claimed(self, claim: ShowClaim) -> Show:
+        key = digest(claim.key)
+        if not SHOW_ID.fullmatch(claim.id):
+            raise DeniedError("show_id")
+        if known := self.archive.opened.get(claim.id):
+            if not hmac.compare_digest(str(known.get("key_sha256")), key):
+                raise DeniedError("show_key")
+            show = self.live.get(claim.id)
+            if show is None or show.summary.ended:
+                raise DeniedError("show_ended")
+            return show
+        return await self._create(claim.id, key)
+
+    async def _create(self, identity: str, key: str | None, *, replay: bool = False) -> Show:
+        if len(self.live) >= self._max_shows:
+            raise DeniedError("too_many_shows")
+        await self.archive.note_opened(identity, key=key, replay=replay)
+        show = self._new(identity)
+        show.summary.replay = replay
+        self._start(show)
+        return show
+
+    def _new(self, identity: str) -> Show:
+        return Show(
+            identity,
+            log=self._log,
+            clock=self._clock,
+            counters=self._counters,
+            rates=self._rates,
+            note_ended=self._ended,
+        )
+
+    def _start(self, show: Show) -> None:
+        self.live[show.id] = show
+        self._run(self._perform(show))
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._tasks.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    async def _perform(self, show: Show) -> None:
+        with structlog.contextvars.bound_contextvars(show=show.id):
+            logger.info("show_opened")
+            try:
+                await show.run()
+            except LogError as exc:
+                logger.warning("show_not_archived", error=str(exc))
+            finally:
+                del self.live[show.id]
+            logger.info("show_over", why=show.summary.why, events=show.summary.head)
+
+    async def _ended(self, show: Show) -> None:
+        # Whoever holds the show (its viewers, their hints) goes on using it; others find it by way of the archive.
+        self._past[show.id] = show
+        await self.archive.note_ended(show.id, show.as_json() | {"viewers": 0})
+
+    async def _close_later(self, show: Show, room: Room) -> None:
+        await self._clock.sleep(RESUME_S)
+        room.grace = None
+        logger.info("room_abandoned", show=show.id, room=room.id)
+        show.close_room(room, "host_disconnected")

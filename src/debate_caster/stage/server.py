@@ -1,0 +1,186 @@
+"""The stage as a whole: opens the port, ties the parts together, and closes them in the right order."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from debate_caster.clock import Clock, SystemClock
+from debate_caster.errors import SetupError
+from debate_caster.log import EventLog
+from debate_caster.stage.agents import Agents
+from debate_caster.stage.http import Admission, Routes, is_loopback
+from debate_caster.stage.metrics import Counters
+from debate_caster.stage.programme import Programme
+from debate_caster.stage.viewers import Audience
+
+__all__ = ["Stage", "StageLimits", "open_stage"]
+
+logger = structlog.get_logger()
+
+USER_TIMEOUT_MS = 15_000
+"""After so long without the peer's kernel taking a byte the connection is dead (TCP_USER_TIMEOUT): the second line
+against who does not read, also where we can't look at the buffer."""
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted: a page's worth of viewers coming back at once."""
+
+SETTLE_S = 2.0
+"""How long the last events may take to reach the log when the stage closes."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageLimits:
+    """How much of everything a stage takes before it says 503 (or ``broadcast_denied``)."""
+
+    viewers: int = 20_000
+    viewers_per_address: int = 2_000
+    agents: int = 1_000
+    shows: int = 500
+
+
+class Stage:
+    """An open stage. Made by ``open_stage``."""
+
+    def __init__(self, host: str, port: int, programme: Programme, audience: Audience, counters: Counters) -> None:
+        self.host, self.port, self.counters = host, port, counters
+        self._programme, self._audience = programme, audience
+
+    @property
+    def url(self) -> str:
+        """Where people find it: ``http://127.0.0.1:8765``."""
+        host = "127.0.0.1" if self.host in {"0.0.0.0", ""} else "::1" if self.host == "::" else self.host  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def agents_url(self) -> str:
+        """Where agents connect."""
+        return f"ws{self.url.removeprefix('http')}/ws"
+
+    @property
+    def viewers(self) -> int:
+        """How many watch, over all shows."""
+        return len(self._audience)
+
+    def show_url(self, show: str) -> str:
+        """Return the address of a show's page."""
+        return f"{self.url}/shows/{show}"
+
+    async def replay(self, show: str, *, speed: float = 1.0) -> str:
+        """Air a past show again, ``speed`` times as fast; return the id of the show that this is, as soon as it is on.
+
+        Raises:
+            SetupError: There is no such show, or ``speed`` is not above 0.
+            LogError: The log can't be read or written.
+        """
+        return (await self._programme.replay(show, speed=speed)).id
+
+    async def wait_over(self, show: str) -> None:
+        """Wait until a show is over and everybody has been told; at once for one that is not live."""
+        if live := self._programme.live.get(show):
+            await live.over.wait()
+
+
+@asynccontextmanager
+async def open_stage(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    *,
+    log: EventLog,
+    clock: Clock | None = None,
+    limits: StageLimits = StageLimits(),
+    allow_public: bool = False,
+    allowed_hosts: frozenset[str] = frozenset(),
+    allowed_origins: frozenset[str] = frozenset(),
+) -> AsyncIterator[Stage]:
+    """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
+
+    ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
+    ``allowed_hosts`` the names it goes by besides loopback ones, none meaning any where it is public.
+
+    Raises:
+        SetupError: The port can't be had, or ``host`` is not loopback and nobody said ``allow_public``.
+        LogError: The log can't be read.
+    """
+    clock = clock or SystemClock()
+    listener = await _listen(host, port, allow_public=allow_public)
+    try:
+        counters = Counters()
+        async with asyncio.TaskGroup() as tasks:
+            programme = Programme(log, clock=clock, counters=counters, tasks=tasks, max_shows=limits.shows)
+            await programme.load()
+            agents = Agents(programme, clock=clock, counters=counters, tasks=tasks, max_agents=limits.agents)
+            audience = Audience(
+                programme,
+                clock=clock,
+                max_viewers=limits.viewers,
+                max_viewers_per_address=limits.viewers_per_address,
+            )
+            public = not is_loopback(host)
+            admission = Admission(allowed_hosts, allowed_origins, any_host=public and not allowed_hosts)
+            routes = Routes(
+                programme=programme, agents=agents, audience=audience, counters=counters, admission=admission
+            )
+            # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
+            runner = web.AppRunner(
+                routes.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+            )
+            await runner.setup()
+            keeping_alive = tasks.create_task(audience.keep_alive())
+            try:
+                await web.SockSite(runner, listener, backlog=BACKLOG).start()
+                stage = Stage(host, listener.getsockname()[1], programme, audience, counters)
+                logger.info("stage_opened", url=stage.url)
+                yield stage
+            finally:
+                keeping_alive.cancel()
+                await _close(runner, programme, agents, audience)
+                logger.info("stage_closed")
+    finally:
+        listener.close()
+
+
+async def _close(runner: web.AppRunner, programme: Programme, agents: Agents, audience: Audience) -> None:
+    """Agents first, so that what they said last is aired; then viewers, once they have got it; then the shows."""
+    for site in list(runner.sites):
+        await site.stop()
+    await agents.close()
+    try:
+        async with asyncio.timeout(SETTLE_S):
+            for show in list(programme.live.values()):
+                await show.air.settled()
+    except TimeoutError:
+        logger.warning("events_not_logged", shows=[show.id for show in programme.live.values() if show.air.pending])
+    await audience.close()
+    await programme.close()
+    await runner.cleanup()
+
+
+async def _listen(host: str, port: int, *, allow_public: bool) -> socket.socket:
+    if not allow_public and not is_loopback(host):
+        raise SetupError(
+            f"the stage is not opened on {host or 'every interface'!s} unasked: anybody there could broadcast",
+            "Use 127.0.0.1, or say that the stage is to be public.",
+        )
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as exc:
+        raise SetupError(f"{host!r} is not an address of this machine ({exc.strerror})") from exc
+    family, kind, protocol, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
+        listener.setblocking(False)
+        listener.bind(address)
+    except OSError as exc:
+        listener.close()
+        cure = "Name another port, or 0 for any free one." if port else "Name an address of this machine."
+        raise SetupError(f"port {port} on {host} can't be had ({exc.strerror})", cure) from exc
+    return listener

@@ -1,0 +1,322 @@
+"""Viewers' connections: history and then live, over WebSocket or SSE, and what viewers say.
+
+The seam between the two is gap-free because a viewer becomes live at a sequence number, in one step of the event loop:
+history is sent up to where the fan-out stands, and the fan-out goes on from there.
+"""
+
+import asyncio
+import json
+import re
+import secrets
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiohttp import WSMsgType, web
+from aiohttp.abc import AbstractStreamWriter
+
+from debate_caster.clock import Clock
+from debate_caster.errors import LogError
+from debate_caster.stage.fan_out import Encoding, Selection, Viewer, abort, encode, json_frame
+from debate_caster.stage.hints import HintRefusedError, network_of
+from debate_caster.stage.programme import Programme
+from debate_caster.stage.rates import Bucket
+from debate_caster.stage.shows import Show
+from debate_caster.stage.vocabulary import json_bytes
+
+__all__ = ["Audience", "Position", "position_of"]
+
+logger = structlog.get_logger()
+
+MAX_MESSAGE = 16 * 1024
+"""Bytes of what a viewer may say at once; a hint has 500 characters."""
+
+MESSAGE_BURST, MESSAGES_PER_S = 40, 5.0
+"""How many messages of any kind a viewer may send before it is closed; a page sends one every few seconds."""
+
+STALLED_S = 15.0
+"""How long a viewer may take to read a piece of history before it is cut."""
+
+HEARTBEAT_S = 20.0
+KEEP_ALIVE_S = 15.0
+"""Between comments on a quiet SSE stream: proxies give up after 30 to 60 s of silence."""
+
+CLOSE_S = 1.0
+"""How long a viewer may take to say goodbye when the stage shuts down."""
+
+VIEWER_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+BAD_REQUEST, NO_SUCH_SHOW, TOO_MANY_MESSAGES = 4400, 4404, 4429
+SHUTTING_DOWN, LOG_GONE = 4500, 4503
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where to go on: ``after``, or from the start because of ``reset`` (why, as ``reset.reason`` says it)."""
+
+    after: int
+    reset: str = ""
+
+
+def position_of(value: str | None, show: Show) -> Position:
+    """Return the position that a viewer asked for.
+
+    Raises:
+        ValueError: It is not a whole number, or below 0.
+    """
+    if not value:
+        return Position(0)
+    if not value.isascii() or not value.isdecimal() or len(value) > 30:
+        raise ValueError(f"not a position: {value[:40]!r}")
+    after = int(value)
+    return Position(after) if after <= show.air.head else Position(0, reset="position")
+
+
+class Audience:
+    """Everybody who watches, whichever show."""
+
+    def __init__(self, programme: Programme, *, clock: Clock, max_viewers: int, max_viewers_per_address: int) -> None:
+        self.sockets: dict[web.WebSocketResponse, Viewer] = {}
+        self.streams: dict[Viewer, Show] = {}
+        self._programme, self._clock = programme, clock
+        self._max_viewers, self._max_per_address = max_viewers, max_viewers_per_address
+        self._addresses: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self.sockets) + len(self.streams)
+
+    # -- WebSocket -----------------------------------------------------------------------------------------------
+
+    async def watch(self, request: web.Request) -> web.StreamResponse:
+        """``GET /watch``: one ``hello``, history, then live until either side closes."""
+        with self._admitted(request) as address:
+            socket = web.WebSocketResponse(
+                compress=False, autoclose=False, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, timeout=CLOSE_S
+            )
+            writer = await socket.prepare(request)
+            if request.transport is None:
+                return socket
+            try:
+                show = await self._asked_for(request.query.get("show"))
+                if show is None:
+                    await socket.close(code=NO_SUCH_SHOW, message=b"no such show")
+                    return socket
+                position = position_of(request.query.get("after"), show)
+            except ValueError as exc:
+                await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
+                return socket
+            except LogError:
+                await socket.close(code=LOG_GONE, message=b"the log can't be read")
+                return socket
+            viewer = Viewer(request.transport, "websocket", selection_of(request.query), address=address)
+            self.sockets[socket] = viewer
+            try:
+                await self._attend(socket, writer, show, viewer, position)
+            finally:
+                del self.sockets[socket]
+                show.fan_out.leave(viewer)
+                show.forget(viewer)
+                if viewer.transport.get_write_buffer_size():
+                    abort(viewer.transport)  # it does not read: a polite close would wait for that
+        return socket
+
+    async def _attend(
+        self,
+        socket: web.WebSocketResponse,
+        writer: AbstractStreamWriter,
+        show: Show,
+        viewer: Viewer,
+        position: Position,
+    ) -> None:
+        show.know(viewer, f"v{secrets.token_hex(12)}")
+        hello = {"type": "hello", "show": show.as_json(), "after": position.after, "head": show.air.head}
+        self._tell(viewer, {**hello, "epoch": show.air.epoch, "viewer": viewer.identity})
+        if position.reset:
+            self._tell(viewer, reset_frame(show, position))
+        try:
+            await self._catch_up(show, viewer, writer, position.after)
+        except LogError as exc:
+            logger.warning("history_unreadable", show=show.id, error=str(exc))
+            await socket.close(code=LOG_GONE, message=b"the log can't be read")
+            return
+        bucket = Bucket(MESSAGE_BURST, MESSAGES_PER_S)
+        code, reason = 1000, b""
+        async for message in socket:
+            if bucket.take(self._clock.monotonic()):
+                code, reason = TOO_MANY_MESSAGES, b"too many messages"
+                break
+            if message.type is WSMsgType.TEXT:
+                self._hear(show, viewer, message.data)
+            elif message.type is WSMsgType.BINARY:
+                self._complain(viewer, "bad_request", "Messages are text.")
+        show.fan_out.leave(viewer)  # nothing may follow the close frame
+        with suppress(TimeoutError, ConnectionError):
+            async with self._clock.timeout(2 * CLOSE_S):
+                await socket.close(code=code, message=reason)
+
+    def _hear(self, show: Show, viewer: Viewer, raw: str) -> None:
+        try:
+            message = json.loads(raw)
+        except (ValueError, RecursionError):
+            message = None
+        if not isinstance(message, dict):
+            self._complain(viewer, "bad_request", "Not a JSON object.")
+            return
+        match message.get("type"):
+            case "ping":
+                self._tell(viewer, {"type": "pong"})
+            case "viewer":
+                self._recognise(show, viewer, message.get("id"))
+            case "hint":
+                try:
+                    hint = show.take_hint(
+                        viewer=viewer.identity,
+                        address=viewer.address,
+                        text=message.get("text"),
+                        name=message.get("name"),
+                        to=message.get("to"),
+                    )
+                except HintRefusedError as exc:
+                    refusal = exc.as_json()
+                    self._tell(viewer, {"type": "error", "code": refusal.pop("error"), **refusal})
+                else:
+                    self._tell(viewer, hint.received())
+            case _:
+                self._complain(viewer, "bad_request", "Unknown type of message.")
+
+    def _recognise(self, show: Show, viewer: Viewer, identity: object) -> None:
+        """A viewer says who it is: it hears again what became of its hints."""
+        if not isinstance(identity, str) or not VIEWER_ID.fullmatch(identity):
+            self._complain(viewer, "bad_request", "A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
+            return
+        show.know(viewer, identity)
+        for hint in show.desk.of_viewer(identity):
+            if hint.fate["state"] != "received":
+                self._tell(viewer, hint.fate_frame())
+
+    # -- SSE -----------------------------------------------------------------------------------------------------
+
+    async def stream(self, request: web.Request, show: Show, position: Position) -> web.StreamResponse:
+        """The show's events as SSE: history, then live, until the show is over or the viewer goes."""
+        if show.over.is_set() and 0 < show.air.head == position.after:
+            return web.Response(status=204)  # what tells an EventSource not to come back
+        with self._admitted(request) as address:
+            response = web.StreamResponse(
+                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+            )
+            response.force_close()
+            writer = await response.prepare(request)
+            if writer is None or request.transport is None:
+                return response
+            await response.write(b": the show's events\n\n")  # sends the headers, too
+            encoding: Encoding = "chunked" if response.headers.get("Transfer-Encoding") == "chunked" else "plain"
+            viewer = Viewer(request.transport, encoding, selection_of(request.query), address=address)
+            self.streams[viewer] = show
+            try:
+                if position.reset:
+                    self._tell(viewer, reset_frame(show, position))
+                await self._catch_up(show, viewer, writer, position.after)
+                await show.over.wait()
+            except LogError as exc:
+                logger.warning("history_unreadable", show=show.id, error=str(exc))
+            finally:
+                del self.streams[viewer]
+                show.fan_out.leave(viewer)
+                if viewer.transport.get_write_buffer_size() > viewer.transport.get_write_buffer_limits()[1]:
+                    abort(viewer.transport)
+        return response
+
+    async def keep_alive(self) -> None:
+        """Send SSE viewers a comment now and then, for ever: proxies keep the stream, and the dead are found."""
+        while True:
+            await self._clock.sleep(KEEP_ALIVE_S)
+            for viewer, show in list(self.streams.items()):
+                comment = b": still here\n\n"
+                data = b"%x\r\n%b\r\n" % (len(comment), comment) if viewer.encoding == "chunked" else comment
+                if not viewer.write(data):
+                    show.fan_out.leave(viewer)
+
+    # -- both ----------------------------------------------------------------------------------------------------
+
+    async def _catch_up(self, show: Show, viewer: Viewer, writer: AbstractStreamWriter, after: int) -> None:
+        """Send history until the viewer stands where the fan-out stands, and make it live there.
+
+        Nobody waits for a slow reader of history, and nothing piles up for it; one who reads nothing at all is cut.
+
+        Raises:
+            LogError: The log can't be read.
+        """
+        fan_out = show.fan_out
+        while after != fan_out.position:
+            if after > fan_out.position:  # it knows what is stored and not delivered yet: a matter of milliseconds
+                await self._clock.sleep(0.005)
+                continue
+            events = await show.air.history(after, fan_out.position)
+            if not events:
+                raise LogError(show.id, f"nothing is stored above {after}")
+            after = events[-1].seq
+            if taken := [event for event in events if viewer.selection.takes(event)]:
+                viewer.write(encode(viewer.encoding, taken))
+            try:
+                async with self._clock.timeout(STALLED_S):
+                    await writer.drain()
+            except TimeoutError:
+                logger.warning("viewer_cut", address=viewer.address, reason="history unread")
+                viewer.cut()
+                return
+        fan_out.join(viewer)
+
+    async def _asked_for(self, identity: str | None) -> Show | None:
+        return await (self._programme.find(identity) if identity else self._programme.newest())
+
+    @contextmanager
+    def _admitted(self, request: web.Request) -> Iterator[str]:
+        """Count the viewer; give its address. Too many altogether or from one place are sent away."""
+        address = request.remote or ""
+        place = network_of(address)
+        if len(self) >= self._max_viewers or self._addresses[place] >= self._max_per_address:
+            raise web.HTTPServiceUnavailable(text="too many viewers", headers={"Retry-After": "30"})
+        self._addresses[place] += 1
+        try:
+            yield address
+        finally:
+            self._addresses[place] -= 1
+            if not self._addresses[place]:
+                del self._addresses[place]
+
+    async def close(self) -> None:
+        """Send everybody away in a way that says: come back."""
+        for stream, show in list(self.streams.items()):
+            show.fan_out.leave(stream)
+            stream.transport.close()  # an EventSource comes back by itself
+        async with asyncio.TaskGroup() as tasks:
+            for socket, viewer in list(self.sockets.items()):
+                viewer.open = False
+                tasks.create_task(self._send_away(socket, viewer))
+
+    async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer) -> None:
+        try:
+            async with asyncio.timeout(2 * CLOSE_S):
+                await socket.close(code=SHUTTING_DOWN, message=b"the stage is shutting down")
+        except (TimeoutError, ConnectionError):
+            abort(viewer.transport)
+
+    def _complain(self, viewer: Viewer, code: str, message: str) -> None:
+        self._tell(viewer, {"type": "error", "code": code, "message": message})
+
+    @staticmethod
+    def _tell(viewer: Viewer, message: Mapping[str, Any]) -> None:
+        viewer.write(json_frame(viewer.encoding, json_bytes(message)))
+
+
+def selection_of(query: Mapping[str, str]) -> Selection:
+    """Return what a viewer asked for with ``room=`` and ``types=``."""
+    types = frozenset(kind for kind in query.get("types", "").split(",")[:40] if kind)
+    return Selection(query.get("room", "")[:64], types)
+
+
+def reset_frame(show: Show, position: Position) -> dict[str, Any]:
+    return {"type": "reset", "epoch": show.air.epoch, "reason": position.reset, "show": show.id}
