@@ -27,19 +27,19 @@ test("chunks that arrive late land at their place in the turn", () => {
 });
 
 test("a chunk that is repeated counts once", () => {
-  const state = after(turn(0, "ada"), chunk(0, 0, "ada", "one"), chunk(0, 0, "ada", "one"));
+  const state = after(started, turn(0, "ada"), chunk(0, 0, "ada", "one"), chunk(0, 0, "ada", "one"));
 
   assert.equal(textOf(state.speeches[0]), "one");
 });
 
 test("speeches stand in the order of their turns, whichever is heard of first", () => {
-  const state = after(chunk(1, 0, "ben", "second"), turn(0, "ada"), chunk(0, 0, "ada", "first"), chunk(2, 0, "ada", "third"));
+  const state = after(started, chunk(1, 0, "ben", "second"), turn(0, "ada"), chunk(0, 0, "ada", "first"), chunk(2, 0, "ada", "third"));
 
   assert.deepEqual(state.speeches.map(textOf), ["first", "second", "third"]);
 });
 
 test("a chunk before its turn_started makes the speech, which the event then describes", () => {
-  const state = after(chunk(0, 0, "ada", "x"), turn(0, "ada", { role: "opening" }));
+  const state = after(started, chunk(0, 0, "ada", "x"), turn(0, "ada", { role: "opening" }));
 
   assert.equal(state.speeches.length, 1);
   assert.equal(state.speeches[0].role, "opening");
@@ -97,6 +97,20 @@ test("a room without a show is one speech for each speaker, its lines parted by 
   assert.deepEqual(state.speeches.map(textOf), ["One. Two.", "Me too.", "Three.", "Much later."]);
   assert.equal(state.title, "News");
   assert.equal(state.current.speaker, "bot");
+});
+
+test("numbers that a room without a rundown gives its lines make no speeches of them", () => {
+  const line = (number, text) => ({ type: "chunk_aired", room: "r", speaker: "bot", turn: number, index: number, text });
+  const state = after({ type: "show_started", turns: 0, agents: [{ id: "bot" }] }, line(1, "One."), line(2, "Two."), line(3, "Hal"), line(3, "ves."));
+
+  assert.deepEqual(state.speeches.map(textOf), ["One. Two. Halves."]);
+});
+
+test("an agent that registered under another id is the one its show has named", () => {
+  const state = after(started, { type: "room_opened", room: "r", agent: { id: "agent-7", name: "Ada" } });
+
+  assert.deepEqual([...state.agents.keys()], ["ada", "ben"]);
+  assert.equal(state.agents.get("ada").room, "r");
 });
 
 test("who sends no turns has fallen silent some time after the last line, and speaks again with the next", () => {
@@ -159,7 +173,7 @@ test("any order of a turn's chunks gives the same speech", () => {
   const words = ["a ", "b ", "c ", "d ", "e"];
   for (let round = 0; round < 100; round += 1) {
     const order = words.map((text, index) => ({ text, index, key: Math.sin(round * 31 + index * 7) })).sort((one, two) => one.key - two.key);
-    const state = after(...order.map(({ text, index }) => chunk(0, index, "ada", text)));
+    const state = after(started, ...order.map(({ text, index }) => chunk(0, index, "ada", text)));
     assert.equal(textOf(state.speeches[0]), "a b c d e");
   }
 });

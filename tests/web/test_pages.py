@@ -1,35 +1,17 @@
 """The pages in a real Chromium, on a stage that does what the test tells it to."""
 
 import re
-import shutil
 from collections.abc import AsyncGenerator
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
+from playwright.async_api import Page, expect
 
+from tests.web.conftest import Visit
 from tests.web.fake_stage import WEB, FakeShow, FakeStage, open_fake_stage
 
-CHROMIUM = shutil.which("chromium")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
-]
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
-]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 AGENTS: list[dict[str, Any]] = [
     {"id": "ada", "name": "Ada", "emoji": "🦉", "color": "#4c8dff", "side": "for", "side_title": "Proposition"},
@@ -38,58 +20,10 @@ AGENTS: list[dict[str, Any]] = [
 PHASES = [{"key": "open", "title": "Openings", "turns": 2}, {"key": "close", "title": "Closings", "turns": 6}]
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
-async def browser() -> AsyncGenerator[Browser, None]:
-    async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        await started.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def stage() -> AsyncGenerator[FakeStage, None]:
     async with open_fake_stage() as opened:
         yield opened
-
-
-class Visit:
-    """A browser window of its own that remembers whatever went wrong in it, and where it went."""
-
-    def __init__(self, context: BrowserContext, page: Page, stage: FakeStage) -> None:
-        self.context, self.page, self.stage = context, page, stage
-        self.complaints: list[str] = []
-        self.hosts: set[str] = set()
-        self.paths: set[str] = set()
-        self.expected = ""
-        page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._note)
-
-    def _note(self, request: Request) -> None:
-        address = urlsplit(request.url)
-        self.hosts.add(address.hostname or "")
-        self.paths.add(address.path)
-
-    def _complain(self, text: str) -> None:
-        if not (self.expected and re.search(self.expected, text)):
-            self.complaints.append(text)
-
-    async def go(self, path: str) -> Page:
-        await self.page.goto(self.stage.url + path)
-        return self.page
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def visit(browser: Browser, stage: FakeStage, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
-    """Arguments for the browser context come by indirect parametrisation."""
-    options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **getattr(request, "param", {})}
-    context = await browser.new_context(**options)
-    context.set_default_timeout(5000)
-    made = Visit(context, await context.new_page(), stage)
-    yield made
-    await context.close()
-    assert made.complaints == []
-    assert made.hosts <= {"127.0.0.1"}
 
 
 phone = pytest.mark.parametrize("visit", [{"viewport": {"width": 360, "height": 740}}], indirect=True, ids=["phone"])
@@ -139,7 +73,7 @@ def words(page: Page, turn: int) -> Any:
 
 async def test_text_streams_in_under_its_speaker(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(page.locator("h1")).to_have_text("This house would test")
     await expect(page.locator("#connection-text")).to_have_text("Live")
     await expect(page.locator("#skeleton")).to_be_visible()
@@ -167,7 +101,7 @@ async def test_who_comes_late_sees_everything_and_then_goes_on_live(stage: FakeS
     await begin(stage, show, 4, "ada")
     await speak(stage, show, 4, "ada", "Now ")
 
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(words(page, 4)).to_have_text("Now ")
     await speak(stage, show, 4, "ada", "and then.", first=1)
 
@@ -181,7 +115,7 @@ async def test_who_comes_late_sees_everything_and_then_goes_on_live(stage: FakeS
 async def test_a_server_restart_is_survived_without_gap_or_double(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
     await whole_turn(stage, show, 0, "Before. ")
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(words(page, 0)).to_have_text("Before. ")
 
     visit.expected = "ERR_CONNECTION|WebSocket connection"
@@ -199,7 +133,7 @@ async def test_a_server_restart_is_survived_without_gap_or_double(stage: FakeSta
 async def test_a_stage_that_lost_its_log_is_shown_as_it_is_now(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
     await whole_turn(stage, show, 0, "Old words. ")
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(words(page, 0)).to_have_text("Old words. ")
 
     visit.expected = "ERR_CONNECTION|WebSocket connection"
@@ -215,7 +149,7 @@ async def test_a_stage_that_lost_its_log_is_shown_as_it_is_now(stage: FakeStage,
 
 async def test_a_hint_typed_in_the_box_gets_its_fates(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await page.get_by_label("Your hint", exact=True).fill("What about nurses?")
     await expect(page.locator("#hint-count")).to_have_text("18 / 280")
     await page.get_by_role("combobox", name="For").select_option("ben")
@@ -257,7 +191,7 @@ async def test_a_hint_that_is_not_used_says_why_in_words(
     stage: FakeStage, visit: Visit, state: str, reason: str, shown: str
 ) -> None:
     show = await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await page.get_by_label("Your hint", exact=True).fill("Hello")
     await page.get_by_role("button", name="Send hint").click()
     await expect(page.locator(".my-hint")).to_have_count(1)
@@ -268,7 +202,7 @@ async def test_a_hint_that_is_not_used_says_why_in_words(
 
 async def test_a_fate_that_came_while_the_page_was_away_is_asked_for(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await page.get_by_label("Your hint", exact=True).fill("Remember me")
     await page.get_by_label("Your hint", exact=True).press("Enter")
     await expect(page.locator(".my-hint-fate")).to_have_text("Received")
@@ -283,7 +217,7 @@ async def test_a_refused_hint_stays_in_the_box_and_says_how_long_to_wait(stage: 
     await open_show(stage)
     stage.refuse_hints = {"error": "too_fast", "message": "slow down", "retry_after": 30}
     visit.expected = "429"
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await page.get_by_label("Your hint", exact=True).fill("Again")
     await page.get_by_label("Your hint", exact=True).press("Enter")
 
@@ -303,7 +237,7 @@ async def test_a_phone_never_scrolls_sideways(stage: FakeStage, visit: Visit, pa
         {"id": f"a{n}", "name": f"A very long name, number {n}", "side": ("for", "against")[n % 2]} for n in range(8)
     ]
     await stage.air(many, "show_started", show="many", motion="W" * 90, agents=crowd, phases=PHASES, turns=8)
-    page = await visit.go(path)
+    page = await visit.go(stage.url + path)
     await expect(page.locator("h1")).not_to_have_text("")
 
     excess = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -358,11 +292,11 @@ async def test_hostile_text_makes_no_element_anywhere(stage: FakeStage, visit: V
     await finish(stage, show, 0, everything)
 
     for path in ("/shows/evil", "/", "/overlay/evil", "/overlay/evil?layout=split&scale=<b>"):
-        page = await visit.go(path)
+        page = await visit.go(stage.url + path)
         await expect(page.get_by_text("window.owned").first).to_be_attached()
         assert await page.locator("img, b, svg, main script, article script").count() == 0, path
         assert await page.evaluate("window.owned") is None
-    page = await visit.go("/shows/evil")
+    page = await visit.go(stage.url + "/shows/evil")
     await expect(words(page, 0)).to_have_text("".join(HOSTILE), use_inner_text=False)
     await stage.air(show, "show_ended", why=everything, detail=everything)
     await expect(page.locator("#end-card")).to_be_visible()
@@ -373,7 +307,7 @@ async def test_reading_back_stops_the_scrolling_until_one_jumps_to_live(stage: F
     show = await open_show(stage)
     for turn in range(6):
         await whole_turn(stage, show, turn, "A sentence that takes its room. " * 12)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     pane = page.locator("#speeches")
     distance = "pane => pane.scrollHeight - pane.scrollTop - pane.clientHeight"
     await expect(words(page, 5)).to_be_in_viewport()
@@ -401,7 +335,7 @@ async def test_an_address_with_a_turn_or_an_event_leads_there(stage: FakeStage, 
         await whole_turn(stage, show, turn, "A sentence that takes its room. " * 12)
     chunk = next(event["seq"] for event in show.events if event["type"] == "chunk_aired" and event["turn"] == 1)
 
-    page = await visit.go("/shows/s1#t3")
+    page = await visit.go(stage.url + "/shows/s1#t3")
     await expect(page.locator("#t3")).to_be_focused()
     await expect(page.locator("#t3")).to_be_in_viewport()
     await expect(page.locator("#to-live")).to_be_visible()
@@ -412,7 +346,7 @@ async def test_an_address_with_a_turn_or_an_event_leads_there(stage: FakeStage, 
 async def test_a_show_that_ends_says_why_and_leads_to_the_lobby(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
     await whole_turn(stage, show, 0, "The only words.")
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(page.locator("#connection-text")).to_have_text("Live")
     await stage.air(show, "show_ended", why="budget", detail="")
 
@@ -427,7 +361,7 @@ async def test_a_show_that_ends_says_why_and_leads_to_the_lobby(stage: FakeStage
 
 
 async def test_a_show_that_is_not_there_is_said_to_be_so(stage: FakeStage, visit: Visit) -> None:
-    page = await visit.go("/shows/nowhere")
+    page = await visit.go(stage.url + "/shows/nowhere")
 
     await expect(page.locator("#connection-text")).to_have_text("Not on air")
     await expect(page.locator("#end-card")).to_contain_text("This show does not exist")
@@ -437,7 +371,7 @@ async def test_a_show_that_is_not_there_is_said_to_be_so(stage: FakeStage, visit
 async def test_a_room_without_a_show_looks_right_too(stage: FakeStage, visit: Visit) -> None:
     show = stage.show("room")
     await stage.air(show, "room_opened", room="r", agent={"id": "bot", "name": "Newsbot"}, title="City council")
-    page = await visit.go("/shows/room")
+    page = await visit.go(stage.url + "/shows/room")
     for line in ("The session is open.", "First item: trams."):
         await stage.air(show, "chunk_aired", room="r", speaker="bot", text=line)
 
@@ -449,7 +383,7 @@ async def test_a_room_without_a_show_looks_right_too(stage: FakeStage, visit: Vi
 
 async def test_the_viewer_count_is_the_stages(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(page.locator("#connection-text")).to_have_text("Live")
     await stage.send(show, {"type": "viewers", "count": 1284})
 
@@ -457,7 +391,7 @@ async def test_the_viewer_count_is_the_stages(stage: FakeStage, visit: Visit) ->
 
 
 async def test_the_theme_follows_the_system_until_the_viewer_chooses(stage: FakeStage, visit: Visit) -> None:
-    page = await visit.go("/")
+    page = await visit.go(stage.url + "/")
     await page.emulate_media(color_scheme="dark")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     await page.emulate_media(color_scheme="light")
@@ -469,7 +403,7 @@ async def test_the_theme_follows_the_system_until_the_viewer_chooses(stage: Fake
 
 
 async def test_the_lobby_shows_what_is_on_what_was_and_how_to_start(stage: FakeStage, visit: Visit) -> None:
-    page = await visit.go("/")
+    page = await visit.go(stage.url + "/")
     await expect(page.get_by_role("heading", name="The stage is empty")).to_be_visible()
     await expect(page.locator("#empty")).to_contain_text("make demo")
 
@@ -488,7 +422,7 @@ async def test_the_lobby_shows_what_is_on_what_was_and_how_to_start(stage: FakeS
 async def test_past_shows_can_be_searched(stage: FakeStage, visit: Visit) -> None:
     for number in range(9):
         stage.show(f"s{number}", motion=f"Motion number {number}").state = "ended"
-    page = await visit.go("/")
+    page = await visit.go(stage.url + "/")
     await expect(page.locator(".past-show")).to_have_count(9)
     await page.get_by_label("Search past shows").fill("NUMBER 7")
 
@@ -505,7 +439,7 @@ async def test_the_overlay_captions_who_speaks_on_nothing(
     await whole_turn(stage, show, 0, "For the motion.")
     await begin(stage, show, 1, "ben")
     await speak(stage, show, 1, "ben", "Against it.")
-    page = await visit.go(f"/overlay/s1?layout={layout}&scale=1.5")
+    page = await visit.go(stage.url + f"/overlay/s1?layout={layout}&scale=1.5")
 
     await expect(page.locator(".caption")).to_have_count(captions)
     await expect(page.locator(".caption").last).to_contain_text("Against it.")
@@ -523,7 +457,7 @@ async def test_a_late_join_into_a_long_show_is_there_at_once(stage: FakeStage, v
     await begin(stage, show, 200, "ada")
     await speak(stage, show, 200, "ada", "The live line.")
     assert len(show.events) > 2000
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(words(page, 200)).to_be_in_viewport()
 
     painted = await page.evaluate("performance.getEntriesByName('live-line')[0].startTime")
@@ -532,7 +466,7 @@ async def test_a_late_join_into_a_long_show_is_there_at_once(stage: FakeStage, v
 
 async def test_pages_are_light_and_ask_nobody_else(stage: FakeStage, visit: Visit) -> None:
     await open_show(stage)
-    page = await visit.go("/shows/s1")
+    page = await visit.go(stage.url + "/shows/s1")
     await expect(page.locator("#connection-text")).to_have_text("Live")
 
     names = {path.rpartition("/")[2] for path in visit.paths if path.startswith("/static/")} | {"watch.html"}

@@ -121,7 +121,8 @@ export class HintBox {
     document.getElementById("audience").hidden = Boolean(closed) && this.#hints.length === 0;
     document.getElementById("main").classList.toggle("alone", document.getElementById("audience").hidden);
     for (const part of this.#form.querySelectorAll(".field, .count, #hint-send")) part.hidden = Boolean(closed);
-    say(this.#lead, closed || "Give a speaker something to answer. It reaches the next turn that has not begun.");
+    const lead = state.hasTurns ? "Give a speaker something to answer. It reaches the next turn that has not begun." : "Give the speaker something to answer.";
+    say(this.#lead, closed || lead);
     mark(this.#lead, "data-closed", closed ? "" : null);
     document.getElementById("mine").hidden = this.#hints.length === 0;
     reconcile(document.getElementById("my-hints"), [...this.#hints].reverse(), {

@@ -34,6 +34,7 @@ export class ShowState {
     this.phases = [];
     this.phase = null;
     this.turns = 0;
+    this.ruled = false;
     this.hintsOpen = false;
     this.hintLength = null;
     this.speeches = [];
@@ -87,6 +88,11 @@ export class ShowState {
     return this.prepared && !this.ended ? this.prepared : null;
   }
 
+  /** Whether there is a rundown: somebody says when turns begin and end. */
+  get hasTurns() {
+    return this.turns > 0 || this.ruled;
+  }
+
   /** Turns that have begun, counted as people count: 0 before the first. */
   get turnNumber() {
     return this.speeches.reduce((most, speech) => (speech.begun && speech.turn !== null ? Math.max(most, speech.turn + 1) : most), 0);
@@ -113,9 +119,11 @@ export class ShowState {
 
   on_room_opened(event, at) {
     this.startedAt ??= at;
-    if (!this.title && event.title) this.title = event.title;
-    const agent = typeof event.agent === "object" ? event.agent : { id: event.agent };
-    this.meet(agent ?? { id: event.room }, { room: event.room, state: "live" });
+    if (!this.title && event.title) this.title = String(event.title);
+    const agent = (typeof event.agent === "object" ? event.agent : { id: event.agent }) ?? { id: event.room };
+    // An agent may have registered under another id than the one its show gives it.
+    const listed = this.agents.get(agent.id) ?? [...this.agents.values()].find(({ name }) => name && name === agent.name);
+    this.meet({ ...agent, id: listed?.id ?? agent.id }, { room: event.room, state: "live" });
   }
 
   on_room_reconnecting(event) {
@@ -140,12 +148,14 @@ export class ShowState {
   }
 
   on_turn_prepared(event) {
+    this.ruled = true;
     const speech = this.speechOf.get(keyOf(event.turn, event.speaker));
     if (speech?.begun) return;
     this.prepared = { turn: event.turn, speaker: event.speaker };
   }
 
   on_turn_started(event, at) {
+    this.ruled = true;
     const speech = this.speech(event.turn, event.speaker);
     speech.begun = true;
     speech.startedAt = at;
@@ -159,16 +169,19 @@ export class ShowState {
   }
 
   on_chunk_aired(event, at) {
-    const turn = Number.isInteger(event.turn) ? event.turn : null;
+    // Without a rundown, `turn` is Pulsar's: a number for each line, and no speech by itself.
+    const turn = this.hasTurns && Number.isInteger(event.turn) ? event.turn : null;
     const speech = turn === null ? this.looseSpeech(event, at) : this.speech(turn, event.speaker);
     const index = turn !== null && Number.isInteger(event.index) ? event.index : speech.chunks.length;
     let place = speech.chunks.length;
     while (place > 0 && speech.chunks[place - 1].index > index) place -= 1;
     if (place > 0 && speech.chunks[place - 1].index === index) return;
     let text = String(event.text ?? "");
-    // Agents that know no turns send line by line, without the white space that would part the lines.
-    if (turn === null && place > 0 && !/\s$/u.test(speech.chunks[place - 1].text) && !/^\s/u.test(text)) text = ` ${text}`;
+    // Such agents send line by line, without the white space that would part the lines.
+    const line = event.turn ?? event.seq;
+    if (turn === null && place > 0 && line !== speech.line && !/\s$/u.test(speech.chunks[place - 1].text) && !/^\s/u.test(text)) text = ` ${text}`;
     speech.chunks.splice(place, 0, { index, text, seq: event.seq });
+    speech.line = line;
     speech.begun = true;
     speech.paused = false;
     speech.heardAt = at;
@@ -285,6 +298,7 @@ function newSpeech(key, turn, speaker) {
     addresses: "",
     hints: [],
     notes: [],
+    line: null,
     chunks: [],
     begun: false,
     paused: false,

@@ -25,6 +25,7 @@ const ENDINGS = {
 const PILLS = { connecting: "Connecting", live: "Live", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
 
 let connection = "connecting";
+let greeting = null;
 let lostWhy = "";
 let scheduled = false;
 let settled = false;
@@ -42,15 +43,21 @@ stream.onStatus((status, detail) => {
   else connection = "connecting";
   schedule();
 });
-stream.on("hello", (hello) => {
+function greet(hello) {
+  greeting = hello;
   state.greet(hello.show);
   state.head = hello.head ?? 0;
+}
+
+stream.on("hello", (hello) => {
+  greet(hello);
   showViewers(hello.show?.viewers);
   stream.send({ type: "viewer", id: box.viewer, ...(box.name && { name: box.name }) });
   box.refresh();
 });
-stream.on("reset", () => {
+stream.on("reset", ({ epoch }) => {
   state.reset();
+  if (greeting?.epoch === epoch) greet(greeting);
   list.clear();
   settled = false;
   announced = { speech: null, ended: false };

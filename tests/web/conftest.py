@@ -1,0 +1,73 @@
+"""A real Chromium, and windows of it that remember what went wrong."""
+
+import re
+import shutil
+from collections.abc import AsyncGenerator
+from urllib.parse import urlsplit
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+
+CHROMIUM = shutil.which("chromium")
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+]
+
+
+class Visit:
+    """A browser window of its own that remembers whatever went wrong in it, and where it went."""
+
+    def __init__(self, context: BrowserContext, page: Page) -> None:
+        self.context, self.page = context, page
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        self.paths: set[str] = set()
+        self.expected = ""
+        page.on("console", lambda message: self._complain(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._note)
+
+    def _note(self, request: Request) -> None:
+        address = urlsplit(request.url)
+        self.hosts.add(address.hostname or "")
+        self.paths.add(address.path)
+
+    def _complain(self, text: str) -> None:
+        if not (self.expected and re.search(self.expected, text)):
+            self.complaints.append(text)
+
+    async def go(self, address: str) -> Page:
+        await self.page.goto(address)
+        return self.page
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def browser() -> AsyncGenerator[Browser, None]:
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        await started.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
+    """Arguments for the browser context come by indirect parametrisation."""
+    options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **getattr(request, "param", {})}
+    context = await browser.new_context(**options)
+    context.set_default_timeout(5000)
+    made = Visit(context, await context.new_page())
+    yield made
+    await context.close()
+    assert made.complaints == []
+    assert made.hosts <= {"127.0.0.1"}
