@@ -76,7 +76,8 @@ class ModelError(DebateCasterError):
     Attributes:
         model: The name the scenario gives the model.
         kind: A constant word for logs and metrics: ``connect``, ``rate_limited``, ``refused``, ``silent``, ``stalled``,
-            ``overlong``, ``cut``, ``truncated``, ``filtered``, ``malformed``, ``provider``.
+            ``overlong``, ``cut``, ``truncated``, ``filtered``, ``malformed``, ``provider``, ``unavailable`` (not even
+            asked, since its provider is down).
         retryable: Whether the same call may succeed when made again. Decided where the error is born.
         retry_after_s: What the peer asked us to wait, in seconds, or None.
     """
