@@ -189,12 +189,18 @@ class _Seating:
         if who == "moderator":
             return [self.moderator] if self.moderator else []
         if who == "each":
-            # With three or more, each round begins with another speaker; with two, that one would speak twice running.
-            first = repetition % len(self._debaters) if len(self._debaters) > 2 else 0
-            return self._debaters[first:] + self._debaters[:first]
+            return self._round(repetition)
         if who == "each-side":
             return [self._take(side) for side in self._teams]
         return [self._numbered(who) if "." in who else self._take(who)]
+
+    def _round(self, repetition: int) -> list[AgentScript]:
+        """Return every debater, beginning with another one in each repetition, and never with who spoke last."""
+        debaters = self._debaters
+        first = repetition % len(debaters) if len(debaters) > 2 else 0
+        if self._spoken and debaters[first].id == self._spoken[-1].id:
+            first = (first + 1) % len(debaters)
+        return debaters[first:] + debaters[:first]
 
     def addressee(self, to: str, speaker: AgentScript) -> AgentScript | None:
         if not to:

@@ -10,10 +10,13 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
+    "LANGUAGE",
+    "NAME",
     "AgentScript",
     "Audience",
     "Budget",
     "Format",
+    "LanguageTag",
     "ModelScript",
     "Name",
     "Pacing",
@@ -22,17 +25,21 @@ __all__ = [
     "Price",
     "Scenario",
     "Stance",
+    "Strict",
     "TargetScript",
     "TurnKind",
     "TurnScript",
     "Voice",
 ]
 
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+NAME = r"^[a-z0-9][a-z0-9-]{0,62}$"
+LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
+
+Name = Annotated[str, Field(pattern=NAME)]
 Stance = Literal["for", "against", "neutral"]
 TurnKind = Literal["opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing"]
 
-LanguageTag = Annotated[str, Field(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)]
+LanguageTag = Annotated[str, Field(pattern=LANGUAGE, max_length=35)]
 
 
 class Strict(BaseModel):
@@ -44,7 +51,7 @@ class Strict(BaseModel):
 class Voice(Strict):
     """Hints for a speech synthesiser; every one optional."""
 
-    lang: LanguageTag | Literal[""] = Field(default="", description="Language tag, such as en-GB.")
+    lang: LanguageTag = Field(default="", description="Language tag, such as en-GB.")
     name: str = Field(default="", max_length=80, description="A voice by name, where the listener's machine has it.")
     pitch: float = Field(default=1.0, ge=0.1, le=2.0, description="1.0 is the voice's own.")
     rate: float = Field(default=1.0, ge=0.1, le=3.0, description="1.0 is the voice's own.")

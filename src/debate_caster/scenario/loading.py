@@ -1,0 +1,192 @@
+"""From files to scenarios: the one place that reads them. Opens no socket and asks no model."""
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pydantic import SecretStr
+
+from debate_caster.errors import Problem, ScenarioError
+from debate_caster.scenario.casting import Casting, slug
+from debate_caster.scenario.diagnosis import validate
+from debate_caster.scenario.library import SUFFIX, Library, as_persona, open_document
+from debate_caster.scenario.manuscript import REFERENCE, REHEARSAL, AgentEntry, ModelEntry, PersonaFile, ScenarioFile
+from debate_caster.scenario.script import NAME, AgentScript, Format, ModelScript, Persona, Scenario, TargetScript
+from debate_caster.scenario.yaml_source import Document, Node
+
+__all__ = ["check", "load_scenario"]
+
+
+def load_scenario(path: Path, *, env: Mapping[str, str], secrets_required: bool = True) -> Scenario:
+    """Read a scenario with everything it names.
+
+    Args:
+        path: The file. Personas and formats come from the folders beside it, or else from the program.
+        env: Where ``${NAME}`` is looked up.
+        secrets_required: Whether an unset variable is a problem. Where it is not (checking, rehearsing), the secret
+            is None.
+
+    Raises:
+        ScenarioError: With every problem of every file involved.
+    """
+    document = open_document(path)
+    scenario = _read_scenario(document, Library(path.parent), env, secrets_required=secrets_required)
+    if scenario is None or document.problems:
+        raise ScenarioError(_in_order(document.problems))
+    return scenario
+
+
+def check(paths: Iterable[Path], env: Mapping[str, str], *, secrets_required: bool = False) -> list[Problem]:
+    """Return every problem of every file, by file and line; an empty list means that all can be performed.
+
+    Args:
+        paths: Scenario files, or folders: then each of its ``*.yaml`` is a scenario, and the files in its
+            ``personas/`` and ``formats/`` are looked at as well, used or not. What is in a folder of one of these
+            two names is a persona or a format.
+        env: Where ``${NAME}`` is looked up.
+        secrets_required: Whether an unset variable is a problem. Off, so that files can be checked where no keys are.
+    """
+    problems: list[Problem] = []
+    libraries: dict[Path, Library] = {}
+    for path in paths:
+        files = _files_to_check(path)
+        if not files:
+            problems.append(Problem(path, 0, 0, "", f"no *{SUFFIX} file is in this folder"))
+        for file in files:
+            kind = file.parent.name
+            folder = file.parent.parent if kind in {"personas", "formats"} else file.parent
+            library = libraries.setdefault(folder, Library(folder))
+            problems.extend(_check_file(file, library, env, secrets_required=secrets_required))
+    return _in_order(problems)
+
+
+def _files_to_check(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    own = sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.startswith("."))
+    library = Library(path)
+    return [*own, *library.own("personas"), *library.own("formats")]
+
+
+def _check_file(path: Path, library: Library, env: Mapping[str, str], *, secrets_required: bool) -> Iterable[Problem]:
+    kind = path.parent.name
+    if kind not in {"personas", "formats"}:
+        document = open_document(path)
+        _read_scenario(document, library, env, secrets_required=secrets_required)
+        return document.problems
+    if not re.fullmatch(NAME, path.stem) or path.suffix != SUFFIX:
+        return [Problem(path, 0, 0, "", f"name the file with small letters, digits and hyphens, and {SUFFIX}")]
+    if not os.path.lexists(path):
+        return [Problem(path, 0, 0, "", "there is no such file")]
+    found = library.persona(path.stem) if kind == "personas" else library.format(path.stem)
+    return found.problems if found is not None else []
+
+
+def _read_scenario(
+    document: Document, library: Library, env: Mapping[str, str], *, secrets_required: bool
+) -> Scenario | None:
+    """Return the scenario, None where something is wrong; what, is then in the document's problems."""
+    written = validate(document, ScenarioFile)
+    root = document.root
+    if root is None or not isinstance(root.value, dict):
+        return None
+    casting = Casting(document, root, library)
+    casting.check()
+    secrets = _secrets(document, root, env, required=secrets_required)
+    if written is None or casting.rules is None or document.problems:
+        return None
+    return _assemble(document.path, written, casting.rules, casting.ids, library, secrets)
+
+
+def _secrets(
+    document: Document, root: Node, env: Mapping[str, str], *, required: bool
+) -> dict[tuple[str | int, ...], SecretStr]:
+    """Return the secrets that the file refers to, by their place in it; an empty variable counts as unset."""
+    found = {}
+    for path, node in root.walk():
+        if node.text is None or path[-1:] not in {("api_key",), ("token",)} or not re.fullmatch(REFERENCE, node.text):
+            continue
+        name = node.text[2:-1]
+        value = env.get(name, "")
+        if any(not character.isprintable() or character.isspace() for character in value):
+            message = f"the environment variable {name} holds spaces or line breaks: set it to the secret alone"
+            document.report(node.mark, message, *path)
+        elif value:
+            found[path] = SecretStr(value)
+        elif required:
+            document.report(node.mark, f"the environment variable {name} is not set: set it to the secret", *path)
+    return found
+
+
+def _assemble(
+    path: Path,
+    written: ScenarioFile,
+    rules: Format,
+    ids: list[str],
+    library: Library,
+    secrets: Mapping[tuple[str | int, ...], SecretStr],
+) -> Scenario:
+    models = written.models or {REHEARSAL: ModelEntry()}
+    default = written.model or next(iter(models))
+    members = [
+        *((member, False) for member in written.agents),
+        *([(written.moderator, True)] if written.moderator else []),
+    ]
+    return Scenario(
+        key=slug(path.stem) or "scenario",
+        path=path,
+        motion=written.motion.strip(),
+        title=(written.title or written.motion).strip(),
+        language=written.language,
+        background=written.background.strip(),
+        format=rules,
+        agents=tuple(
+            _agent(member, identity, default, library, moderator=moderator)
+            for (member, moderator), identity in zip(members, ids, strict=True)
+        ),
+        models={name: _model(name, entry, secrets.get(("models", name, "api_key"))) for name, entry in models.items()},
+        pacing=written.pacing,
+        audience=written.audience,
+        targets=tuple(
+            TargetScript(
+                name=target.name, url=target.url, token=secrets.get(("targets", index, "token")), mirror=target.mirror
+            )
+            for index, target in enumerate(written.targets)
+        ),
+        budget=written.budget,
+        compact_prompt_words=written.compact_prompt_words,
+    )
+
+
+def _agent(
+    member: str | AgentEntry, identity: str, default_model: str, library: Library, *, moderator: bool
+) -> AgentScript:
+    entry = AgentEntry(persona=member) if isinstance(member, str) else member
+    persona = _persona(entry.persona, identity, library)
+    return AgentScript(
+        id=identity,
+        persona=persona,
+        name=entry.name or persona.name,
+        side=entry.side,
+        model=entry.model or default_model,
+        moderator=moderator,
+    )
+
+
+def _persona(named: str | PersonaFile, identity: str, library: Library) -> Persona:
+    if isinstance(named, PersonaFile):
+        return as_persona(named, identity)
+    found = library.persona(named)
+    if found is None or found.value is None:
+        raise AssertionError(f"persona {named!r} was checked to be there")
+    return found.value
+
+
+def _model(name: str, entry: ModelEntry, api_key: SecretStr | None) -> ModelScript:
+    fields = {key: value for key in ModelEntry.model_fields if (value := getattr(entry, key)) is not None}
+    return ModelScript(name=name, **{**fields, "api_key": api_key})
+
+
+def _in_order(problems: Iterable[Problem]) -> list[Problem]:
+    return sorted(set(problems), key=lambda problem: (str(problem.path), problem.line, problem.column, problem.key))
