@@ -1,0 +1,256 @@
+"""What can be typed: the commands, their options and their help. Imports nothing heavy, so that ``--version`` is quick.
+
+Exit status: 0 the show ran to its end; 1 it ended early, and says why; 2 bad input or usage; 130 interrupted.
+"""
+
+import argparse
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from debate_caster.version import __version__
+
+__all__ = ["main", "parser", "run_from_shell"]
+
+EXIT_STATUS = """\
+exit status:
+  0  the show ran to its end
+  1  it ended early, and says why
+  2  bad input or usage
+  130  interrupted (Ctrl-C or SIGTERM); a second signal ends at once
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status. Raises nothing that a user could cause."""
+    try:
+        options = parser().parse_args(argv)
+    except SystemExit as exc:  # argparse has printed help, the version, or what is wrong
+        return exc.code if isinstance(exc.code, int) else 2
+    try:
+        from debate_caster.cli.session import perform
+
+        return perform(options)
+    except KeyboardInterrupt:
+        return 130
+
+
+def run_from_shell() -> None:
+    """Be the program ``debate-caster``."""
+    signal.signal(signal.SIGTERM, _interrupt)  # until a command takes signals over, SIGTERM ends like Ctrl-C
+    sys.exit(main())
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the whole command line."""
+    whole = argparse.ArgumentParser(
+        prog="debate-caster",
+        description="Perform debates between LLM agents, live: a YAML scenario goes on air, viewers steer it.",
+        epilog="A first show, without a key or a network:\n  debate-caster run scenarios/demo.yaml\n\n"
+        "Every option's default is a setting: DEBATE_CASTER_PORT=9000, or a line of a .env file.\n\n" + EXIT_STATUS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    whole.add_argument("--version", action="version", version=f"debate-caster {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
+
+    run = _command(
+        commands,
+        "run",
+        "perform a scenario, live",
+        "Perform a scenario: its agents debate, a page shows it, viewers' hints steer it.",
+        "  debate-caster run scenarios/demo.yaml --open\n"
+        "  debate-caster run scenarios/demo.yaml --stage none --speed 10\n"
+        "  debate-caster run scenarios/demo.yaml --events - | jq -r 'select(.type == \"chunk_aired\").text'",
+    )
+    run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file")
+    _stage_options(run)
+    run.add_argument(
+        "--stage",
+        metavar="URL|embedded|none",
+        help="where to broadcast besides the scenario's targets: a stage of its own, another stage's ws:// address, "
+        "or nowhere (default: embedded)",
+    )
+    run.add_argument("--seed", type=int, metavar="N", help="makes a rehearsal repeatable (default: a new one, logged)")
+    run.add_argument("--speed", type=_above_zero, default=1.0, metavar="X", help="X times as fast (default: 1)")
+    run.add_argument("--events", metavar="FILE|-", help="write the show's events as JSON Lines to a file, or to stdout")
+    run.add_argument("--open", action="store_true", help="open the page in a browser")
+    run.add_argument(
+        "--linger",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="keep the page up S seconds after the end (default: 0)",
+    )
+    _output_options(run)
+
+    check = _command(
+        commands,
+        "check",
+        "find every problem in scenario files",
+        "Read scenarios with all they name and report every problem with file:line:column. Opens no socket.",
+        "  debate-caster check scenarios/\n  debate-caster check mine.yaml --environment",
+    )
+    check.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="scenario files, or folders of them")
+    check.add_argument(
+        "--environment", action="store_true", help="an unset ${VARIABLE} is a problem too, as it will be for `run`"
+    )
+    _output_options(check, data_dir=False)
+
+    rehearse = _command(
+        commands,
+        "rehearse",
+        "perform a scenario in seconds, on a virtual clock, with the rehearsal model",
+        "Perform the whole show in virtual time and print its rundown, its length, and the most it may call and cost.",
+        "  debate-caster rehearse scenarios/demo.yaml\n  debate-caster rehearse scenarios/demo.yaml --transcript",
+    )
+    rehearse.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file")
+    rehearse.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another debate (default: 0)")
+    rehearse.add_argument("--transcript", action="store_true", help="print what was said as well")
+    _output_options(rehearse, data_dir=False)
+
+    serve = _command(
+        commands,
+        "serve",
+        "open a stage for agents and viewers of any origin",
+        "Open the stage alone. Agents connect to ws://HOST:PORT/ws, people to http://HOST:PORT/. Ends with status 0.",
+        "  debate-caster serve\n  debate-caster serve --port 9000 --data-dir ./data",
+    )
+    _stage_options(serve)
+    _output_options(serve)
+
+    shows = _command(
+        commands,
+        "shows",
+        "list past shows",
+        "List the shows in the data directory, newest first.",
+        "  debate-caster shows",
+    )
+    shows.add_argument("--json", action="store_true", help="as JSON Lines")
+    shows.add_argument("--limit", type=_whole, default=50, metavar="N", help="how many at most (default: 50)")
+    _output_options(shows)
+
+    replay = _command(
+        commands,
+        "replay",
+        "air a past show again, with its page",
+        "Air a past show again on a stage of its own; ends when the replay has.",
+        "  debate-caster replay latest --speed 4 --open",
+    )
+    replay.add_argument("show", metavar="SHOW", help="a show's id, the beginning of one, or `latest`")
+    replay.add_argument("--speed", type=_above_zero, default=1.0, metavar="X", help="X times as fast (default: 1)")
+    replay.add_argument("--open", action="store_true", help="open the page in a browser")
+    replay.add_argument(
+        "--linger",
+        type=_seconds,
+        default=0.0,
+        metavar="S",
+        help="keep the page up S seconds after the end (default: 0)",
+    )
+    _stage_options(replay)
+    _output_options(replay)
+
+    export = _command(
+        commands,
+        "export",
+        "write a past show's transcript",
+        "Write the transcript of a past show as Markdown, JSON, or one HTML file that needs no network.",
+        "  debate-caster export latest\n  debate-caster export latest --format html -o debate.html",
+    )
+    export.add_argument("show", metavar="SHOW", help="a show's id, the beginning of one, or `latest`")
+    export.add_argument("--format", choices=("md", "json", "html"), default="md", help="(default: md)")
+    export.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to (default: stdout)")
+    _output_options(export)
+
+    schema = _command(
+        commands,
+        "schema",
+        "print the JSON Schema of a kind of file, for editors",
+        "Print a JSON Schema; an editor that knows it completes keys and marks mistakes.",
+        "  debate-caster schema > scenario.schema.json\n  debate-caster schema persona",
+    )
+    schema.add_argument("kind", nargs="?", choices=("scenario", "persona", "format"), default="scenario")
+    _output_options(schema, data_dir=False)
+    return whole
+
+
+def _command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, summary: str, text: str, examples: str
+) -> argparse.ArgumentParser:
+    word = "examples" if "\n" in examples else "example"
+    return commands.add_parser(
+        name,
+        help=summary,
+        description=text,
+        epilog=f"{word}:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def _stage_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--host", metavar="H", help="address that the stage listens on (default: 127.0.0.1)")
+    command.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        help="port of the stage, 0 for any (default: 8765, or the next one that is free)",
+    )
+    command.add_argument(
+        "--allow-public",
+        action="store_true",
+        default=None,
+        help="let others reach the stage: needed for any other host",
+    )
+
+
+def _output_options(command: argparse.ArgumentParser, *, data_dir: bool = True) -> None:
+    if data_dir:
+        command.add_argument(
+            "--data-dir", type=Path, metavar="DIR", help="folder of logs and secrets (default: the user's data folder)"
+        )
+    command.add_argument(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        help="least level logged to stderr (default: info)",
+    )
+    command.add_argument("--color", choices=("auto", "always", "never"), help="colours (default: auto)")
+    command.add_argument("--quiet", action="store_true", help="print results only, not what happens meanwhile")
+
+
+def _port(text: str) -> int:
+    number = _whole(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return number
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
+
+
+def _above_zero(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 (and up to 10000)")
+    return number

@@ -1,0 +1,120 @@
+"""What differs from one machine to the next: ``DEBATE_CASTER_*`` variables or a ``.env`` file, and every default.
+
+Read by the command line only, which passes plain arguments down.
+"""
+
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from debate_caster.errors import SetupError
+
+__all__ = ["PREFIX", "Settings", "environment", "misspelt_names", "read_settings"]
+
+PREFIX = "DEBATE_CASTER_"
+ENV_FILE = ".env"
+
+
+def default_data_dir(
+    *, platform: str = sys.platform, environ: Mapping[str, str] = os.environ, home: Path | None = None
+) -> Path:
+    """Return where this kind of machine keeps a user's data."""
+    home = Path.home() if home is None else home
+    if platform == "darwin":
+        return home / "Library" / "Application Support" / "debate-caster"
+    if platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or home / "AppData" / "Local") / "debate-caster"
+    kept = environ.get("XDG_DATA_HOME", "")
+    return (Path(kept) if Path(kept).is_absolute() else home / ".local" / "share") / "debate-caster"
+
+
+class Settings(BaseSettings):
+    """One knob a field; an option of the command line goes before the environment, and that before ``.env``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address that the stage listens on.")
+    port: int = Field(default=8765, ge=0, le=65535, description="Port of the stage; 0 takes any free one.")
+    allow_public: bool = Field(default=False, description="Let the stage listen on an address that others can reach.")
+    stage: str = Field(
+        default="embedded",
+        min_length=1,
+        description="Where a show is broadcast to: `embedded`, `none` or a ws:// address.",
+    )
+    stage_token: SecretStr | None = Field(default=None, description="Token for the stage at that address.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Folder of the logs and of the agents' secrets."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        default=None, description="Least level logged; unset: `warning` beside the live view, otherwise `info`."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        default="auto", description="Form of the log on stderr; `auto`: `console` on a terminal, otherwise `json`."
+    )
+    color: Literal["auto", "always", "never"] = Field(
+        default="auto", description="Colours in the terminal; `auto`: on a terminal, unless NO_COLOR is set."
+    )
+    no_color: str = Field(
+        default="",
+        validation_alias=AliasChoices("NO_COLOR"),
+        description="Any value: no colours, see https://no-color.org.",
+    )
+
+
+def read_settings() -> Settings:
+    """Read the settings.
+
+    Raises:
+        SetupError: A value does not fit, or ``.env`` can't be read. Names the variable, never its value.
+    """
+    try:
+        return Settings()
+    except ValidationError as exc:
+        problems = "; ".join(f"{_variable(error['loc'])}: {error['msg']}" for error in exc.errors(include_input=False))
+        raise SetupError(f"bad settings: {problems}", f"Look at the environment and at {ENV_FILE}.") from None
+    except (SettingsError, OSError, UnicodeDecodeError) as exc:
+        raise SetupError(f"the settings can't be read: {exc}", f"Look at {ENV_FILE}.") from exc
+
+
+def _variable(place: tuple[int | str, ...]) -> str:
+    name = str(place[0]) if place else ""
+    return name.upper() if name.upper() == "NO_COLOR" else f"{PREFIX}{name.removeprefix(PREFIX.lower()).upper()}"
+
+
+def environment() -> dict[str, str]:
+    """Return what a scenario's ``${NAME}`` may name: the environment, and below it ``.env``.
+
+    Raises:
+        SetupError: ``.env`` can't be read.
+    """
+    try:
+        filed = dotenv_values(ENV_FILE, interpolate=False) if Path(ENV_FILE).is_file() else {}
+    except (OSError, UnicodeDecodeError) as exc:
+        raise SetupError(f"{ENV_FILE} can't be read: {exc}", "It is to be UTF-8 text.") from exc
+    return {name: value for name, value in filed.items() if value is not None} | dict(os.environ)
+
+
+def misspelt_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that look like a setting but are none, each with the one that was probably meant."""
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields if field != "no_color"}
+    found = {}
+    for name in names:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85)
+            found.update({name: near[0]} if near else {})
+    return found
