@@ -1,1 +1,18 @@
-"""broadcast."""
+"""Connections: one for each agent and target, over the Pulsar protocol."""
+
+from debate_caster.broadcast.connection import AgentConnection, DeliveryReport
+from debate_caster.broadcast.credentials import Credentials
+from debate_caster.broadcast.remarks import ViewerRemark
+from debate_caster.broadcast.rooms import TargetRooms
+from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
+
+__all__ = [
+    "AgentConnection",
+    "ConnectionLimits",
+    "Credentials",
+    "DeliveryReport",
+    "ShowIdentity",
+    "Target",
+    "TargetRooms",
+    "ViewerRemark",
+]

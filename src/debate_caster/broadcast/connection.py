@@ -1,0 +1,393 @@
+"""One agent on one target, from before the show until after it: connects, goes live, and comes back when it must.
+
+The connection follows the show's log by itself, so one that is down or slow delays nobody, and what it has to say is
+never older than what is stored.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from debate_caster.broadcast.backoff import Backoff
+from debate_caster.broadcast.companions import alongside
+from debate_caster.broadcast.credentials import Credential, Credentials
+from debate_caster.broadcast.feeds import Feed, LineFeed, RoomLostError, ShowFeed, Tally
+from debate_caster.broadcast.lanes import Outbox
+from debate_caster.broadcast.remarks import RemarkSieve, ViewerRemark
+from debate_caster.broadcast.rooms import TargetRooms
+from debate_caster.broadcast.session import ForgottenError, Session
+from debate_caster.broadcast.socket import DroppedError, open_socket
+from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
+from debate_caster.clock import Clock
+from debate_caster.errors import BroadcastError, LogError
+from debate_caster.log import EventLog
+from debate_caster.pulsar.client import ClientMachine, Dialect, Identity, State, room_title
+from debate_caster.pulsar.messages import RESUME, ShowClaim
+from debate_caster.pulsar.replies import BroadcastDenied, ErrorReported, Reply
+from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
+
+__all__ = ["AgentConnection", "DeliveryReport"]
+
+logger = structlog.get_logger()
+
+_REMARKS_WAITING = 256
+"""Viewers' remarks that wait to be taken; further ones are dropped and counted."""
+
+_STARTS = 3
+"""Attempts to start on one socket when the server says that we are on air already."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What became of one agent's part on one target.
+
+    ``sent`` and ``delivered`` count chunks of the show: those handed to a socket, and those known to have arrived.
+    ``rooms`` are all that were opened, in order. ``mirrored`` counts lines in other agents' rooms, ``given_up`` chunks
+    that could not be mirrored because their room was away too long, ``refused`` what the server would not take.
+    ``problem`` is why the connection ended early or was never made, empty otherwise.
+    """
+
+    agent: str
+    target: str
+    dialect: str
+    rooms: tuple[str, ...]
+    sent: int
+    delivered: int
+    mirrored: int
+    given_up: int
+    refused: int
+    remarks: int
+    problem: str
+
+
+class AgentConnection:
+    """``run`` it in a task of its own; ``live`` is set once the agent is on air for the first time.
+
+    Args:
+        agent: Whose connection this is.
+        cast: All agents of the show, the lead first.
+        show: What the show is called.
+        target: Where to.
+        log: The log that holds the show's stream.
+        credentials: Lends the agent's identity on the target.
+        clock: Everything timed here is timed by it.
+        random: For jitter.
+        rooms: Shared by all connections of this show to this target.
+        on_remark: Awaited with each viewer's remark, one at a time.
+        on_state: Awaited when the agent goes on or off the air.
+        air_thoughts: Whether thoughts and tool calls are public.
+        limits: See there.
+    """
+
+    def __init__(
+        self,
+        *,
+        agent: AgentCast,
+        cast: Sequence[AgentCast],
+        show: ShowIdentity,
+        target: Target,
+        log: EventLog,
+        credentials: Credentials,
+        clock: Clock,
+        random: Random,
+        rooms: TargetRooms,
+        on_remark: Callable[[ViewerRemark], Awaitable[None]],
+        on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]],
+        air_thoughts: bool = False,
+        limits: ConnectionLimits | None = None,
+    ) -> None:
+        self.live = asyncio.Event()
+        self.agent, self.target = agent, target
+        self._cast, self._show, self._log, self._credentials = tuple(cast), show, log, credentials
+        self._clock, self._random, self._rooms = clock, random, rooms
+        self._on_remark, self._on_state, self._air_thoughts = on_remark, on_state, air_thoughts
+        self._limits = limits or ConnectionLimits()
+        self._backoff = Backoff(random, first_s=self._limits.backoff_first_s, longest_s=self._limits.backoff_longest_s)
+        self._sieve = RemarkSieve(agent=agent.id, target=target.name, is_ours=rooms.is_ours)
+        self._remarks: asyncio.Queue[ViewerRemark] = asyncio.Queue(_REMARKS_WAITING)
+        self._remarks_taken = self._remarks_dropped = 0
+        self._tally = Tally()
+        self._outbox = Outbox(
+            agent.id, [other.id for other in self._cast] if target.mirror else [], rooms, self._limits
+        )
+        self._feeds: dict[type[Feed], Feed] = {}
+        self._feed: Feed | None = None
+        self._denial: BroadcastDenied | None = None
+        self._error: ErrorReported | None = None
+        self._opened: list[str] = []
+        self._resumable_room = ""
+        self._on_air = False
+        self._registered_before = False
+        self._last_problem = ""
+        self._problem = ""
+        self._dialect = ""
+
+    async def run(self) -> DeliveryReport:
+        """Broadcast until the show has ended and everything is delivered; return what became of it.
+
+        Ends early, with a ``problem``, when another try makes no sense, and some time after the show's end when not
+        everything could be delivered. Cancelling ends the broadcast politely, within the goodbye timeout.
+
+        Raises:
+            LogError: The show's log can't be read.
+        """
+        with structlog.contextvars.bound_contextvars(agent=self.agent.id, target=self.target.name):
+            try:
+                self.target.check()
+                with self._credentials.lend(self.target.name, self.agent.id) as credential:
+                    await self._broadcast_until_the_end(credential)
+            except BroadcastError as exc:
+                self._problem = exc.detail
+                logger.error("broadcast_impossible", error=exc.detail)  # noqa: TRY400 - the cause is in the message
+            finally:
+                self._rooms.close(self.agent.id)
+            await self._say_down(self._problem or "ended", final=True)
+        return self._report()
+
+    async def _broadcast_until_the_end(self, credential: Credential) -> None:
+        """Keep on air, but not for ever: a target that is away must not hold up the end of the show."""
+        patience = asyncio.timeout(None)
+        try:
+            async with patience:
+                async with alongside(self._lose(patience), self._pass_on_remarks()):
+                    await self._keep_on_air(credential)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            self._problem = self._last_problem or "the show ended before everything was delivered"
+
+    async def _lose(self, patience: asyncio.Timeout) -> None:
+        """Run out of patience some time after the show's end, at once where there was never a connection."""
+        await self._until_the_show_has_ended()
+        if self.live.is_set():
+            await self._clock.sleep(self._limits.ending_timeout_s)
+        patience.reschedule(0)
+
+    async def _until_the_show_has_ended(self) -> None:
+        async with self._log.tail(stream_of(self._show.id), 0) as records:
+            async for record in records:
+                if '"show_ended"' in record.body and isinstance(decode(record), ShowEnded):
+                    return
+
+    async def _pass_on_remarks(self) -> None:
+        while True:
+            await self._on_remark(await self._remarks.get())
+            self._remarks_taken += 1
+
+    async def _keep_on_air(self, credential: Credential) -> None:
+        while True:
+            try:
+                async with open_socket(self.target, clock=self._clock, limits=self._limits) as socket:
+                    machine = ClientMachine(self._identity(credential), max_frame_bytes=self._limits.max_frame_bytes)
+                    session = Session(
+                        socket,
+                        machine,
+                        target=self.target.name,
+                        clock=self._clock,
+                        limits=self._limits,
+                        on_reply=self._hear,
+                    )
+                    try:
+                        async with alongside(session.read()):
+                            await self._perform(session)
+                    except (asyncio.CancelledError, LogError):
+                        await session.say_goodbye("interrupted")
+                        raise
+                    await session.say_goodbye("completed")
+                    return
+            except DroppedError as exc:
+                await self._go_off_air(exc.detail)
+            await self._clock.sleep(self._backoff.next_s())
+
+    # -- one socket ----------------------------------------------------------------------------------------------
+
+    async def _perform(self, session: Session) -> None:
+        """Register, go live, say everything; with a new room, on the same socket, when the server has lost ours."""
+        machine = session.machine
+        while True:
+            if machine.state is State.OPEN:
+                await self._register(session)
+            if machine.state is State.REGISTERED:
+                await self._start(session)
+            feed = await self._go_on_air(machine)
+            try:
+                async with alongside(session.beat()):
+                    await feed.run(session)
+            except ForgottenError as exc:
+                machine.forget()
+                reason = exc.detail
+            except RoomLostError:
+                reason = "the server has ended the room"
+            else:
+                return
+            await self._go_off_air(reason)
+            await self._clock.sleep(self._backoff.next_s())
+
+    async def _register(self, session: Session) -> None:
+        machine = session.machine
+        await session.send(machine.register(resume_room=self._resumable_room))
+        await session.until(lambda: machine.state is not State.REGISTERING, "answer to `register`")
+        if machine.state is not State.OPEN:
+            self._registered_before = True
+            return
+        code, message = (self._error.code, self._error.message) if self._error else ("", "")
+        hopeless = code == "AUTH_FAILED" and not self._registered_before
+        error = BroadcastError if hopeless else DroppedError
+        raise error(self.target.name, f"the server does not let us in: {code}: {message}".rstrip(": "))
+
+    async def _start(self, session: Session) -> None:
+        machine = session.machine
+        title = room_title(self._show.title, len(self._opened) + 1)
+        for _ in range(_STARTS):
+            await session.send(machine.start(title, show=self._claim()))
+            await session.until(lambda: machine.state is not State.STARTING, "answer to `broadcast_start`")
+            if machine.state is State.LIVE:
+                return
+            denial = self._denial
+            if denial is None or denial.reason != "you_are_already_broadcasting":
+                reason = denial.reason if denial else "unknown reason"
+                error = BroadcastError if reason == "show_key" else DroppedError
+                raise error(self.target.name, f"the broadcast was denied: {reason}")
+            # A room of an earlier connection that the server has not given up yet.
+            await session.send(machine.end_room(denial.room))
+            await self._clock.sleep(1.0)
+        raise DroppedError(self.target.name, "the server keeps an old room of ours open")
+
+    async def _go_on_air(self, machine: ClientMachine) -> Feed:
+        self._dialect = machine.dialect.value if machine.dialect else ""
+        self._resumable_room = machine.room if RESUME in machine.features else ""
+        if machine.resumed_ref is None or not self._opened or self._opened[-1] != machine.room:
+            self._opened.append(machine.room)
+        self._backoff.reset()
+        self._on_air, self._last_problem = True, ""
+        self._feed = self._feed_for(machine.dialect)
+        if machine.dialect is not Dialect.STAGE and machine.room:
+            self._rooms.open(self.agent.id, machine.room, wire_id=machine.identity.agent_id)
+        self.live.set()
+        logger.info("on_air", room=machine.room, dialect=self._dialect, part=len(self._opened))
+        await self._on_state(
+            ConnectionUp(
+                at=self._clock.now(),
+                agent=self.agent.id,
+                target=self.target.name,
+                room=machine.room,
+                dialect=self._dialect,
+                part=len(self._opened),
+            )
+        )
+        return self._feed
+
+    async def _go_off_air(self, reason: str) -> None:
+        self._rooms.close(self.agent.id)
+        await self._say_down(reason, final=False)
+
+    async def _say_down(self, reason: str, *, final: bool) -> None:
+        """Say it once: a target that stays down is not news every minute."""
+        if not final and not self._on_air and reason == self._last_problem:
+            return
+        self._on_air, self._last_problem = False, reason
+        logger.info("off_air", reason=reason, final=final)
+        await self._on_state(
+            ConnectionDown(
+                at=self._clock.now(),
+                agent=self.agent.id,
+                target=self.target.name,
+                reason=reason,
+                sent=self._tally.sent,
+                delivered=self._tally.delivered,
+                final=final,
+            )
+        )
+
+    # -- what comes ----------------------------------------------------------------------------------------------
+
+    def _hear(self, reply: Reply, machine: ClientMachine) -> None:
+        if isinstance(reply, BroadcastDenied):
+            self._denial = reply
+        elif isinstance(reply, ErrorReported):
+            self._error = reply
+        if self._feed is not None:
+            self._feed.hear(reply, machine)
+        if machine.state is not State.LIVE:
+            return
+        for remark in self._sieve.sift(reply, room=machine.room):
+            try:
+                self._remarks.put_nowait(remark)
+            except asyncio.QueueFull:
+                self._remarks_dropped += 1
+                if self._remarks_dropped == 1:
+                    logger.warning("remarks_dropped", waiting=_REMARKS_WAITING)
+
+    # -- what it is made of --------------------------------------------------------------------------------------
+
+    def _identity(self, credential: Credential) -> Identity:
+        return Identity(
+            agent_id=credential.agent_id,
+            name=self.agent.name,
+            emoji=self.agent.emoji,
+            color=self.agent.color,
+            style=self.agent.style,
+            secret=credential.secret,
+            token=self.target.token.get_secret_value() if self.target.token else "",
+        )
+
+    def _claim(self) -> ShowClaim:
+        return ShowClaim(
+            id=self._show.id,
+            key=self._show.key,
+            title=self._show.title,
+            motion=self._show.motion,
+            language=self._show.language,
+            agent=self.agent.id,
+            role="moderator" if self.agent.moderator else "debater",
+            side=self.agent.side or "",
+            order=[member.id for member in self._cast].index(self.agent.id),
+        )
+
+    def _feed_for(self, dialect: Dialect | None) -> Feed:
+        kind: type[Feed] = ShowFeed if dialect is Dialect.STAGE else LineFeed
+        if kind not in self._feeds:
+            self._feeds[kind] = self._make_feed(dialect)
+        return self._feeds[kind]
+
+    def _make_feed(self, dialect: Dialect | None) -> Feed:
+        if dialect is Dialect.STAGE:
+            return ShowFeed(
+                show=self._show.id,
+                agent=self.agent.id,
+                lead=self._cast[0].id,
+                air_thoughts=self._air_thoughts,
+                log=self._log,
+                clock=self._clock,
+                limits=self._limits,
+                tally=self._tally,
+            )
+        return LineFeed(
+            show=self._show.id,
+            agent=self.agent.id,
+            outbox=self._outbox,
+            rooms=self._rooms,
+            mirror=self.target.mirror,
+            log=self._log,
+            clock=self._clock,
+            limits=self._limits,
+            tally=self._tally,
+        )
+
+    def _report(self) -> DeliveryReport:
+        return DeliveryReport(
+            agent=self.agent.id,
+            target=self.target.name,
+            dialect=self._dialect,
+            rooms=tuple(self._opened),
+            sent=self._tally.sent,
+            delivered=self._tally.delivered,
+            mirrored=self._tally.mirrored,
+            given_up=self._outbox.given_up,
+            refused=self._tally.refused,
+            remarks=self._remarks_taken,
+            problem=self._problem,
+        )

@@ -1,0 +1,97 @@
+"""Where a show is broadcast, what it is called there, and the limits that a connection keeps."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from debate_caster.errors import BroadcastError
+
+__all__ = ["ConnectionLimits", "ShowIdentity", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A server to broadcast to. ``name`` is for logs and files; ``mirror`` counts only if the peer knows no shows."""
+
+    name: str
+    url: str
+    token: SecretStr | None = None
+    mirror: bool = True
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def check(self) -> None:
+        """Refuse what can't work.
+
+        Raises:
+            BroadcastError: The address is not a WebSocket's, or a token would cross a network in the clear.
+        """
+        try:
+            parts = urlsplit(self.url)
+            usable = parts.scheme in {"ws", "wss"} and bool(parts.hostname) and parts.port != 0
+        except ValueError as exc:
+            raise BroadcastError(self.name, f"the address is not one: {exc}") from exc
+        if not usable or parts.username or parts.password:
+            raise BroadcastError(
+                self.name, "the address must be ws://host:port/path or wss://host/path, without a user"
+            )
+        if self.token is not None and parts.scheme == "ws" and not self.is_loopback:
+            raise BroadcastError(
+                self.name, "a token goes over wss:// only: over ws:// everybody on the way could read it"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ShowIdentity:
+    """What a target needs to know about the show. ``key`` is a secret that binds the rooms of one show together."""
+
+    id: str
+    key: str = field(repr=False)
+    title: str
+    motion: str = ""
+    language: str = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """Times in seconds of the connection's clock; where a number comes from a server, that server is named."""
+
+    reply_timeout_s: float = 10.0
+    """For the handshake, ``registered`` and ``broadcast_approved`` each, and for a pong after a line."""
+    heartbeat_interval_s: float = 27.0
+    """v1 forgets an agent 120 to 150 s after its last heartbeat; 25 to 30 s leave room for three lost ones."""
+    line_interval_s: float = 2.0
+    """At least this long between two lines of one agent in one room of a Pulsar server (its published rule)."""
+    messages_per_s: int = 8
+    """Frames of any kind in any window of one second; v1 and v2 drop what exceeds 10."""
+    text_units: int = 3500
+    """UTF-16 units of a line; v2 cuts at 4000."""
+    chat_units: int = 900
+    """UTF-16 units of a mirrored line; v2 cuts at 1000."""
+    duplicate_window_s: float = 5.5
+    """No two lines that start alike within this time: v1 and v2 drop the second within 5 s by their own clock."""
+    backoff_first_s: float = 2.0
+    backoff_longest_s: float = 60.0
+    ending_timeout_s: float = 20.0
+    """How long a connection that has been live goes on after the show's end to bring out what is left."""
+    goodbye_timeout_s: float = 2.0
+    """For ``broadcast_end`` and closing, all together, when the show is cancelled."""
+    ended_timeout_s: float = 1.0
+    """How long to wait for ``broadcast_ended``, which v1 never sends."""
+    order_patience_s: float = 0.8
+    """How long a line waits for other agents' earlier lines to be mirrored into its room."""
+    window: int = 64
+    """Frames under way to a peer that acknowledges; chunks held back for one that does not."""
+    max_frame_bytes: int = 1024 * 1024
+    """Longest frame taken from a server; the real ones send less than 100 KB."""

@@ -1,0 +1,299 @@
+"""What servers say to an agent, as typed values.
+
+The agent's side of reading. Servers mix shapes (replies in ``payload``, what goes to a whole room flat), leave fields
+out and send types that nobody documents: a field of a wrong type counts as absent, an unknown type is ``Other``. All
+texts are bounded here, so that nobody behind this border has to fear what a server relays.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from debate_caster.pulsar.frames import MAX_FRAME_BYTES, Frame, Shape, decode_frame
+from debate_caster.pulsar.text import CHAT_LIMIT, NAME_LIMIT, TEXT_LIMIT, truncate
+
+__all__ = [
+    "BroadcastApproved",
+    "BroadcastDenied",
+    "BroadcastEnded",
+    "ErrorReported",
+    "HeartbeatAcked",
+    "HintGiven",
+    "LiveUpdate",
+    "Other",
+    "Registered",
+    "Reply",
+    "RoomJoined",
+    "RoomLine",
+    "TextAcked",
+    "ViewerContext",
+    "WarningGiven",
+    "decode_server_frame",
+]
+
+_WORD = 200
+_LINES_KEPT = 50
+"""Lines or hints taken from one frame; real servers send at most 10."""
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """``resumed_room`` is the room that goes on, ``resumed_ref`` the last number it holds; None where nothing does."""
+
+    shape: Shape
+    features: frozenset[str] = frozenset()
+    session_token: str = ""
+    resumed_room: str = ""
+    resumed_ref: int | None = None
+
+    def __repr__(self) -> str:
+        return f"Registered(shape={self.shape!r}, features={sorted(self.features)}, resumed_room={self.resumed_room!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class HeartbeatAcked:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastApproved:
+    """``room`` is empty where the room lives in the socket and has no name."""
+
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastDenied:
+    """``room`` is the one that is in the way, where the server says so."""
+
+    reason: str
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastEnded:
+    room: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoomJoined:
+    room: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextAcked:
+    """The frame ``ref`` is in the air log at ``seq``; 0 for what has no place there."""
+
+    room: str
+    ref: int
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoomLine:
+    """A line in a room. ``role`` is host, viewer or system; ``id`` and ``agent_id`` are empty on v1."""
+
+    role: str
+    name: str
+    text: str
+    id: str = ""
+    agent_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveUpdate:
+    room: str
+    lines: tuple[RoomLine, ...]
+    viewers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HintGiven:
+    """A viewer's hint as our stage passes it on."""
+
+    id: str
+    viewer: str
+    name: str
+    text: str
+    to: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewerContext:
+    room: str
+    lines: tuple[RoomLine, ...] = ()
+    hints: tuple[HintGiven, ...] = ()
+    viewers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class WarningGiven:
+    """A frame was dropped, the socket stays open. Codes of the real servers: RATE_LIMIT_EXCEEDED, DUPLICATE_MESSAGE."""
+
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReported:
+    """A frame was refused, the socket stays open; no server says which frame it was."""
+
+    code: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Other:
+    """Anything else: of no use to a broadcaster."""
+
+    type: str
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+Reply = (
+    Registered
+    | HeartbeatAcked
+    | BroadcastApproved
+    | BroadcastDenied
+    | BroadcastEnded
+    | RoomJoined
+    | TextAcked
+    | LiveUpdate
+    | ViewerContext
+    | WarningGiven
+    | ErrorReported
+    | Other
+)
+
+
+def decode_server_frame(raw: str | bytes, *, max_bytes: int = MAX_FRAME_BYTES) -> Reply:
+    """Return what the server said.
+
+    Raises:
+        FrameError: Not a message, or an acknowledgement of nothing.
+    """
+    frame = decode_frame(raw, max_bytes=max_bytes)
+    reader = _READERS.get(frame.type)
+    return reader(frame) if reader else Other(truncate(frame.type, _WORD), frame.body)
+
+
+def _registered(frame: Frame) -> Registered:
+    resume = frame.body.get("resume")
+    resume = resume if isinstance(resume, dict) else {}
+    features = frame.body.get("features")
+    return Registered(
+        shape=frame.shape,
+        features=frozenset(name for name in features if isinstance(name, str))
+        if isinstance(features, list)
+        else frozenset(),
+        session_token=_word(frame.body, "sessionToken"),
+        resumed_room=_word(resume, "room"),
+        resumed_ref=_number(resume, "last_ref"),
+    )
+
+
+def _approved(frame: Frame) -> BroadcastApproved:
+    return BroadcastApproved(_word(frame.body, "broadcastId"))
+
+
+def _denied(frame: Frame) -> BroadcastDenied:
+    return BroadcastDenied(_word(frame.body, "reason"), _word(frame.body, "broadcastId"))
+
+
+def _ended(frame: Frame) -> BroadcastEnded:
+    return BroadcastEnded(_word(frame.body, "broadcastId"), _word(frame.body, "reason"))
+
+
+def _joined(frame: Frame) -> RoomJoined:
+    return RoomJoined(_word(frame.body, "broadcastId"))
+
+
+def _text_acked(frame: Frame) -> Reply:
+    ref = _number(frame.body, "ref")
+    if ref is None:
+        return Other(frame.type, frame.body)
+    return TextAcked(_word(frame.body, "broadcastId"), ref, _number(frame.body, "seq") or 0)
+
+
+def _live_update(frame: Frame) -> LiveUpdate:
+    return LiveUpdate(
+        _word(frame.body, "broadcastId"), _lines(frame.body, "messages"), _number(frame.body, "viewerCount")
+    )
+
+
+def _viewer_context(frame: Frame) -> ViewerContext:
+    given = frame.body.get("hints")
+    hints = [hint for item in given[:_LINES_KEPT] if (hint := _hint(item))] if isinstance(given, list) else []
+    return ViewerContext(
+        room=_word(frame.body, "broadcastId"),
+        lines=_lines(frame.body, "recentMessages"),
+        hints=tuple(hints),
+        viewers=_number(frame.body, "viewers"),
+    )
+
+
+def _hint(item: Any) -> HintGiven | None:
+    if not isinstance(item, dict) or not (identity := _word(item, "id")):
+        return None
+    return HintGiven(
+        id=identity,
+        viewer=_word(item, "viewer"),
+        name=truncate(_string(item, "name"), NAME_LIMIT),
+        text=truncate(_string(item, "text"), CHAT_LIMIT),
+        to=_word(item, "to") or _word(item, "target"),
+    )
+
+
+def _lines(body: dict[str, Any], key: str) -> tuple[RoomLine, ...]:
+    items = body.get(key)
+    if not isinstance(items, list):
+        return ()
+    return tuple(
+        RoomLine(
+            role=_word(item, "role"),
+            name=truncate(_string(item, "name"), NAME_LIMIT),
+            text=truncate(_string(item, "text"), TEXT_LIMIT),
+            id=_word(item, "id"),
+            agent_id=_word(item, "agentId"),
+        )
+        for item in items[-_LINES_KEPT:]
+        if isinstance(item, dict)
+    )
+
+
+def _warning(frame: Frame) -> WarningGiven:
+    return WarningGiven(_word(frame.body, "code"), truncate(_string(frame.body, "message"), CHAT_LIMIT))
+
+
+def _error(frame: Frame) -> ErrorReported:
+    return ErrorReported(_word(frame.body, "code"), truncate(_string(frame.body, "message"), CHAT_LIMIT))
+
+
+_READERS: dict[str, Callable[[Frame], Reply]] = {
+    "registered": _registered,
+    "heartbeat_ack": lambda _frame: HeartbeatAcked(),
+    "broadcast_approved": _approved,
+    "broadcast_denied": _denied,
+    "broadcast_ended": _ended,
+    "room_joined": _joined,
+    "text_ack": _text_acked,
+    "live_update": _live_update,
+    "viewer_context": _viewer_context,
+    "warning": _warning,
+    "error": _error,
+}
+
+
+def _string(body: dict[str, Any], key: str) -> str:
+    value = body.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _word(body: dict[str, Any], key: str) -> str:
+    return truncate(_string(body, key), _WORD)
+
+
+def _number(body: dict[str, Any], key: str) -> int | None:
+    value = body.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**53 else None
