@@ -74,6 +74,7 @@ class FakeStage:
         self.port = 0
         self.refuse_hints: Event | None = None
         self.connections = 0
+        self.page_length = 1000
         self._runner: web.AppRunner | None = None
         self._now = START
 
@@ -128,6 +129,7 @@ class FakeStage:
                 web.get("/static/{name}", self._static),
                 web.get("/watch", self._watch),
                 web.get("/api/shows", self._list),
+                web.get("/api/shows/{show}/events", self._history),
                 web.post("/api/shows/{show}/hints", self._take_hint),
                 web.get("/api/shows/{show}/hints/{hint}", self._fate),
             ]
@@ -160,6 +162,15 @@ class FakeStage:
 
     async def _list(self, _request: web.Request) -> web.Response:
         return web.json_response({"shows": [show.summarise() for show in self.shows.values()]})
+
+    async def _history(self, request: web.Request) -> web.Response:
+        show = self.shows.get(request.match_info["show"])
+        if show is None:
+            return web.json_response({"error": "no_such_show"}, status=404)
+        after = int(request.query.get("after", "0"))
+        page = show.events[after : after + self.page_length]
+        position = {"show": show.id, "epoch": show.epoch, "after": after, "head": len(show.events)}
+        return web.json_response({**position, "events": page})
 
     async def _watch(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(compress=False)

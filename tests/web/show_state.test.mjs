@@ -107,10 +107,23 @@ test("numbers that a room without a rundown gives its lines make no speeches of 
 });
 
 test("an agent that registered under another id is the one its show has named", () => {
-  const state = after(started, { type: "room_opened", room: "r", agent: { id: "agent-7", name: "Ada" } });
+  const opened = { type: "room_opened", room: "r", agent: { id: "agent-7", name: "Ada" } };
+  for (const events of [[started, opened], [opened, started]]) {
+    const state = after(...events);
 
-  assert.deepEqual([...state.agents.keys()], ["ada", "ben"]);
-  assert.equal(state.agents.get("ada").room, "r");
+    assert.deepEqual([...state.agents.keys()], ["ada", "ben"]);
+    assert.equal(state.agents.get("ada").room, "r");
+    assert.equal(state.agents.get("ada").state, "live");
+  }
+});
+
+test("a greeting that comes after the events does not undo what they said", () => {
+  const state = after(started);
+  state.greet({ id: "s", state: "live", title: "Untitled broadcast", motion: "", turns: 0, phases: [], hints_open: false, agents: [] });
+
+  assert.equal(state.turns, 2);
+  assert.equal(state.hintsOpen, true);
+  assert.equal(state.motion, "M");
 });
 
 test("who sends no turns has fallen silent some time after the last line, and speaks again with the next", () => {

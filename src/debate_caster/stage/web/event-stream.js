@@ -27,9 +27,10 @@ const PONG_TIMEOUT_MS = 10_000;
  * @param {string} [options.room] only this room's events
  * @param {string[]} [options.types] only these event types
  * @param {number} [options.after] the last sequence number already known; 0 is everything from the start
+ * @param {string|number} [options.epoch] the log that `after` counts in, where it is known
  * @param {typeof WebSocket} [options.WebSocket] for runtimes without one of their own
  */
-export function createEventStream({ url, show, room, types, after = 0, WebSocket: Socket = globalThis.WebSocket } = {}) {
+export function createEventStream({ url, show, room, types, after = 0, epoch: known = null, WebSocket: Socket = globalThis.WebSocket } = {}) {
   if (typeof Socket !== "function") throw new TypeError("this runtime has no WebSocket: pass one in");
   const base = watchAddress(url);
   const filtered = Boolean(room || types?.length);
@@ -42,7 +43,7 @@ export function createEventStream({ url, show, room, types, after = 0, WebSocket
   let detail = {};
   let closed = false;
   let last = after;
-  let epoch = null;
+  let epoch = known;
   let attempt = 0;
   let quietTimer = null;
   let retryTimer = null;

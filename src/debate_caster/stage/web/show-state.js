@@ -35,7 +35,8 @@ export class ShowState {
     this.phase = null;
     this.turns = 0;
     this.ruled = false;
-    this.hintsOpen = false;
+    this.announced = false;
+    this.hintsOpen = null;
     this.hintLength = null;
     this.speeches = [];
     this.prepared = null;
@@ -48,14 +49,16 @@ export class ShowState {
     this.speechOf = new Map();
   }
 
-  /** The stage's summary of the show; what the events say later counts more. */
+  /** The stage's summary of the show; what the events say counts more. */
   greet(summary) {
     if (!summary) return;
-    this.describe(summary);
+    if (!this.announced) this.describe(summary);
+    this.hintsOpen ??= summary.hints_open ?? null;
+    if (Number.isInteger(summary.max_hint_chars)) this.hintLength = summary.max_hint_chars;
     this.id = summary.id ?? this.id;
     this.kind = summary.state === "replay" ? "replay" : "live";
     this.startedAt ??= instant(summary.started_at);
-    for (const agent of summary.agents ?? []) this.meet(agent, { room: agent.room, state: agent.state });
+    for (const agent of summary.agents ?? []) this.list(agent);
     if (summary.state === "ended" && this.ended === null) {
       this.ended = { why: summary.why ?? "", detail: "", at: instant(summary.ended_at) };
     }
@@ -114,7 +117,8 @@ export class ShowState {
     this.describe(event);
     this.id = event.show ?? this.id;
     this.startedAt = at ?? this.startedAt;
-    for (const agent of event.agents ?? []) this.meet(agent);
+    this.announced = true;
+    for (const agent of event.agents ?? []) this.list(agent);
   }
 
   on_room_opened(event, at) {
@@ -123,7 +127,7 @@ export class ShowState {
     const agent = (typeof event.agent === "object" ? event.agent : { id: event.agent }) ?? { id: event.room };
     // An agent may have registered under another id than the one its show gives it.
     const listed = this.agents.get(agent.id) ?? [...this.agents.values()].find(({ name }) => name && name === agent.name);
-    this.meet({ ...agent, id: listed?.id ?? agent.id }, { room: event.room, state: "live" });
+    this.meet({ ...agent, id: listed?.id ?? agent.id }, { room: event.room, state: "live", guest: listed?.guest ?? !listed });
   }
 
   on_room_reconnecting(event) {
@@ -228,7 +232,13 @@ export class ShowState {
     if (Array.isArray(source.phases) && source.phases.length) this.phases = source.phases;
     if (Number.isInteger(source.turns)) this.turns = source.turns;
     if (typeof source.hints_open === "boolean") this.hintsOpen = source.hints_open;
-    if (Number.isInteger(source.max_hint_chars)) this.hintLength = source.max_hint_chars;
+  }
+
+  /** An agent as its show lists it: the room that opened before under the name may have registered another id. */
+  list(agent) {
+    const guest = [...this.agents.values()].find(({ id, name, guest }) => guest && id !== agent.id && name === agent.name);
+    if (guest) this.agents.delete(guest.id);
+    this.meet(agent, { room: agent.room ?? guest?.room, state: agent.state ?? guest?.state, guest: false });
   }
 
   meet(agent, more = {}) {

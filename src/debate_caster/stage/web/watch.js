@@ -11,7 +11,6 @@ import { LiveEnd, SpeechList, anchorOf, showPondering } from "/static/speeches.j
 const $ = (id) => document.getElementById(id);
 const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 const state = new ShowState();
-const stream = createEventStream({ show });
 const list = new SpeechList($("speeches"), $("turns"), state);
 const end = new LiveEnd($("speeches"), showJump);
 const box = new HintBox({ show, state, goTo: goToTurn });
@@ -33,6 +32,11 @@ let heard = 0;
 let announced = { speech: null, ended: false };
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
+
+/** A socket takes a message at a time, so the past of a long show comes sooner in one piece over HTTP. */
+const past = await readPast();
+const stream = createEventStream({ show, after: past.after, epoch: past.epoch });
+schedule();
 
 stream.onStatus((status, detail) => {
   if (status === "connected") connection = "live";
@@ -73,6 +77,25 @@ stream.on("*", (event) => {
   schedule();
 });
 
+async function readPast() {
+  const read = { after: 0, epoch: null };
+  try {
+    do {
+      const response = await fetch(`/api/shows/${encodeURIComponent(show)}/events?after=${read.after}`, { signal: AbortSignal.timeout(5000) });
+      if (!response.ok) break;
+      const { events, head, epoch } = await response.json();
+      if (events.length === 0 || (read.epoch !== null && epoch !== read.epoch)) break;
+      for (const event of events) state.apply(event);
+      read.after = events.at(-1).seq;
+      read.epoch = epoch;
+      state.head = head;
+    } while (!state.caughtUp);
+  } catch {
+    // What is missing comes over the socket.
+  }
+  return read;
+}
+
 function schedule() {
   if (scheduled) return;
   scheduled = true;
@@ -105,7 +128,7 @@ function draw() {
   end.keep();
   end.miss(Math.max(0, begun - heard));
   heard = begun;
-  if (!settled && connection === "live") {
+  if (!settled && (connection === "live" || state.seq > 0)) {
     settled = true;
     performance.mark("live-line");
     announced = { speech: state.current, ended: state.ended !== null };
