@@ -438,6 +438,8 @@ async def test_the_lobby_shows_what_is_on_what_was_and_how_to_start(stage: FakeS
     page = await visit.go(stage.url + "/")
     await expect(page.get_by_role("heading", name="The stage is empty")).to_be_visible()
     await expect(page.locator("#empty")).to_contain_text("make demo")
+    agents = f"ws://127.0.0.1:{stage.port}/ws"
+    await expect(page.locator("#own-command")).to_have_text(f"debate-caster run scenarios/demo.yaml --stage {agents}")
 
     show = stage.show("s1", motion="This house would test", agents=AGENTS, speaker="ben")
     past = stage.show("s0", motion="This house has tested")

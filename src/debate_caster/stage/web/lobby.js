@@ -142,8 +142,9 @@ function drawRow(row, show) {
   mark(time, "title", at === null ? null : new Date(at).toLocaleString());
 }
 
-say($("own-command"), `debate-caster run scenarios/demo.yaml --stage ${location.origin}`);
-say($("agent-address"), `${location.origin.replace(/^http/, "ws")}/ws`);
+const agents = `${location.origin.replace(/^http/, "ws")}/ws`;
+say($("own-command"), `debate-caster run scenarios/demo.yaml --stage ${agents}`);
+say($("agent-address"), agents);
 $("search").addEventListener("input", draw);
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) refresh();
