@@ -116,7 +116,7 @@ class Performance:
                 agents=tuple(self.agents),
                 phases=(),
                 turns=2,
-            )  # fmt: skip
+            )
         )
 
     async def say(self, agent: str, text: str, *, turn: int = 0, pause_s: float = 2.0) -> int:

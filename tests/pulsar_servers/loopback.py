@@ -101,6 +101,7 @@ class LoopbackServer(ABC):
         self.warnings: list[str] = []
         self.handshakes: list[float] = []
         self.most_at_once: dict[str, int] = {}
+        self.top_level: dict[str, Any] = {}
         self._sockets: set[ServerConnection] = set()
         self._identities: dict[ServerConnection, str] = {}
         self._server: Server | None = None
@@ -166,6 +167,7 @@ class LoopbackServer(ABC):
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):
             await self.unreadable(socket)
             return
+        self.top_level = message
         payload = message.get("payload")
         self.received.append(
             Received(
@@ -261,9 +263,12 @@ class LoopbackServer(ABC):
         """Return all rooms that an agent of this name has had, in order: the host's id starts with the cast's."""
         return [room for room in self.rooms.values() if room.host.rsplit("-", 1)[0] == name]
 
-    def drop(self, name: str) -> None:
-        """Cut the agent's socket without a word."""
-        self.named(name).socket.transport.abort()
+    def drop(self, name: str) -> bool:
+        """Cut the agent's socket without a word; False when it has none."""
+        found = [agent for agent in self.agents.values() if agent.name == name]
+        for agent in found:
+            agent.socket.transport.abort()
+        return bool(found)
 
     async def viewer_says(self, room: Room, name: str, text: str) -> None:
         """Let somebody in the audience chat in ``room``."""

@@ -151,9 +151,8 @@ class AgentConnection:
         """Keep on air, but not for ever: a target that is away must not hold up the end of the show."""
         patience = asyncio.timeout(None)
         try:
-            async with patience:
-                async with alongside(self._lose(patience), self._pass_on_remarks()):
-                    await self._keep_on_air(credential)
+            async with patience, alongside(self._lose(patience), self._pass_on_remarks()):
+                await self._keep_on_air(credential)
         except TimeoutError:
             if not patience.expired():
                 raise
@@ -264,7 +263,7 @@ class AgentConnection:
         self._backoff.reset()
         self._on_air, self._last_problem = True, ""
         self._feed = self._feed_for(machine.dialect)
-        if machine.dialect is not Dialect.STAGE and machine.room:
+        if machine.room:
             self._rooms.open(self.agent.id, machine.room, wire_id=machine.identity.agent_id)
         self.live.set()
         logger.info("on_air", room=machine.room, dialect=self._dialect, part=len(self._opened))
@@ -360,6 +359,7 @@ class AgentConnection:
                 agent=self.agent.id,
                 lead=self._cast[0].id,
                 air_thoughts=self._air_thoughts,
+                rooms=self._rooms,
                 log=self._log,
                 clock=self._clock,
                 limits=self._limits,

@@ -80,19 +80,23 @@ class ShowFeed:
         agent: str,
         lead: str,
         air_thoughts: bool,
+        rooms: TargetRooms,
         log: EventLog,
         clock: Clock,
         limits: ConnectionLimits,
         tally: Tally,
     ) -> None:
         self._show, self._agent, self._lead, self._log, self._limits = show, agent, lead, log, limits
-        self._clock, self._tally = clock, tally
+        self._clock, self._tally, self._rooms = clock, tally, rooms
         self._projection = PublicProjection(air_thoughts=air_thoughts)
         self._delivered = 0
         self._furthest_sent = 0
+        self._read = 0
         self._under_way: deque[tuple[int, bool]] = deque()
+        self._not_waited_for: frozenset[tuple[str, int]] = frozenset()
         self._trouble = ""
         self._news = asyncio.Event()
+        rooms.listen(self._news.set)
 
     async def run(self, session: Session) -> None:
         self._trouble = ""
@@ -104,10 +108,26 @@ class ShowFeed:
                 event = decode(record)
                 body = self._projection.body(event)
                 if sender_of(event, self._lead) == self._agent and (isinstance(event, ChunkAired) or body is not None):
+                    await self._let_others_finish(event.seq)
                     await self._say(event, body, session)
+                self._read = max(self._read, record.seq)
+                self._report()
                 if isinstance(event, ShowEnded):
                     await self._until_under_way(0, session)
                     return
+
+    async def _let_others_finish(self, ref: int) -> None:
+        """Wait until the agents on air have delivered what comes before ``ref``; for a moment, and once for each."""
+        laggards = self._rooms.laggards(self._agent, ref)
+        if laggards <= self._not_waited_for:
+            return
+        try:
+            async with self._clock.timeout(self._limits.order_patience_s):
+                while laggards := self._rooms.laggards(self._agent, ref):
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError:
+            self._not_waited_for = laggards
 
     async def _say(self, event: ShowEvent, body: dict[str, object] | None, session: Session) -> None:
         if isinstance(event, ChunkAired):
@@ -158,6 +178,10 @@ class ShowFeed:
         self._delivered = max(self._delivered, ref)
         while self._under_way and self._under_way[0][0] <= ref:
             self._tally.delivered += self._under_way.popleft()[1]
+        self._report()
+
+    def _report(self) -> None:
+        self._rooms.advance(self._agent, self._under_way[0][0] - 1 if self._under_way else self._read)
 
     def _drop_refused_event(self) -> None:
         """Count the oldest event as settled: the peer will not acknowledge it."""
@@ -165,6 +189,7 @@ class ShowFeed:
             if not is_text:
                 del self._under_way[place]
                 self._tally.refused += 1
+                self._report()
                 return
 
 

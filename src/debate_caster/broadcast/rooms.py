@@ -1,8 +1,9 @@
 """What the connections of one show to one target tell each other: whose room is which, and how far it has come.
 
-On a Pulsar server each agent has a room of its own, and the others' lines are mirrored into it. Three questions need an
-answer for that across connections: where to mirror to, whether it is a line's turn yet, and whether a line that was on
-its way when a connection broke had arrived after all. All in this process; nothing here waits.
+Sockets don't keep each other's order: a speech should not begin on one before the last has ended on another. And on a
+Pulsar server, where each agent's lines are mirrored into the others' rooms: where to, whether it is a line's turn yet,
+and whether one that was on its way when a connection broke had arrived after all. All in this process; nothing here
+waits.
 """
 
 from collections import deque
@@ -75,6 +76,12 @@ class TargetRooms:
 
     def position(self, agent: str) -> int:
         return self._own_positions.get(agent, 0)
+
+    def laggards(self, agent: str, ref: int) -> frozenset[tuple[str, int]]:
+        """Return the other agents on air, with their positions, who have not delivered everything before ``ref``."""
+        return frozenset(
+            (other, self.position(other)) for other in self.others(agent) if self.position(other) < ref - 1
+        )
 
     def mirrored_position(self, host: str) -> int | None:
         """Return up to where all agents on air have mirrored into ``host``'s room; None when nobody else is on air."""
