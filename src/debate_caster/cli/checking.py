@@ -3,8 +3,7 @@
 import json
 
 from debate_caster.cli.printable import printable
-from debate_caster.cli.session import RAN, Session
-from debate_caster.errors import ScenarioError
+from debate_caster.cli.session import BAD_INPUT, RAN, Session
 from debate_caster.scenario import author_schema
 from debate_caster.scenario import check as find_problems
 
@@ -12,10 +11,12 @@ __all__ = ["check", "schema"]
 
 
 def check(session: Session) -> int:
-    """Report every problem of the files named; a line that there is none, otherwise."""
+    """Report every problem of the files named; say so where there is none."""
     problems = find_problems(session.options.paths, session.environment, secrets_required=session.options.environment)
+    for problem in problems:
+        session.say(printable(str(problem)))
     if problems:
-        raise ScenarioError(problems)
+        return BAD_INPUT
     if not session.options.quiet:
         session.say(printable(f"no problem in {', '.join(map(str, session.options.paths))}"))
     return RAN

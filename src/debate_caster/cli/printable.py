@@ -16,7 +16,7 @@ __all__ = ["display_width", "escaped", "json_line", "printable", "printable_line
 _ZERO_WIDTH_JOINER = "\u200d"
 _EMOJI_PRESENTATION = "\ufe0f"
 _GRAPHEME = regex.compile(r"\X")
-_FLAG = regex.compile(r"\p{Regional_Indicator}{2}|.\p{Emoji_Modifier}")
+_FLAG = regex.compile(r"\p{Regional_Indicator}{2}")
 _NOT_PRINTED = frozenset({"Cc", "Cf", "Cs", "Co"})
 """Controls (C0 and C1), format characters (bidirectional overrides, tags), lone surrogates, private use."""
 
@@ -86,8 +86,8 @@ def json_line(value: object) -> str:
 def _grapheme_width(grapheme: str) -> int:
     if grapheme == "\t":
         return 4
-    if _EMOJI_PRESENTATION in grapheme or _ZERO_WIDTH_JOINER in grapheme or _FLAG.fullmatch(grapheme):
-        return 2
+    if _EMOJI_PRESENTATION in grapheme or _FLAG.fullmatch(grapheme):
+        return max(2, sum(_character_width(character) for character in grapheme))
     return sum(_character_width(character) for character in grapheme)
 
 
@@ -98,7 +98,10 @@ def _character_width(character: str) -> int:
 
 
 def display_width(text: str) -> int:
-    """Return how many terminal columns ``text`` takes: two for wide East Asian characters and emoji."""
+    """Return how many terminal columns ``text`` takes at most: two for wide East Asian characters and emoji.
+
+    Some terminals show joined emoji as one picture and others one after another: those are counted.
+    """
     if text.isascii() and text.isprintable():
         return len(text)
     return sum(_grapheme_width(grapheme) for grapheme in _GRAPHEME.findall(text))

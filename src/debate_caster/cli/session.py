@@ -18,7 +18,7 @@ from debate_caster.cli.printable import printable
 from debate_caster.errors import DebateCasterError, ScenarioError, SetupError
 from debate_caster.settings import Settings, environment, misspelt_names, read_settings
 
-__all__ = ["ENDED_EARLY", "INTERRUPTED", "RAN", "Session", "perform"]
+__all__ = ["BAD_INPUT", "ENDED_EARLY", "INTERRUPTED", "RAN", "Session", "perform"]
 
 RAN: Final = 0
 ENDED_EARLY: Final = 1
@@ -66,6 +66,10 @@ class Session:
     def on_terminal(self) -> bool:
         """Whether stdout is a terminal that can draw."""
         return is_terminal(self.stdout.stream) and os.environ.get("TERM", "") not in ("", "dumb")
+
+    @property
+    def stderr_on_terminal(self) -> bool:
+        return is_terminal(self.stderr.stream)
 
     @property
     def columns(self) -> int:

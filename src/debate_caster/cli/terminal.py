@@ -3,7 +3,6 @@
 Plain ANSI that any terminal and tmux know; no full-screen mode, so that the debate can be scrolled and copied.
 """
 
-import re
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -29,30 +28,32 @@ __all__ = ["Screen", "TerminalView"]
 SPEAKER_COLORS: Final = ("36", "35", "33", "32", "34", "91", "96", "95")
 """Cyan, magenta, yellow, green, blue and brighter ones: the terminal's own palette, readable on dark and light."""
 
-_CODES = re.compile(r"\x1b\[[0-9;]*m")
 INDENT: Final = "  "
 
 
 class Screen:
-    """Builds what to write so that lines scroll by above a few live ones at the bottom. Safe to use from any thread."""
+    """Builds what to write so that lines scroll by above a few live ones at the bottom. Safe to use from any thread.
 
-    def __init__(self, *, width: Callable[[], int]) -> None:
-        self._width = width
+    Live lines are to be narrower than the terminal.
+    """
+
+    def __init__(self) -> None:
         self._live: tuple[str, ...] = ()
         self._lock = threading.Lock()
 
     def draw(self, above: Sequence[str] = (), live: Sequence[str] | None = None) -> str:
         """Return what puts ``above`` over the live lines and, where given, shows other live lines from now on."""
         with self._lock:
-            rows = sum(max(1, -(-_width_of(line) // max(self._width(), 1))) for line in self._live)
+            rows = len(self._live)
             erase = "\r" + (f"\x1b[{rows - 1}A" if rows > 1 else "") + "\x1b[J" if rows else ""
             if live is not None:
                 self._live = tuple(live)
             return erase + "".join(f"{line}\n" for line in above) + "\n".join(self._live)
 
-
-def _width_of(line: str) -> int:
-    return display_width(_CODES.sub("", line))
+    def leave(self) -> None:
+        """Let all live lines but the last one stay where they are, as if they had been printed."""
+        with self._lock:
+            self._live = self._live[-1:]
 
 
 class TerminalView:
@@ -60,16 +61,17 @@ class TerminalView:
 
     def __init__(self, outlet: Outlet, *, width: Callable[[], int], clock: Clock, color: bool) -> None:
         self._outlet, self._width, self._clock, self._color = outlet, width, clock, color
-        self._screen = Screen(width=width)
+        self._screen = Screen()
         self._standing = Standing()
         self._paragraph = ""
         self._printed = 0
-        self._paragraph_width = 0
+        self._columns = self._columns_now()
         self._speaker = ""
 
     async def show(self, record: Record) -> None:
         event = decode(record)
         self._standing.take(event)
+        self._note_width()
         lines: list[str] = []
         match event:
             case ShowStarted():
@@ -95,6 +97,7 @@ class TerminalView:
         if viewers is not None:
             self._standing.viewers = viewers
         if self._standing.started_at and not self._standing.ended:
+            self._note_width()
             await self._outlet.write(self._screen.draw((), self._live()))
 
     def print_line(self, line: str) -> None:
@@ -105,9 +108,15 @@ class TerminalView:
         """Take the live lines away. Never waits."""
         self._outlet.put(self._screen.draw((), ()))
 
-    @property
-    def _columns(self) -> int:
+    def _columns_now(self) -> int:
         return max(self._width() - 1, 10)  # the last column is left free: terminals differ in what a full line does
+
+    def _note_width(self) -> None:
+        """Start afresh below what is there when the width has changed: some terminals wrap old lines anew, some cut."""
+        if (columns := self._columns_now()) != self._columns:
+            self._columns = columns
+            self._paragraph, self._printed = "", 0
+            self._screen.leave()
 
     def _styled(self, code: str, text: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if self._color and text else text
@@ -142,27 +151,23 @@ class TerminalView:
 
     def _speech(self, speaker: str, text: str) -> list[str]:
         """Take in a piece of a speech and return the lines that are full; the last one stays among the live ones."""
-        columns = self._columns - len(INDENT)
         lines = self._close_paragraph() if speaker != self._speaker else []
         self._speaker = speaker
-        if columns != self._paragraph_width:  # another width: what is not printed yet starts anew
-            self._paragraph = "\n".join(wrapped(self._paragraph, self._paragraph_width)[self._printed :])
-            self._paragraph_width, self._printed = columns, 0
         self._paragraph += text
-        rows = wrapped(self._paragraph, columns)
+        rows = wrapped(self._paragraph, self._columns - len(INDENT))
         lines += [INDENT + row for row in rows[self._printed : -1]]
         self._printed = len(rows) - 1
         return lines
 
     def _close_paragraph(self) -> list[str]:
-        rows = wrapped(self._paragraph, self._paragraph_width)[self._printed :] if self._paragraph else []
+        rows = wrapped(self._paragraph, self._columns - len(INDENT))[self._printed :] if self._paragraph else []
         self._paragraph, self._printed = "", 0
         return [INDENT + row for row in rows if row]
 
     def _live(self) -> list[str]:
         if self._standing.ended:
             return []
-        rows = wrapped(self._paragraph, self._paragraph_width)[-1:] if self._paragraph else []
+        rows = wrapped(self._paragraph, self._columns - len(INDENT))[-1:] if self._paragraph else []
         return [*(INDENT + row for row in rows if row), self._status()]
 
     def _status(self) -> str:

@@ -1,0 +1,229 @@
+"""``run``: a scenario goes live, on a stage of its own or another's, with a view of it in the terminal."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager
+from typing import TextIO
+
+import structlog
+
+from debate_caster.broadcast import Credentials, Target
+from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.interruption import stop_on_signals
+from debate_caster.cli.outlet import Outlet
+from debate_caster.cli.session import ENDED_EARLY, INTERRUPTED, RAN, Session
+from debate_caster.cli.stage_address import open_stage_for
+from debate_caster.cli.staging import open_browser, unless_stopped
+from debate_caster.cli.terminal import TerminalView
+from debate_caster.cli.views import Follower, JsonLinesView, PlainView, View, ending
+from debate_caster.clock import Clock, SystemClock
+from debate_caster.errors import BroadcastError, SetupError
+from debate_caster.log import EventLog, MemoryEventLog
+from debate_caster.runner import ShowOutcome, new_seed, new_show_id, run_show, targets_of
+from debate_caster.scenario import Scenario, load_scenario
+from debate_caster.stage import Stage
+
+__all__ = ["run"]
+
+logger = structlog.get_logger()
+
+STAGE = "stage"
+"""What the target of the command line is called; the scenario's have names of their own."""
+
+REFRESH_S = 1.0
+
+LAST_WORDS_S = 0.5
+"""How long an interrupted show's last lines may take to be printed."""
+
+
+def run(session: Session) -> int:
+    """Perform a scenario, live; return the exit status that its end means."""
+    scenario = load_scenario(session.options.scenario, env=session.environment)
+    session.redaction.add(model.api_key for model in scenario.models.values())
+    session.redaction.add(target.token for target in scenario.targets)
+    return asyncio.run(_run(session, scenario))
+
+
+async def _run(session: Session, scenario: Scenario) -> int:
+    options, clock, stop = session.options, SystemClock(speed=session.options.speed), asyncio.Event()
+    folder = DataFolder(session.settings.data_dir)
+    async with AsyncExitStack() as stack:
+        views = stack.enter_context(_views(session, clock))
+        stack.enter_context(stop_on_signals(stop, at_once=views.close))
+        log = await stack.enter_async_context(folder.open(folder.show_log))
+        show = new_show_id(scenario, clock)
+        stage = await _own_stage(session, stack, folder)
+        targets = _targets(session, scenario, stage)
+        if stage is not None:
+            _announce(session, f"Watch: {stage.show_url(show)}")
+            if options.open:
+                await open_browser(stage.show_url(show))
+        follower = Follower(log, show, views.all)
+        async with asyncio.TaskGroup() as tasks:
+            following = tasks.create_task(follower.run())
+            refreshing = tasks.create_task(views.keep_fresh(stage))
+            outcome = await run_show(
+                scenario,
+                log=log,
+                targets=targets,
+                clock=clock,
+                seed=new_seed() if options.seed is None else options.seed,
+                show_id=show,
+                credentials=Credentials(folder.agents),
+                stop=stop,
+            )
+            await _until_shown(following, stop)
+            refreshing.cancel()
+        if following.done() and not following.cancelled():
+            await follower.finish()
+        views.close()
+        status = _conclude(session, outcome, targets)
+        if stage is not None and options.linger and not stop.is_set():
+            session.remark(f"The page stays up for {options.linger:g} s.")
+            await unless_stopped(SystemClock().sleep(options.linger), stop)
+    return status
+
+
+async def _until_shown(following: "asyncio.Task[None]", stop: asyncio.Event) -> None:
+    """Wait for a slow reader of our output, as long as nobody wants us to stop."""
+    if not stop.is_set():
+        await unless_stopped(asyncio.shield(following), stop)
+    await asyncio.wait((following,), timeout=LAST_WORDS_S)
+    following.cancel()
+
+
+async def _own_stage(session: Session, stack: AsyncExitStack, folder: DataFolder) -> Stage | None:
+    """Open the stage that comes with the show, unless it goes elsewhere."""
+    if session.settings.stage != "embedded":
+        return None
+    log: EventLog
+    if stack.enter_context(folder.claim_air_log()):
+        log = await stack.enter_async_context(folder.open(folder.air_log))
+    else:
+        session.remark(f"another stage is using {folder.path}: this one lists no past shows")
+        log = MemoryEventLog()
+    # Not the show's clock: viewers' seconds are real, however fast the show runs.
+    return await stack.enter_async_context(open_stage_for(session, log, SystemClock()))
+
+
+def _targets(session: Session, scenario: Scenario, stage: Stage | None) -> tuple[Target, ...]:
+    """Return where the show is broadcast to.
+
+    Raises:
+        SetupError: The address of the stage is none.
+    """
+    settings, own = session.settings, targets_of(scenario)
+    name = STAGE if all(target.name != STAGE for target in own) else f"{STAGE}-of-the-command-line"
+    if stage is not None:
+        return (Target(name, stage.agents_url), *own)
+    if settings.stage == "none":
+        if not own:
+            session.remark("nobody can watch: there is no stage, and the scenario names no target")
+        return own
+    target = Target(name, _websocket_address(settings.stage), settings.stage_token)
+    try:
+        target.check()
+    except BroadcastError as exc:
+        raise SetupError(f"--stage {settings.stage}: {exc.detail}") from exc
+    return (target, *own)
+
+
+def _websocket_address(address: str) -> str:
+    """Return the agents' address of a stage that is named by the address of its page."""
+    for page, agents in (("http://", "ws://"), ("https://", "wss://")):
+        if address.startswith(page):
+            return f"{agents}{address.removeprefix(page).rstrip('/')}/ws"
+    return address
+
+
+def _announce(session: Session, line: str) -> None:
+    """Say where to watch: on stdout, unless that is for events only."""
+    if session.options.events == "-":
+        session.stderr.put(f"{line}\n")
+    else:
+        session.say(line)
+
+
+def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...]) -> int:
+    """Say what is worth saying at the end, and return what it means."""
+    ended = outcome.ended
+    for report in outcome.deliveries:
+        if report.problem:
+            session.remark(f"{report.agent} on {report.target}: {report.problem} ({report.delivered} lines delivered)")
+    match ended.why:
+        case "completed":
+            if targets and not any(report.rooms for report in outcome.deliveries):
+                session.stderr.put("debate-caster: the debate ran, but nobody could see it: no target was reached\n")
+                return ENDED_EARLY
+            return RAN
+        case "interrupted":
+            return INTERRUPTED
+        case "budget" | "failed":
+            session.stderr.put(f"debate-caster: {session.redaction.text(ending(ended))}\n")
+            return ENDED_EARLY
+
+
+class _Views:
+    """The views of one show, and the one of them, if any, that owns the terminal."""
+
+    def __init__(self, every: tuple[View, ...], terminal: TerminalView | None) -> None:
+        self.all, self._terminal = every, terminal
+
+    async def keep_fresh(self, stage: Stage | None) -> None:
+        """Keep the clock and the count of viewers going, for ever."""
+        if self._terminal is None:
+            return
+        clock = SystemClock()
+        while True:
+            await clock.sleep(REFRESH_S)
+            await self._terminal.refresh(viewers=stage.viewers if stage else None)
+
+    def close(self) -> None:
+        if self._terminal is not None:
+            self._terminal.close()
+
+
+@contextmanager
+def _views(session: Session, clock: Clock) -> Iterator[_Views]:
+    """Make the views that the options ask for.
+
+    Raises:
+        SetupError: The file for events can't be written.
+    """
+    options = session.options
+    every: list[View] = []
+    terminal: TerminalView | None = None
+    with ExitStack() as stack:
+        if options.events == "-":
+            every.append(JsonLinesView(session.stdout))
+        else:
+            if options.events is not None:
+                events = Outlet(stack.enter_context(_opened(options.events)))
+                stack.callback(events.close)
+                every.append(JsonLinesView(events))
+            if session.on_terminal and not options.quiet:
+                terminal = TerminalView(session.stdout, width=lambda: session.columns, clock=clock, color=session.color)
+                every.append(terminal)
+                stack.callback(terminal.close)
+                if session.stderr_on_terminal:  # the same one: the log's lines go above the view's last ones
+                    _route_log(session, terminal.print_line, stack)
+            elif not options.quiet:
+                every.append(PlainView(session.stdout))
+        yield _Views(tuple(every), terminal)
+
+
+def _route_log(session: Session, emit: Callable[[str], None], stack: ExitStack) -> None:
+    before = session.log_output.emit
+    session.log_output.emit = emit
+
+    def restore() -> None:
+        session.log_output.emit = before
+
+    stack.callback(restore)
+
+
+def _opened(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as exc:
+        raise SetupError(f"--events {path} can't be written ({exc.strerror})", "Name another file.") from exc

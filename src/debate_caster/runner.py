@@ -1,0 +1,253 @@
+"""Puts a show together and sees it through: models, the show's log, one connection for each agent and target, the end.
+
+One task group for each show, and everything that the show starts lives in it. Loads nothing and prints nothing: what
+it needs it is given.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+import structlog
+
+from debate_caster.broadcast import (
+    AgentConnection,
+    Credentials,
+    DeliveryReport,
+    ShowIdentity,
+    Target,
+    TargetRooms,
+    ViewerRemark,
+)
+from debate_caster.clock import Clock, SystemClock
+from debate_caster.errors import FencedError, LogError
+from debate_caster.llm import LLM
+from debate_caster.llm.retrying import Breakers
+from debate_caster.llm.workshop import open_llm
+from debate_caster.log import EventLog
+from debate_caster.scenario import Scenario, plan
+from debate_caster.show.cast import cast_of
+from debate_caster.show.director import perform
+from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, stream_of
+from debate_caster.show.hints import HintDesk, Remark
+from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.transcript import Transcript
+
+__all__ = ["ShowOutcome", "new_seed", "new_show_id", "run_show", "targets_of"]
+
+logger = structlog.get_logger()
+
+LIVE_TIMEOUT_S = 3.0
+"""How long a show waits for its targets before it begins: a handshake takes a tenth of that, on a bad line half."""
+
+INTERRUPTED_TIMEOUT_S = 1.0
+"""How long connections may go on delivering once the show was interrupted; then they say goodbye, within 2 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowOutcome:
+    """How a show went. ``deliveries`` has one report for each agent and target."""
+
+    show: str
+    seed: int
+    ended: ShowEnded
+    transcript: Transcript
+    deliveries: tuple[DeliveryReport, ...]
+
+
+def new_seed() -> int:
+    """Return a seed for a show that nobody gave one; it is logged, so that the show can be rehearsed again."""
+    return secrets.randbits(32)
+
+
+def new_show_id(scenario: Scenario, clock: Clock) -> str:
+    """Return ``<scenario>-<yyyymmdd>-<hhmmss>-<4 random>``; two shows at once differ by chance, not by seed."""
+    return f"{scenario.key}-{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def targets_of(scenario: Scenario) -> tuple[Target, ...]:
+    """Return the targets that the scenario itself names."""
+    return tuple(Target(script.name, script.url, script.token, script.mirror) for script in scenario.targets)
+
+
+async def run_show(
+    scenario: Scenario,
+    *,
+    log: EventLog,
+    llms: Mapping[str, LLM] | None = None,
+    targets: Sequence[Target] = (),
+    clock: Clock | None = None,
+    seed: int | None = None,
+    show_id: str | None = None,
+    credentials: Credentials | None = None,
+    stop: asyncio.Event | None = None,
+) -> ShowOutcome:
+    """Perform a scenario from its first word to its last and return how it went.
+
+    Args:
+        scenario: As ``load_scenario`` returns it. Its own targets count only when they are in ``targets``.
+        log: Where the show's log goes; whoever wants to see the show follows it there.
+        llms: A model for each name in ``scenario.models``; without, they are opened and closed here.
+        targets: Where the show is broadcast to; none is fine. The show begins once all are live, or after 3 s.
+        clock: The machine's by default.
+        seed: Makes what is random repeatable.
+        show_id: A new one by default.
+        credentials: Lends the agents' identities; made up for this show by default.
+        stop: Set it to end the show politely: what is on air is cut short, rooms are closed, within 2 s.
+
+    Cancelling ends the broadcasts politely too, but is not the way to end a show.
+
+    Raises:
+        SetupError: A model's settings can't work.
+        FencedError: Somebody else is writing this show's log.
+        LogError: The log failed.
+    """
+    clock = clock or SystemClock()
+    seed = new_seed() if seed is None else seed
+    show_id = show_id or new_show_id(scenario, clock)
+    with structlog.contextvars.bound_contextvars(show=show_id):
+        async with AsyncExitStack() as stack:
+            if llms is None:
+                llms = await stack.enter_async_context(_opened(scenario, clock, seed))
+            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), credentials or Credentials(None))
+            return await show.run(llms, targets)
+
+
+@asynccontextmanager
+async def _opened(scenario: Scenario, clock: Clock, seed: int) -> AsyncIterator[Mapping[str, LLM]]:
+    breakers = Breakers(clock)
+    async with AsyncExitStack() as stack:
+        llms = {}
+        for name, script in scenario.models.items():
+            llms[name] = open_llm(script, clock=clock, seed=seed, breakers=breakers)
+            stack.push_async_callback(llms[name].close)
+        yield llms
+
+
+class _Show:
+    """The parts of one show, and how they hear of each other."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        show_id: str,
+        seed: int,
+        log: EventLog,
+        clock: Clock,
+        stop: asyncio.Event,
+        credentials: Credentials,
+    ) -> None:
+        self._scenario, self._id, self._seed = scenario, show_id, seed
+        self._log, self._clock, self._stop, self._credentials = log, clock, stop, credentials
+        self._identity = ShowIdentity(
+            show_id, secrets.token_urlsafe(24), scenario.title, scenario.motion, scenario.language
+        )
+        self._states: asyncio.Queue[ConnectionUp | ConnectionDown] = asyncio.Queue()
+        self._awaited: set[tuple[str, str]] = set()
+        self._ready = asyncio.Event()
+
+    async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target]) -> ShowOutcome:
+        writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
+        desk = HintDesk(self._scenario, writer, clock=self._clock)
+        cast = cast_of(self._scenario)
+        connections = [connection for target in targets for connection in self._connections(target, cast, desk)]
+        self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
+        logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
+        async with asyncio.TaskGroup() as tasks:
+            noting = tasks.create_task(self._note_states(writer))
+            broadcasts = [tasks.create_task(connection.run()) for connection in connections]
+            if connections:
+                await self._until_live()
+            ended = await perform(
+                self._scenario,
+                plan(self._scenario),
+                llms,
+                writer,
+                desk,
+                clock=self._clock,
+                random=Random(self._seed),  # noqa: S311 - a show that can be repeated, not a secret
+                stop=self._stop,
+                seed=self._seed,
+            )
+            await self._until_delivered(broadcasts, ended)
+            noting.cancel()
+        deliveries = tuple(task.result() for task in broadcasts if not task.cancelled())
+        logger.info("show_performed", why=ended.why, detail=ended.detail)
+        return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)
+
+    def _connections(self, target: Target, cast: Sequence[AgentCast], desk: HintDesk) -> list[AgentConnection]:
+        rooms = TargetRooms(cast)
+
+        async def offer(remark: ViewerRemark) -> None:
+            try:
+                await desk.offer(
+                    Remark(remark.id, remark.viewer, remark.text, name=remark.name, to=remark.to, source=remark.target)
+                )
+            except FencedError:
+                raise
+            except LogError as exc:  # the director meets it too, and knows what to do; a remark is lost, no more
+                logger.warning("remark_lost", target=target.name, error=str(exc))
+
+        return [
+            AgentConnection(
+                agent=agent,
+                cast=cast,
+                show=self._identity,
+                target=target,
+                log=self._log,
+                credentials=self._credentials,
+                clock=self._clock,
+                random=Random(f"{self._seed} {target.name} {agent.id}"),  # noqa: S311 - jitter
+                rooms=rooms,
+                on_remark=offer,
+                on_state=self._hear_state,
+                air_thoughts=self._scenario.audience.air_thoughts,
+            )
+            for agent in cast
+        ]
+
+    async def _hear_state(self, event: ConnectionUp | ConnectionDown) -> None:
+        if isinstance(event, ConnectionUp) or event.final:
+            self._awaited.discard((event.agent, event.target))
+        if not self._awaited:
+            self._ready.set()
+        await self._states.put(event)
+
+    async def _until_live(self) -> None:
+        """Wait until every connection is live or has given up, but not for long, and not once the show is stopped."""
+        async with asyncio.TaskGroup() as tasks:
+            waits = [tasks.create_task(self._ready.wait()), tasks.create_task(self._stop.wait())]
+            # Networks do not run faster for a show that does: real seconds, whatever the clock's speed.
+            await asyncio.wait(waits, timeout=LIVE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        if self._awaited and not self._stop.is_set():
+            logger.warning(
+                "beginning_without", connections=sorted(f"{agent}@{target}" for agent, target in self._awaited)
+            )
+
+    async def _until_delivered(self, broadcasts: Sequence["asyncio.Task[DeliveryReport]"], ended: ShowEnded) -> None:
+        """Let connections bring out what is left; they know themselves when to give up."""
+        if ended.why == "interrupted" and broadcasts:
+            await asyncio.wait(broadcasts, timeout=INTERRUPTED_TIMEOUT_S)
+            for broadcast in broadcasts:
+                broadcast.cancel()
+        elif broadcasts:
+            await asyncio.wait(broadcasts)
+
+    async def _note_states(self, writer: ShowLogWriter) -> None:
+        """Write into the show's log what happens to the connections, from its beginning to its end."""
+        async with self._log.tail(stream_of(self._id), 0) as records:
+            await anext(records)  # a show's log begins with show_started; connections are up before that
+        while True:
+            event = await self._states.get()
+            if writer.transcript.ended is None:
+                try:
+                    await writer.append(event)
+                except FencedError:
+                    raise
+                except LogError as exc:  # the show ended meanwhile, or the director meets it too
+                    logger.warning("connection_state_not_logged", state=event.type, error=str(exc))

@@ -1,0 +1,177 @@
+import json
+import logging
+import sys
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from debate_caster.cli.log_output import HIDDEN, LogOutput, Redaction, to_stderr
+
+SECRET = "sekret-4711-value"
+
+Open = Callable[..., list[str]]
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    outputs: list[LogOutput] = []
+
+    def make(*, level: str = "info", as_json: bool = True, color: bool = False) -> list[str]:
+        lines: list[str] = []
+        redaction = Redaction([SecretStr(SECRET)])
+        outputs.append(LogOutput(level=level, as_json=as_json, color=color, redaction=redaction, emit=lines.append))
+        return lines
+
+    yield make
+    for output in outputs:
+        output.restore()
+
+
+def test_an_event_is_one_line_of_json_with_what_is_bound(opened: Open) -> None:
+    lines = opened()
+
+    with structlog.contextvars.bound_contextvars(show="s1", agent="ada"):
+        structlog.get_logger().info("turn_failed", turn=3, why="it is\nso")
+
+    event = json.loads(lines[0])
+    assert list(event)[:3] == ["at", "level", "event"]
+    assert event | {"at": ""} == {
+        "at": "", "level": "info", "event": "turn_failed", "show": "s1", "agent": "ada", "turn": 3, "why": "it is\nso",
+    }  # fmt: skip
+    assert "\n" not in lines[0]
+
+
+def test_a_line_for_people_names_its_facts(opened: Open) -> None:
+    lines = opened(as_json=False)
+
+    structlog.get_logger().warning("room_lost", room="bc_1", detail="gone away")
+
+    assert lines[0][9:] == 'warning room_lost detail="gone away" room=bc_1'
+
+
+def test_colour_marks_the_level_only_where_wanted(opened: Open) -> None:
+    lines = opened(as_json=False, color=True)
+
+    structlog.get_logger().error("bad")
+
+    assert "\x1b[31merror" in lines[0]
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_traceback_is_logged_without_the_secrets_in_it(opened: Open, *, as_json: bool) -> None:
+    lines = opened(as_json=as_json)
+
+    try:
+        int(f"bad key {SECRET}")
+    except ValueError:
+        structlog.get_logger().exception("failed")
+
+    assert "ValueError: invalid literal for int() with base 10: 'bad key [hidden]'" in lines[0]
+    assert "test_log_output.py" in lines[0]
+    assert SECRET not in lines[0]
+
+
+def test_lesser_levels_are_dropped(opened: Open) -> None:
+    lines = opened(level="warning")
+
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+
+    assert [json.loads(line)["event"] for line in lines] == ["loud"]
+
+
+def test_libraries_and_warnings_are_heard(opened: Open) -> None:
+    lines = opened()
+
+    logging.getLogger("aiohttp.server").error("trouble with %s", SECRET)
+    logging.getLogger("asyncio").debug("about itself")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.warn("old ways", DeprecationWarning, stacklevel=1)
+
+    events = [json.loads(line) for line in lines]
+    assert [(event["event"], event["library"]) for event in events] == [
+        ("library_message", "aiohttp.server"),
+        ("python_warning", "py.warnings"),
+    ]
+    assert events[0]["message"] == f"trouble with {HIDDEN}"
+    assert "old ways" in events[1]["message"]
+
+
+def test_logging_is_put_back() -> None:
+    root = logging.getLogger()
+    before = (root.level, root.handlers[:])
+    output = LogOutput(level="debug", as_json=True, color=False, redaction=Redaction(), emit=[].append)
+
+    output.restore()
+
+    assert (root.level, root.handlers) == before
+    assert not structlog.is_configured()
+
+
+@pytest.mark.parametrize(
+    "key", ["api_key", "apikey", "Authorization", "auth_token", "token", "password", "client_secret", "Cookie"]
+)
+def test_what_is_named_like_a_secret_is_hidden(key: str) -> None:
+    assert Redaction().value({key: "whatever", "inner": [{key: "whatever"}]}) == {key: HIDDEN, "inner": [{key: HIDDEN}]}
+
+
+@pytest.mark.parametrize("key", ["prompt_tokens", "max_tokens", "keyboard", "tokens"])
+def test_what_only_sounds_like_a_secret_is_shown(key: str) -> None:
+    assert Redaction().value({key: "12"}) == {key: "12"}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Authorization: Bearer abcdef", f"Authorization: Bearer {HIDDEN}"),
+        ("GET /x?api_key=abc&y=1", f"GET /x?api_key={HIDDEN}&y=1"),
+        ("wss://user:pass@host/x", f"wss://user:{HIDDEN}@host/x"),
+        ("key sk-proj-abcdefghijklmnop1234 refused", f"key {HIDDEN} refused"),
+        ("the risk-free option", "the risk-free option"),
+        ("http://host:8765/shows", "http://host:8765/shows"),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text: str, shown: str) -> None:
+    assert Redaction().text(text) == shown
+
+
+@given(st.text(min_size=4, max_size=40), st.text(), st.text())
+def test_a_known_secret_is_in_no_text(secret: str, before: str, after: str) -> None:
+    redaction = Redaction([secret])
+
+    assert secret not in redaction.text(before + secret + after).replace(HIDDEN, "\0")
+
+
+def test_a_secret_within_another_does_not_uncover_it() -> None:
+    redaction = Redaction(["abcd", "abcd-efgh", None, "no"])
+
+    assert redaction.text("abcd-efgh abcd no") == f"{HIDDEN} {HIDDEN} no"
+
+
+@given(st.text())
+def test_no_text_can_forge_a_line_or_steer_the_terminal(text: str) -> None:
+    for as_json in (True, False):
+        lines: list[str] = []
+        output = LogOutput(level="info", as_json=as_json, color=False, redaction=Redaction(), emit=lines.append)
+        try:
+            structlog.get_logger().info("said", text=text)
+        finally:
+            output.restore()
+        assert not [c for c in lines[0] if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Gone:
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stderr", Gone())
+
+    to_stderr("anybody there?")
