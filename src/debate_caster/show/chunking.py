@@ -1,0 +1,92 @@
+"""Cuts a speech into chunks that a viewer can read, as early as possible and in any language. Sans-I/O."""
+
+from debate_caster.scenario.script import Pacing
+from debate_caster.show.boundaries import (
+    Strength,
+    boundaries,
+    is_grapheme_boundary,
+    last_grapheme_boundary,
+    last_space,
+)
+from debate_caster.show.measures import reading_units
+
+__all__ = ["Chunker"]
+
+FIRST_UNITS = 12.0
+"""Least length of a speech's first chunk, in letters: shorter than any sentence worth showing, longer than "Well,"."""
+
+FIRST_CHARS = 120
+"""Longest first chunk: a first clause that is longer than a line is not waited for."""
+
+LEAST_UNITS = 16.0
+"""Least length of the other chunks where no interval asks for more."""
+
+
+class Chunker:
+    """Text in with ``feed``, chunks out; joined they are the text.
+
+    A chunk ends behind a sentence, or behind a clause where the sentence is long; where neither is near it ends before
+    a space, and in text without spaces between two graphemes. Graphemes are never cut, but for one that is longer than
+    a whole chunk may be. What a later delta could still change is held back.
+    """
+
+    def __init__(self, *, least_units: float = LEAST_UNITS, max_chars: int = 280) -> None:
+        self._least_units = min(max(least_units, LEAST_UNITS), max_chars / 2)
+        self._max_chars = max_chars
+        self._held = ""
+        self._first = True
+
+    @classmethod
+    def of(cls, pacing: Pacing) -> "Chunker":
+        """Return one whose chunks take at least about ``min_interval_s`` to read."""
+        return cls(least_units=pacing.chars_per_second * pacing.min_interval_s, max_chars=pacing.max_chunk_chars)
+
+    def feed(self, text: str) -> list[str]:
+        """Return the chunks that are certain now."""
+        self._held += text
+        return self._cut()
+
+    def flush(self) -> list[str]:
+        """Return the rest: one chunk, more where it is long, none where nothing was held back."""
+        rest, self._held = self._held, ""
+        self._first = True
+        return [rest] if rest else []
+
+    def _cut(self) -> list[str]:
+        chunks = []
+        while place := self._next_place():
+            chunks.append(self._held[:place])
+            self._held = self._held[place:]
+            self._first = False
+        return chunks
+
+    def _next_place(self) -> int:
+        """Return where the next chunk ends, 0 where that is not known yet."""
+        text = self._held
+        longest = min(self._max_chars, FIRST_CHARS) if self._first else self._max_chars
+        least = FIRST_UNITS if self._first else self._least_units
+        best: dict[Strength, int] = {}
+        for boundary in boundaries(text):
+            if boundary.place > longest:
+                break
+            if not text[: boundary.place].strip() or not is_grapheme_boundary(text, boundary.place):
+                continue
+            best[boundary.strength] = boundary.place
+            units = reading_units(text[: boundary.place])
+            if units >= (least if self._first or boundary.strength is Strength.SENTENCE else 2 * least):
+                return boundary.place
+        if len(text) <= longest:
+            return 0
+        return (
+            best.get(Strength.SENTENCE)
+            or best.get(Strength.CLAUSE)
+            or self._worded(last_space(text, longest))
+            or self._worded(last_grapheme_boundary(text, longest))
+            or last_grapheme_boundary(text, longest)
+            or longest
+        )
+
+    def _worded(self, place: int) -> int:
+        if not is_grapheme_boundary(self._held, place) or not self._held[:place].strip():
+            return 0
+        return place

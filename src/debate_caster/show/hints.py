@@ -1,0 +1,244 @@
+"""The hint desk: screens what viewers offer, and hands each turn the hints it is to take.
+
+The queue is the show's own log, folded: an accepted hint is pending until a turn uses it or its time is over. The desk
+itself only remembers who spoke when and which ids it has seen, both bounded.
+"""
+
+import asyncio
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import regex  # type: ignore[import-untyped]  # comes without types
+
+from debate_caster.clock import Clock
+from debate_caster.scenario.rundown import Turn
+from debate_caster.scenario.script import Scenario
+from debate_caster.show.events import HintAccepted, HintDeclined, HintExpired, HintOffered, HintTaken, HintUsed
+from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.measures import has_words
+from debate_caster.show.transcript import PendingHint
+
+__all__ = ["HintDesk", "Remark", "WordFilter", "clean_line"]
+
+T = TypeVar("T")
+
+QUEUE_LIMIT = 200
+"""Hints pending at once: an hour's worth of prompts at three a turn. More could not be used before they expire."""
+
+VIEWER_LIMIT = 3
+"""Of these, how many may be one viewer's."""
+
+REMEMBERED = 4096
+"""Viewers and hint ids that are remembered; the ones not heard of for longest are forgotten first."""
+
+NAME_CHARS, ID_CHARS, RAW_CHARS = 40, 128, 2000
+"""Longest name and id kept, and how much of an offered text is logged before it is screened."""
+
+_CONTROL = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\s\u200c\u200d]]", regex.V1)
+_JOINER = regex.compile(
+    r"(?<![\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d]"
+    r"|[\u200c\u200d](?![\p{L}\p{Extended_Pictographic}])"
+)
+_BLANK = regex.compile(r"[\s\p{Z}]+")
+_WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a viewer says. ``id`` and ``viewer`` are opaque; ``to`` is an agent's id or name, or a side."""
+
+    id: str
+    viewer: str
+    text: str
+    name: str = ""
+    to: str = ""
+    source: str = ""
+
+
+def clean_line(text: str, limit: int) -> str:
+    """Return ``text`` as one line: NFKC, without control and format characters, blanks made one, cut to ``limit``.
+
+    Joiners stay where scripts and emoji need them: between letters and between pictures.
+    """
+    text = unicodedata.normalize("NFKC", text[: 4 * limit + 64])
+    text = _JOINER.sub("", _CONTROL.sub("", text))
+    text = _BLANK.sub(" ", text).strip()
+    if len(text) <= limit:
+        return text
+    cut = 0
+    for grapheme in regex.finditer(r"\X", text):
+        if grapheme.end() > limit:
+            break
+        cut = grapheme.end()
+    return text[:cut].rstrip()
+
+
+class WordFilter:
+    """Finds unwanted words: whole ones, in any case; in scripts without spaces, anywhere."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        patterns = []
+        for word in words:
+            plain = _folded(word).strip()
+            if plain:
+                escaped = regex.escape(plain, literal_spaces=True)
+                patterns.append(escaped if _WITHOUT_SPACES.search(plain) else rf"(?<!\w){escaped}(?!\w)")
+        self._pattern = regex.compile("|".join(patterns)) if patterns else None
+
+    def finds(self, text: str) -> bool:
+        return self._pattern is not None and self._pattern.search(_folded(text)) is not None
+
+
+class HintDesk:
+    """One show's desk. ``offer`` is for any number of tasks; the rest is the director's."""
+
+    def __init__(self, scenario: Scenario, writer: ShowLogWriter, *, clock: Clock) -> None:
+        self._audience, self._writer, self._clock = scenario.audience, writer, clock
+        self._filter = WordFilter(scenario.audience.filter)
+        self._addressees = _addressees(scenario)
+        self._sides = {agent.id: agent.side for agent in scenario.agents}
+        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._heard: OrderedDict[str, float] = OrderedDict()
+        self._served: OrderedDict[str, int] = OrderedDict()
+        self._taken: dict[int, tuple[HintTaken, ...]] = {}
+        self._deciding = asyncio.Lock()
+        self._open = True
+
+    async def offer(self, remark: Remark) -> str | None:
+        """Screen a remark and log what becomes of it; return why it is declined, None where it is accepted.
+
+        An id that has been offered before is ignored (``repeated``), and so is everything once the show is over
+        (``closed``): neither is logged again.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._deciding:
+            if not self._open or self._writer.transcript.started is None:
+                return "closed"
+            hint = clean_line(remark.id, ID_CHARS)
+            if not hint or hint in self._seen or any(pending.id == hint for pending in self._writer.transcript.pending):
+                return "repeated"
+            _remember(self._seen, hint, None)
+            viewer = clean_line(remark.viewer, ID_CHARS) or "unknown"
+            name = clean_line(remark.name, NAME_CHARS)
+            name = "" if self._filter.finds(name) else name
+            raw = remark.text[:RAW_CHARS].encode("utf-8", "replace").decode()
+            to = clean_line(remark.to, ID_CHARS)
+            source = clean_line(remark.source, ID_CHARS)
+            text = clean_line(remark.text, 2 * self._audience.max_hint_chars)
+            reason = self._refusal(remark, viewer, text, to)
+            at = self._writer.now()
+            offered = HintOffered(at=at, hint=hint, viewer=viewer, name=name, text=raw, to=to, source=source)
+            if reason is not None:
+                await self._writer.append(offered, HintDeclined(at=at, hint=hint, viewer=viewer, reason=reason))
+                return reason
+            addressee = self._addressees.get(to.casefold(), "")
+            accepted = HintAccepted(at=at, hint=hint, viewer=viewer, name=name, text=text, to=addressee)
+            await self._writer.append(offered, accepted)
+            _remember(self._heard, viewer, self._clock.monotonic())
+            return None
+
+    def take(self, turn: Turn) -> tuple[HintTaken, ...]:
+        """Return the hints for ``turn``, at most ``max_hints_per_turn``, and set them aside for it.
+
+        Viewers who have had fewer hints used come first, one hint of each before the second of any, then the oldest.
+        """
+        aside = {hint.id for taken in self._taken.values() for hint in taken}
+        rounds: dict[str, int] = {}
+        ranked: list[tuple[int, int, PendingHint]] = []
+        for order, hint in enumerate(self._writer.transcript.pending):
+            if hint.id in aside or not self._is_for(hint, turn):
+                continue
+            place = self._served.get(hint.viewer, 0) + rounds.get(hint.viewer, 0)
+            rounds[hint.viewer] = rounds.get(hint.viewer, 0) + 1
+            ranked.append((place, order, hint))
+        ranked.sort(key=lambda entry: entry[:2])
+        chosen = ranked[: self._audience.max_hints_per_turn]
+        taken = tuple(HintTaken(id=hint.id, viewer=hint.viewer, name=hint.name, text=hint.text) for *_, hint in chosen)
+        if taken:
+            self._taken[turn.index] = taken
+        return taken
+
+    def use(self, turn: Turn) -> tuple[HintUsed, ...]:
+        """Return the events that say that ``turn`` uses what it took; to be logged with its start."""
+        taken = self._taken.pop(turn.index, ())
+        for hint in taken:
+            _remember(self._served, hint.viewer, self._served.get(hint.viewer, 0) + 1)
+        return tuple(
+            HintUsed(at=self._writer.now(), hint=hint.id, viewer=hint.viewer, turn=turn.index, speaker=turn.speaker)
+            for hint in taken
+        )
+
+    def give_back(self, turn: Turn) -> None:
+        """Put the hints of a turn that never began back in the queue."""
+        self._taken.pop(turn.index, None)
+
+    def expired(self) -> tuple[HintExpired, ...]:
+        """Return the events that end the hints which have waited ``hint_lifetime_turns``; to be logged."""
+        transcript = self._writer.transcript
+        aside = {hint.id for taken in self._taken.values() for hint in taken}
+        return tuple(
+            self._expire(hint, "lifetime")
+            for hint in transcript.pending
+            if len(transcript.speeches) - hint.turns_ended >= self._audience.hint_lifetime_turns
+            and hint.id not in aside
+        )
+
+    async def close(self) -> tuple[HintExpired, ...]:
+        """Take nothing more; return the events that end what is still pending, to be logged with the show's end."""
+        self._open = False
+        async with self._deciding:
+            self._taken.clear()
+            return tuple(self._expire(hint, "show_ended") for hint in self._writer.transcript.pending)
+
+    def _expire(self, hint: PendingHint, reason: str) -> HintExpired:
+        return HintExpired(at=self._writer.now(), hint=hint.id, viewer=hint.viewer, reason=reason)
+
+    def _is_for(self, hint: PendingHint, turn: Turn) -> bool:
+        return not hint.to or hint.to in {turn.speaker, turn.side}
+
+    def _refusal(self, remark: Remark, viewer: str, text: str, to: str) -> str | None:
+        pending = self._writer.transcript.pending
+        now = self._clock.monotonic()
+        heard = self._heard.get(viewer)
+        if not self._audience.hints:
+            return "closed"
+        if len(text) > self._audience.max_hint_chars or len(remark.text) > 4 * self._audience.max_hint_chars:
+            return "too_long"
+        if not has_words(text):
+            return "empty"
+        if self._filter.finds(text):
+            return "filtered"
+        if to and to.casefold() not in self._addressees:
+            return "unknown_addressee"
+        if heard is not None and now - heard < self._audience.hint_interval_s:
+            return "too_fast"
+        if any(_folded(hint.text) == _folded(text) for hint in pending):
+            return "duplicate"
+        if len(pending) >= QUEUE_LIMIT or sum(hint.viewer == viewer for hint in pending) >= VIEWER_LIMIT:
+            return "full"
+        return None
+
+
+def _addressees(scenario: Scenario) -> dict[str, str]:
+    """Return what may stand in ``to``, case-folded, and which agent or side it means; ids win over names and sides."""
+    known = {side.casefold(): side for side in scenario.format.sides}
+    known |= {title.casefold(): side for side, title in scenario.format.side_titles.items()}
+    known |= {agent.name.casefold(): agent.id for agent in scenario.agents}
+    known |= {agent.id.casefold(): agent.id for agent in scenario.agents}
+    return known
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:
+    memory[key] = value
+    memory.move_to_end(key)
+    while len(memory) > REMEMBERED:
+        memory.popitem(last=False)

@@ -1,0 +1,288 @@
+"""One turn's speech on its way from the model: attempts, thoughts, money, and the chunks that wait for their instant.
+
+Nothing is on air from here: whoever delivers the speech takes its chunks one by one. Until the first one is taken a
+failed attempt may be repeated, since no viewer has seen a word of it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Literal
+
+import regex  # type: ignore[import-untyped]  # comes without types
+import structlog
+
+from debate_caster.clock import Clock
+from debate_caster.errors import BudgetExhaustedError, ModelError
+from debate_caster.llm.conversation import LLM, Delta, Finished, ReasoningDelta, Request, TextDelta, UsageReported
+from debate_caster.llm.estimates import estimate_prompt_tokens, estimate_tokens
+from debate_caster.llm.retrying import RetryPolicy
+from debate_caster.scenario.rundown import Turn
+from debate_caster.scenario.script import Pacing
+from debate_caster.show.budget import Bill, Treasury
+from debate_caster.show.draft import Draft
+from debate_caster.show.events import HintTaken, MoneySpent, ThoughtNoted, Usage
+from debate_caster.show.log_writer import ShowLogWriter
+
+__all__ = ["Speech", "Studio"]
+
+THOUGHT_CHARS = 600
+"""A thought is logged in pieces of about this length, so that one that is aired appears while it is being thought."""
+
+THOUGHTS_CHARS = 20_000
+"""Of one turn's thinking no more than this is kept."""
+
+CHARS_PER_TOKEN = 12
+"""No model's tokens are longer on average; one that sends more than this for each token allowed ignores its limit."""
+
+UNBILLED = frozenset({"connect", "refused", "rate_limited", "unavailable"})
+"""Failures by which a provider has not even begun."""
+
+_PARAGRAPH = regex.compile(r"\n\s*\n")
+
+logger = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Studio:
+    """What every speech of a show shares."""
+
+    writer: ShowLogWriter
+    treasury: Treasury
+    retries: RetryPolicy
+    clock: Clock
+    pacing: Pacing
+
+
+class Speech:
+    """One turn, from the call of the model to its last chunk. ``compose`` fills it, ``wait`` and ``take`` empty it."""
+
+    def __init__(self, turn: Turn, studio: Studio) -> None:
+        self.turn = turn
+        self._studio = studio
+        self._draft = Draft(turn.max_words, studio.pacing)
+        self._news = asyncio.Event()
+        self.composed = asyncio.Event()
+        """Set once the text is final: nothing will be added to it."""
+        self.over = asyncio.Event()
+        """Set by whoever delivers the speech, when its turn has ended."""
+        self.hints: tuple[HintTaken, ...] = ()
+        self.error: ModelError | None = None
+        self.refusal: BudgetExhaustedError | None = None
+        self.usage = Usage()
+        self.first_token_s: float | None = None
+        self.first_sentence_s: float | None = None
+
+    @property
+    def draft(self) -> Draft:
+        return self._draft
+
+    @property
+    def text(self) -> str:
+        """The speech, final once ``composed`` is set."""
+        return self._draft.text
+
+    async def wait(self) -> bool:
+        """Wait for a chunk that has not been taken; return whether there is one, False where none will come.
+
+        Raises:
+            BudgetExhaustedError: The speech was refused before its first word.
+        """
+        while True:
+            if self.refusal is not None:
+                raise self.refusal
+            if self._draft.taken < len(self._draft.chunks):
+                return True
+            if self.composed.is_set():
+                return False
+            self._news.clear()
+            await self._news.wait()
+
+    def take(self) -> str | None:
+        """Return the next chunk, to be aired at once; None where a repeated attempt or a clip has taken it away."""
+        return self._draft.take()
+
+    def refuse(self, refusal: BudgetExhaustedError) -> None:
+        """Say that the show can't afford this speech."""
+        self.refusal = refusal
+        self._finish()
+
+    async def compose(self, llm: LLM, model: str, request: Request, *, random: Random) -> None:
+        """Fill the speech, in as many attempts as the policy allows; errors of the model end up in ``error``.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        for attempt in range(1, 1_000):
+            try:
+                await self._attempt(llm, model, request, attempt)
+            except BudgetExhaustedError as exc:
+                if attempt == 1:
+                    self.refuse(exc)
+                    return
+                logger.warning("retry_not_affordable", turn=self.turn.index, limit=exc.limit)
+                break
+            except ModelError as exc:
+                self.error = exc
+                logger.warning("model_failed", turn=self.turn.index, model=model, kind=exc.kind, attempt=attempt)
+                delay_s = self._studio.retries.delay_s(attempt, exc, random)
+                if delay_s is None or self._draft.taken:
+                    break
+                await self._studio.clock.sleep(delay_s)
+                if self._draft.taken:
+                    break
+                self._draft = Draft(self.turn.max_words, self._studio.pacing)
+            else:
+                self.error = None
+                break
+        if self.error is not None:
+            self._draft.abort()
+        self._finish()
+
+    def _finish(self) -> None:
+        self.composed.set()
+        self._news.set()
+
+    async def _attempt(self, llm: LLM, model: str, request: Request, attempt: int) -> None:
+        """Make one call.
+
+        Raises:
+            ModelError: It failed.
+            BudgetExhaustedError: It can't be afforded.
+        """
+        read = estimate_prompt_tokens(request.messages)
+        reservation = self._studio.treasury.reserve(model, prompt_tokens=read, max_tokens=request.max_tokens)
+        reply = _Reply(self, self._studio.clock, request.max_tokens)
+        outcome = "cancelled"
+        try:
+            await reply.read(llm.stream(request), model)
+            outcome = self._draft.how or "completed"
+        except ModelError as exc:
+            outcome = exc.kind
+            raise
+        finally:
+            begun = reply.began or outcome not in UNBILLED
+            bill = self._studio.treasury.settle(
+                reservation,
+                reply.usage,
+                read=read if begun else 0,
+                written=estimate_tokens("".join(reply.written)) if begun else 0,
+            )
+            self._count(bill)
+            await self._studio.writer.append(
+                MoneySpent(
+                    at=self._studio.writer.now(),
+                    turn=self.turn.index,
+                    model=model,
+                    attempt=attempt,
+                    prompt_tokens=bill.prompt_tokens,
+                    completion_tokens=bill.completion_tokens,
+                    cost=bill.cost,
+                    estimated=bill.estimated,
+                    outcome=outcome,
+                )
+            )
+
+    def _count(self, bill: Bill) -> None:
+        self.usage = Usage(
+            prompt_tokens=self.usage.prompt_tokens + bill.prompt_tokens,
+            completion_tokens=self.usage.completion_tokens + bill.completion_tokens,
+            cost=self.usage.cost + bill.cost,
+            estimated=self.usage.estimated or bill.estimated,
+            attempts=self.usage.attempts + 1,
+        )
+
+    async def note_thought(self, text: str) -> None:
+        """Log a piece of thinking; it never becomes speech."""
+        writer = self._studio.writer
+        await writer.append(ThoughtNoted(at=writer.now(), turn=self.turn.index, speaker=self.turn.speaker, text=text))
+
+    def hear(self, text: str) -> bool:
+        """Take visible text of the current attempt; return whether there is room for more."""
+        more = self._draft.feed(text)
+        self._news.set()
+        return more
+
+    def end(self, reason: Literal["stop", "length"]) -> None:
+        """The model has ended the reply by itself, or at its limit."""
+        if reason == "stop":
+            self._draft.finish()
+        else:
+            self._draft.truncate()
+        self._news.set()
+
+
+@dataclass(slots=True)
+class _Reply:
+    """One attempt's reply while it is read."""
+
+    speech: Speech
+    clock: Clock
+    max_tokens: int
+    usage: UsageReported | None = None
+    began: bool = False
+    written: list[str] = field(default_factory=list)
+    _chars: int = 0
+    _thought: str = ""
+    _thought_room: int = THOUGHTS_CHARS
+
+    async def read(self, stream: AbstractAsyncContextManager[AsyncIterator[Delta]], model: str) -> None:
+        called = self.clock.monotonic()
+        speech, finished = self.speech, False
+        speech.first_token_s = speech.first_sentence_s = None
+        async with stream as deltas:
+            async for delta in deltas:
+                self.began = True
+                match delta:
+                    case TextDelta(text):
+                        if speech.first_token_s is None:
+                            speech.first_token_s = self.clock.monotonic() - called
+                            await self._note_thoughts()
+                        self._count(model, text)
+                        more = speech.hear(text)
+                        if speech.first_sentence_s is None and speech.draft.chunks:
+                            speech.first_sentence_s = self.clock.monotonic() - called
+                        if not more:
+                            return  # clipped: leaving the block hangs up
+                    case ReasoningDelta(text):
+                        self._count(model, text)
+                        await self._think(text)
+                    case UsageReported():
+                        self.usage = delta
+                    case Finished(reason):
+                        finished = True
+                        speech.end(reason)
+                    case _:
+                        pass  # an agent has no tools: a call of one says nothing
+        await self._note_thoughts()
+        if not finished:
+            raise ModelError(model, "truncated", "the reply ended without a word about its end", retryable=True)
+        if speech.first_sentence_s is None and speech.draft.chunks:
+            speech.first_sentence_s = self.clock.monotonic() - called
+
+    def _count(self, model: str, text: str) -> None:
+        self.written.append(text)
+        self._chars += len(text)
+        if self._chars > CHARS_PER_TOKEN * self.max_tokens:
+            raise ModelError(model, "overlong", f"over {self.max_tokens} tokens, as was asked for", retryable=False)
+
+    async def _think(self, text: str) -> None:
+        text = text[: self._thought_room]
+        self._thought_room -= len(text)
+        self._thought += text
+        parts = _PARAGRAPH.split(self._thought)
+        if len(parts) > 1 or len(self._thought) > THOUGHT_CHARS:
+            whole = parts[:-1] if len(parts) > 1 else parts
+            self._thought = parts[-1] if len(parts) > 1 else ""
+            for thought in whole:
+                await self._note(thought)
+
+    async def _note_thoughts(self) -> None:
+        thought, self._thought = self._thought, ""
+        await self._note(thought)
+
+    async def _note(self, thought: str) -> None:
+        if thought.strip():
+            await self.speech.note_thought(thought.strip())

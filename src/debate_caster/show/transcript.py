@@ -1,0 +1,304 @@
+"""What a show log amounts to: the state of a show after its events so far, as a frozen value.
+
+A fold: ``Transcript().advance(event)`` for each event in order. Every prefix of a log that a show has written gives a
+state that can be worked with; an event that cannot follow is refused. What the state holds is bounded, but for the
+speeches themselves.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from debate_caster.errors import LogError
+from debate_caster.log import EventLog
+from debate_caster.show.events import (
+    AgentCast,
+    ChunkAired,
+    ConnectionDown,
+    ConnectionUp,
+    HintAccepted,
+    HintDeclined,
+    HintExpired,
+    HintOffered,
+    HintTaken,
+    HintUsed,
+    MoneySpent,
+    PhaseStarted,
+    ShowEnded,
+    ShowEvent,
+    ShowStarted,
+    ThoughtNoted,
+    ToolAnswered,
+    ToolCalled,
+    TurnEnded,
+    TurnPrepared,
+    TurnStarted,
+    Usage,
+    decode,
+    stream_of,
+)
+
+__all__ = ["HintTally", "OpenTurn", "PendingHint", "Speech", "Transcript", "fold", "read_transcript"]
+
+NOTHING = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped."""
+
+    turn: int
+    phase: int
+    speaker: str
+    text: str
+    how: Literal["completed", "clipped", "aborted", "skipped"]
+    role: str = ""
+    kind: str = "speech"
+    addresses: str = ""
+    hints: tuple[HintTaken, ...] = ()
+    detail: str = ""
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    words: int = 0
+    usage: Usage = NOTHING
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTurn:
+    """The turn on air."""
+
+    started: TurnStarted
+    chunks: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        return "".join(self.chunks)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingHint:
+    """An accepted hint that no turn has used yet; ``turns_ended`` is how many turns were over when it came."""
+
+    id: str
+    viewer: str
+    name: str
+    text: str
+    to: str
+    turns_ended: int
+
+
+@dataclass(frozen=True, slots=True)
+class HintTally:
+    """How many hints were offered, and what became of them."""
+
+    offered: int = 0
+    accepted: int = 0
+    declined: int = 0
+    used: int = 0
+    expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """A show so far.
+
+    ``started`` is None before its first event; after ``ended`` only connections come and go. Of a turn that was
+    skipped there is a speech without text.
+    """
+
+    seq: int = 0
+    at: datetime | None = None
+    started: ShowStarted | None = None
+    phase: PhaseStarted | None = None
+    prepared: TurnPrepared | None = None
+    open: OpenTurn | None = None
+    speeches: tuple[Speech, ...] = ()
+    undecided: tuple[str, ...] = ()
+    pending: tuple[PendingHint, ...] = ()
+    hints: HintTally = HintTally()
+    spent: Usage = NOTHING
+    spent_by_model: tuple[tuple[str, Usage], ...] = ()
+    connected: frozenset[tuple[str, str]] = frozenset()
+    ended: ShowEnded | None = None
+
+    @property
+    def next_turn(self) -> int:
+        """The index of the first turn that has not ended."""
+        return self.speeches[-1].turn + 1 if self.speeches else 0
+
+    @property
+    def agents(self) -> tuple[AgentCast, ...]:
+        return self.started.agents if self.started else ()
+
+    def agent(self, agent_id: str) -> AgentCast:
+        """Return an agent of the cast; raises ``KeyError`` for a stranger."""
+        for agent in self.agents:
+            if agent.id == agent_id:
+                return agent
+        raise KeyError(agent_id)
+
+    def advance(self, event: ShowEvent) -> "Transcript":
+        """Return the state after ``event``.
+
+        Raises:
+            LogError: The event cannot follow: nothing that was written by a show looks like this.
+        """
+        if self.ended is not None and not isinstance(event, ConnectionUp | ConnectionDown):
+            raise _illegal(event, "the show has ended")
+        if (self.started is None) != isinstance(event, ShowStarted):
+            raise _illegal(event, "a show begins with show_started, once")
+        return replace(self._applied(event), seq=event.seq or self.seq + 1, at=event.at)
+
+    def _applied(self, event: ShowEvent) -> "Transcript":
+        match event:
+            case ShowStarted():
+                return replace(self, started=event)
+            case PhaseStarted():
+                return replace(self, phase=event)
+            case TurnPrepared():
+                return self._prepare(event)
+            case TurnStarted():
+                return self._start(event)
+            case ChunkAired():
+                return self._air(event)
+            case TurnEnded():
+                return self._end(event)
+            case MoneySpent():
+                return self._spend(event)
+            case HintOffered() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
+                return self._hint(event)
+            case ConnectionUp():
+                return replace(self, connected=self.connected | {(event.agent, event.target)})
+            case ConnectionDown():
+                return replace(self, connected=self.connected - {(event.agent, event.target)})
+            case ShowEnded():
+                return self._close(event)
+            case ThoughtNoted() | ToolCalled() | ToolAnswered():
+                return self
+
+    def _prepare(self, event: TurnPrepared) -> "Transcript":
+        current = self.open.started.turn if self.open else self.next_turn - 1
+        expected = self.prepared.turn + 1 if self.prepared else current + 1
+        if event.turn < current or event.turn > expected:
+            raise _illegal(event, f"turn {expected} comes next")
+        return replace(self, prepared=event)
+
+    def _start(self, event: TurnStarted) -> "Transcript":
+        if self.open is not None:
+            raise _illegal(event, f"turn {self.open.started.turn} is on air")
+        if event.turn != self.next_turn:
+            raise _illegal(event, f"turn {self.next_turn} comes next")
+        prepared = self.prepared if self.prepared and self.prepared.turn > event.turn else None
+        return replace(self, open=OpenTurn(event), prepared=prepared)
+
+    def _air(self, event: ChunkAired) -> "Transcript":
+        if self.open is None or self.open.started.turn != event.turn or event.index != len(self.open.chunks):
+            raise _illegal(event, f"chunk {event.index} of turn {event.turn} is not what comes next")
+        return replace(self, open=replace(self.open, chunks=(*self.open.chunks, event.text)))
+
+    def _end(self, event: TurnEnded) -> "Transcript":
+        if event.turn != self.next_turn or (event.how == "skipped") != (self.open is None):
+            raise _illegal(event, f"turn {event.turn} cannot end as {event.how}")
+        if self.open is None:
+            phase = self.phase.phase if self.phase else 0
+            speech = Speech(event.turn, phase, event.speaker, "", event.how, ended_at=event.at)
+        else:
+            start = self.open.started
+            speech = Speech(
+                turn=start.turn,
+                phase=start.phase,
+                speaker=start.speaker,
+                text=self.open.text,
+                how=event.how,
+                role=start.role,
+                kind=start.kind,
+                addresses=start.addresses,
+                hints=start.hints,
+                started_at=start.at,
+                ended_at=event.at,
+            )
+        speech = replace(speech, detail=event.detail, words=event.words, usage=event.usage)
+        prepared = self.prepared if self.prepared and self.prepared.turn > event.turn else None
+        return replace(self, open=None, prepared=prepared, speeches=(*self.speeches, speech))
+
+    def _spend(self, event: MoneySpent) -> "Transcript":
+        by_model = dict(self.spent_by_model)
+        by_model[event.model] = add_spending(by_model.get(event.model, NOTHING), event)
+        return replace(self, spent=add_spending(self.spent, event), spent_by_model=tuple(by_model.items()))
+
+    def _hint(self, event: HintOffered | HintAccepted | HintDeclined | HintUsed | HintExpired) -> "Transcript":
+        tally = self.hints
+        match event:
+            case HintOffered():
+                if event.hint in self.undecided or any(hint.id == event.hint for hint in self.pending):
+                    raise _illegal(event, f"hint {event.hint} has been offered before")
+                return replace(
+                    self,
+                    undecided=(*self.undecided, event.hint),
+                    hints=replace(tally, offered=tally.offered + 1),
+                )
+            case HintAccepted() | HintDeclined():
+                if event.hint not in self.undecided:
+                    raise _illegal(event, f"hint {event.hint} is not waiting for a decision")
+                undecided = tuple(hint for hint in self.undecided if hint != event.hint)
+                if isinstance(event, HintDeclined):
+                    return replace(self, undecided=undecided, hints=replace(tally, declined=tally.declined + 1))
+                hint = PendingHint(event.hint, event.viewer, event.name, event.text, event.to, len(self.speeches))
+                return replace(
+                    self,
+                    undecided=undecided,
+                    pending=(*self.pending, hint),
+                    hints=replace(tally, accepted=tally.accepted + 1),
+                )
+            case HintUsed() | HintExpired():
+                pending = tuple(hint for hint in self.pending if hint.id != event.hint)
+                if len(pending) == len(self.pending):
+                    raise _illegal(event, f"hint {event.hint} is not pending")
+                if isinstance(event, HintUsed):
+                    tally = replace(tally, used=tally.used + 1)
+                else:
+                    tally = replace(tally, expired=tally.expired + 1)
+                return replace(self, pending=pending, hints=tally)
+
+    def _close(self, event: ShowEnded) -> "Transcript":
+        if self.open is not None:
+            raise _illegal(event, f"turn {self.open.started.turn} is still on air")
+        return replace(self, ended=event, prepared=None)
+
+
+def fold(events: Iterable[ShowEvent], *, start: Transcript | None = None) -> Transcript:
+    """Return the state after ``events``, from the beginning or from ``start``; raises ``LogError`` as ``advance``."""
+    transcript = start or Transcript()
+    for event in events:
+        transcript = transcript.advance(event)
+    return transcript
+
+
+async def read_transcript(log: EventLog, show: str, *, start: Transcript | None = None, page: int = 500) -> Transcript:
+    """Return the state of a show as its log has it now, read from behind ``start``.
+
+    Its ``started`` is None where there is no such show.
+
+    Raises:
+        LogError: The log can't be read, or is not a show's.
+    """
+    transcript = start or Transcript()
+    while records := await log.read(stream_of(show), transcript.seq, limit=page):
+        transcript = fold(map(decode, records), start=transcript)
+    return transcript
+
+
+def add_spending(total: Usage, spent: MoneySpent) -> Usage:
+    """Return ``total`` with one more attempt in it."""
+    return Usage(
+        prompt_tokens=total.prompt_tokens + spent.prompt_tokens,
+        completion_tokens=total.completion_tokens + spent.completion_tokens,
+        cost=total.cost + spent.cost,
+        estimated=total.estimated or spent.estimated,
+        attempts=total.attempts + 1,
+    )
+
+
+def _illegal(event: ShowEvent, problem: str) -> LogError:
+    return LogError("show", f"{event.type} (record {event.seq}): {problem}")
