@@ -89,6 +89,7 @@ class FaultyServer:
     default: Reply = field(default_factory=Reply)
     latency_s: float = 0.0
     requests: list[Received] = field(default_factory=list)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     hangups: asyncio.Event = field(default_factory=asyncio.Event)
     connections: int = 0
     answer: Callable[[Received], Reply] | None = None
@@ -129,6 +130,7 @@ class FaultyServer:
         try:
             while (received := await _read_request(reader)) is not None:
                 self.requests.append(received)
+                self.asked.set()
                 if not await self._answer_unless_hung_up(received, reader, writer):
                     break
         except (ConnectionError, asyncio.IncompleteReadError):

@@ -8,7 +8,7 @@ from debate_caster.llm.conversation import Message
 __all__ = ["estimate_prompt_tokens", "estimate_tokens"]
 
 MESSAGE_TOKENS = 8
-"""Around each message: OpenAI's chat format takes 4, ChatML of the Qwen family 5, the headers of Llama 3 take 6."""
+"""Around each message: OpenAI's chat format takes 4 (its cookbook), ChatML and the headers of Llama 3 take 5."""
 
 REPLY_TOKENS = 8
 """Once for each prompt: what opens the reply, and a beginning-of-text mark."""
@@ -23,9 +23,9 @@ def estimate_tokens(text: str) -> int:
     All of them are byte-level or fall back to bytes, so no character has more tokens than bytes in UTF-8; that bound is
     taken for every character not named below. Extended Latin, Greek and Cyrillic letters are in each of the
     vocabularies (GPT-2, cl100k, o200k, Llama, Mistral, Gemma, Qwen): one token at most. Digits and signs of ASCII: one
-    token at most, as in Llama 2. ASCII letters and spaces: half a token, since prose has 4 to 5 of them a token in
-    English (OpenAI's rule of thumb: 4) and some 3 in the worst of the languages written with them; only random letters
-    come near 2. English prose comes out at about twice its true number.
+    token at most, as in Llama 2. ASCII letters and spaces: half a token. OpenAI's rule of thumb for English is 4 to a
+    token; other languages written with them have fewer, but well over 2. Only random letters come lower, and the prose
+    around them has room for some: English comes out at about twice its true number.
     """
     paired = len(_PAIRED.findall(text))
     letters = len(_LETTERS.findall(text))

@@ -88,6 +88,7 @@ class OpenAILLM:
             SetupError: ``base_url`` is no HTTP address, or ``extra`` sets what is the show's to set.
         """
         base_url = base_url or OPENAI_URL
+        host = _host(base_url, name)
         if (reserved := sorted(_OURS & set(extra or {}))) != []:
             cure = "Sampling options belong there; the length of a reply follows from the format's words."
             raise SetupError(f"model {name!r}: extra must not set {', '.join(reserved)}", cure)
@@ -99,7 +100,8 @@ class OpenAILLM:
         self._options |= {} if top_p is None else {"top_p": top_p}
         self._extra = dict(extra or {})
         self._refused: set[str] = set()
-        self._limit_field = "max_completion_tokens" if _is_openai(base_url) else "max_tokens"
+        # OpenAI's newer models refuse the old name; many other servers ignore the new one, and so the limit.
+        self._limit_field = "max_completion_tokens" if host.endswith("openai.com") else "max_tokens"
         self._client = openai.AsyncOpenAI(
             api_key=self._secret or "none",
             admin_api_key="",  # otherwise the library takes one from the environment
@@ -109,7 +111,7 @@ class OpenAILLM:
                 timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=connect_timeout_s),
                 headers={"Accept-Encoding": "identity"},  # compressing servers hold tokens back
                 follow_redirects=False,  # a redirect would carry prompts where nobody meant them to go
-                trust_env=not _is_loopback(base_url, name),  # a proxy can't reach our own machine
+                trust_env=not _is_loopback(host),  # a proxy can't reach our own machine
                 event_hooks={"response": [_bound_body]},
             ),
         )
@@ -270,19 +272,21 @@ class _BoundedStream(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-def _is_openai(base_url: str) -> bool:
-    """Whether this is the one server whose newer models refuse ``max_tokens`` under its old name."""
-    return (urlsplit(base_url).hostname or "").endswith("openai.com")
-
-
-def _is_loopback(base_url: str, name: str) -> bool:
+def _host(base_url: str, name: str) -> str:
     try:
         parts = urlsplit(base_url)
         host = parts.hostname
     except ValueError:
-        host, parts = None, urlsplit("")
-    if parts.scheme not in {"http", "https"} or not host:
+        host = None
+    else:
+        if parts.scheme not in {"http", "https"}:
+            host = None
+    if not host:
         raise SetupError(f"model {name!r}: base_url is not an address", "Write http://… or https://….")
+    return host
+
+
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -77,7 +77,7 @@ class _Fault:
     @classmethod
     def read(cls, model: str, text: str) -> "_Fault":
         kind, _, number = text.partition(":")
-        if (kind and kind not in REHEARSAL_FAULTS) or (number and not re.fullmatch(r"\d{1,4}", number)):
+        if (text and kind not in REHEARSAL_FAULTS) or (number and not re.fullmatch(r"\d{1,4}", number)):
             known = ", ".join(REHEARSAL_FAULTS)
             raise SetupError(f"model {model!r}: no fault {text!r} to rehearse", f"There are: {known}.")
         return cls(kind, int(number) if number else None)

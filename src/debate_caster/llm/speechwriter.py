@@ -29,7 +29,7 @@ __all__ = ["Speech", "write_speech"]
 
 Choice = TypeVar("Choice")
 
-HEARD_CHARS = 12
+HEARD_CHARS = 8
 """Shortest run of letters by which a line is known again in a transcript; shorter ones stand in any text."""
 
 NAME_CHARS = 40
@@ -100,7 +100,7 @@ class _Writer:
             return
         match self._cue.kind:
             case "opening":
-                yield self._move(3, "greeting")
+                yield _Move(3, lambda room: self._fresh_line("greeting", room))
                 yield _Move(1, self._thesis)
                 yield from self._hint_moves()
                 yield from self._reply_moves(2)
@@ -136,7 +136,7 @@ class _Writer:
         if self._cue.kind == "closing":
             yield _Move(1, self._closing_end)
         else:
-            yield self._move(6, "ending")
+            yield _Move(6, lambda room: self._fresh_line("ending", room))
 
     def _moderating(self) -> Iterator[_Move]:
         if self._says_farewell():
@@ -213,10 +213,11 @@ class _Writer:
         return self._line(table, room, quote=quote).replace("?”.", "?”").replace("?“.", "?“").replace("?».", "?»")
 
     def _style(self, room: int) -> str:
+        """Make an aside in the persona's manner, while there are any that nobody has heard."""
         manner = f"{self._cue.style} {self._cue.manner}".casefold()
         suiting = [lines for match, lines in self._book.styles if _matches(match, manner)]
         lines = [line for found in suiting or [self._book.styles[-1][1]] for line in found]
-        return self._choose("style", lines, room)
+        return self._choose("style", lines, room, fresh_only=True)
 
     def _belief(self, room: int) -> str:
         beliefs = [belief for belief in map(tidy, self._cue.beliefs) if belief and self._is_in_language(belief)]
@@ -225,20 +226,20 @@ class _Writer:
         belief = beliefs[(self._cue.turn // 2) % len(beliefs)]
         return self._line("belief", room, belief=sentence(belief))
 
-    def _reason(self, room: int) -> str:
+    def _reason(self, room: int, *, fresh_only: bool = False) -> str:
         """Give a reason through a lens that suits the persona, if one is left; otherwise through any."""
         reasons = [(lens, line) for lens in self._book.lenses for line in lens.reasons(self._leaning)]
         ordered = self._in_order("reason", reasons)
         if not self._lenses_used:
             ordered.sort(key=lambda reason: not _matches(reason[0].match, self._persona))
-        return self._through_a_lens(ordered, room)
+        return self._through_a_lens(ordered, room, fresh_only=fresh_only)
 
     def _further_reason(self, room: int) -> str:
         if room < 25:
             return ""
-        turning = self._line("turning", room)
-        reason = self._reason(room - count_words(turning))
-        return f"{turning} {_capitalised(reason)}" if reason else ""
+        turning = self._fresh_line("turning", room)
+        reason = self._reason(room - count_words(turning), fresh_only=True)
+        return f"{turning} {_capitalised(reason)}".strip() if reason else ""
 
     def _question(self, room: int) -> str:
         questions = [(lens, line) for lens in self._book.lenses for line in lens.questions]
@@ -246,10 +247,10 @@ class _Writer:
         ordered.sort(key=lambda question: not _matches(question[0].match, self._persona))
         return self._through_a_lens(ordered, room)
 
-    def _through_a_lens(self, ordered: list[tuple[Lens, str]], room: int) -> str:
+    def _through_a_lens(self, ordered: list[tuple[Lens, str]], room: int, *, fresh_only: bool = False) -> str:
         fresh = [choice for choice in ordered if choice[0].key not in self._lenses_used]
         by_line = {line: lens for lens, line in (*fresh, *ordered)}
-        text, line = self._first_fit(by_line, room, {})
+        text, line = self._first_fit(by_line, room, {}, fresh_only=fresh_only)
         if line:
             self._lenses_used.add(by_line[line].key)
         return text
@@ -267,7 +268,7 @@ class _Writer:
         text = sentence(text if text == tidy(hint.text) else f"{text.rstrip('.,;:!?')}…")
         opening, closing = self._book.quotes
         text = text.replace(opening.strip(), "'").replace(closing.strip(), "'")
-        viewer = tidy(hint.viewer)[:NAME_CHARS] if self._cue.thanks_viewers else ""
+        viewer = _name(hint.viewer) if self._cue.thanks_viewers else ""
         slots = {"viewer": viewer, "hint": text, "hint_topic": self._topic_of(hint.text)}
         kind = "relay" if self._cue.kind == "moderation" else ("hint_question" if asks else "hint_remark")
         said = self._line(kind if viewer else f"{kind}_anonymous", room, **slots) or self._line(
@@ -290,10 +291,22 @@ class _Writer:
     # Lines and slots.
 
     def _line(self, table: str, room: int, **slots: str) -> str:
-        return self._choose(table, self._book.lines(table), room, **slots)
+        return self._choose(table, self._book.lines(table), room, slots)
 
-    def _choose(self, name: str, lines: Iterable[str], room: int, **slots: str) -> str:
-        text, _ = self._first_fit(self._in_order(name, list(lines)), room, slots)
+    def _fresh_line(self, table: str, room: int) -> str:
+        """Return a line that adornment can do without: none where all have been heard."""
+        return self._choose(table, self._book.lines(table), room, fresh_only=True)
+
+    def _choose(
+        self,
+        name: str,
+        lines: Iterable[str],
+        room: int,
+        slots: dict[str, str] | None = None,
+        *,
+        fresh_only: bool = False,
+    ) -> str:
+        text, _ = self._first_fit(self._in_order(name, list(lines)), room, slots or {}, fresh_only=fresh_only)
         return text
 
     def _in_order(self, name: str, choices: list[Choice]) -> list[Choice]:
@@ -306,7 +319,9 @@ class _Writer:
         start = (self._cue.turn // 2 + half) % len(shuffled) if shuffled else 0
         return shuffled[start:] + shuffled[:start]
 
-    def _first_fit(self, lines: Iterable[str], room: int, slots: dict[str, str]) -> tuple[str, str]:
+    def _first_fit(
+        self, lines: Iterable[str], room: int, slots: dict[str, str], *, fresh_only: bool
+    ) -> tuple[str, str]:
         """Return the first line that fits, filled and as it stands in the book; one not yet heard if there is any."""
         second_best = ("", "")
         for line in lines:
@@ -318,7 +333,7 @@ class _Writer:
             if not self._is_heard(line):
                 self._used.add(line)
                 return text, line
-            if not second_best[0]:
+            if not second_best[0] and not fresh_only:
                 second_best = (text, line)
         self._used.add(second_best[1])
         return second_best
@@ -337,13 +352,13 @@ class _Writer:
         return bool(landmarks) and all(landmark in self._heard for landmark in landmarks)
 
     def _facts(self) -> dict[str, str]:
-        opponent = tidy(self._cue.opponent)[:NAME_CHARS]
+        addresses = _name(self._cue.addresses)
         return {
             "motion": sentence(self._motion),
             "motion_bare": self._motion.rstrip(".!… "),
             "claim": _claim(self._motion, self._book),
-            "opponent": opponent or tidy(self._cue.addresses)[:NAME_CHARS],
-            "addresses": tidy(self._cue.addresses)[:NAME_CHARS],
+            "opponent": _name(self._cue.opponent) or addresses,
+            "addresses": addresses,
         }
 
     def _lean(self) -> Literal["for", "against"]:
@@ -388,6 +403,10 @@ def _claim(motion: str, book: Phrasebook) -> str:
 
 def _seeded(seed: str) -> Random:
     return Random(seed)  # noqa: S311 - it shuffles phrases and guards nothing
+
+
+def _name(text: str) -> str:
+    return tidy(text)[:NAME_CHARS].strip()
 
 
 def _capitalised(text: str) -> str:

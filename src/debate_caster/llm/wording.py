@@ -34,7 +34,7 @@ _QUOTE_MARKS = '"“”„‟«»\u2039\u203a\u2018\u201b\u300c\u300d\u300e\u300
 
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _SENTENCE_END = re.compile(rf"(?<=[{_TERMINAL}])[\"”“»)\]{_APOSTROPHES}]*\s+|(?<=[{_WIDE_ENDS}])|\n+")
-_ESCAPES = re.compile(r"\\u[0-9a-f]{4}|\\[nrt\"/\\]|[^a-z0-9]+")
+_ESCAPES = re.compile(r"\\u[0-9a-f]{4}|\\[bfnrt]|\\|[^a-z0-9\\]+")
 _TOKEN = re.compile(rf"[^\W_]+(?:[-{_APOSTROPHES}][^\W_]+)*|[^\w\s]")
 
 TOPIC_WORDS = 4
@@ -63,7 +63,7 @@ def cut_to_words(text: str, words: int) -> str:
 
 def fingerprint(text: str) -> str:
     """Return what is left of a text after any quoting, escaping or re-spacing: its plain ASCII letters and digits."""
-    return _ESCAPES.sub("", text.casefold())
+    return _ESCAPES.sub("", text.lower())
 
 
 def tidy(text: str) -> str:
