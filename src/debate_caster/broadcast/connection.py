@@ -263,7 +263,7 @@ class AgentConnection:
         self._backoff.reset()
         self._on_air, self._last_problem = True, ""
         self._feed = self._feed_for(machine.dialect)
-        if machine.room:
+        if machine.room and machine.dialect is not Dialect.FLAT:  # the published form has no chat to mirror with
             self._rooms.open(self.agent.id, machine.room, wire_id=machine.identity.agent_id)
         self.live.set()
         logger.info("on_air", room=machine.room, dialect=self._dialect, part=len(self._opened))

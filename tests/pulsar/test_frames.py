@@ -1,0 +1,83 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debate_caster.errors import ProtocolError
+from debate_caster.pulsar.frames import FrameError, Shape, decode_frame, encode_frame
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+BODIES = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in {"type", "ts", "payload"}), JSON, max_size=5)
+
+
+@given(st.sampled_from([Shape.FLAT, Shape.PAYLOAD]), st.text(min_size=1, max_size=20), BODIES)
+def test_what_is_encoded_is_decoded_again(shape: Shape, type_: str, body: dict[str, Any]) -> None:
+    frame = decode_frame(encode_frame(shape, type_, body, ts=5))
+    assert (frame.shape, frame.type, frame.body) == (shape, type_, body)
+
+
+@given(BODIES)
+def test_a_hybrid_frame_says_the_same_to_readers_of_either_shape(body: dict[str, Any]) -> None:
+    message = json.loads(encode_frame(Shape.HYBRID, "register", body))
+    assert message.pop("payload") == body
+    assert message == {"type": "register", **body}
+
+
+@given(st.binary(max_size=200) | st.text(st.characters(exclude_categories=()), max_size=200) | JSON.map(json.dumps))
+def test_whatever_comes_is_a_frame_or_a_protocol_error(raw: str | bytes) -> None:
+    try:
+        frame = decode_frame(raw)
+    except ProtocolError:
+        return
+    json.dumps(frame.body, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param("[" * 100_000, id="endless nesting"),
+        pytest.param('{"type":"x","a":' + '{"a":' * 40 + "1" + "}" * 41, id="too deep"),
+        pytest.param('{"type":"x","n":' + "9" * 5000 + "}", id="integer without end"),
+        pytest.param('{"type":"x","n":Infinity}', id="infinity"),
+        pytest.param(b"\xff\xfe", id="not UTF-8"),
+        pytest.param('{"type":"' + "x" * 3_000_000 + '"}', id="3 MB"),
+        pytest.param(("é" * 1_100_000).encode(), id="too many bytes"),
+    ],
+)
+def test_hostile_frames_are_refused(raw: str | bytes) -> None:
+    with pytest.raises(FrameError, match="PARSE_ERROR"):
+        decode_frame(raw)
+
+
+def test_the_limit_counts_bytes_not_characters() -> None:
+    raw = '{"type":"x","a":"' + "中" * 100 + '"}'
+    with pytest.raises(FrameError):
+        decode_frame(raw, max_bytes=len(raw))
+    assert decode_frame(raw, max_bytes=len(raw.encode())).type == "x"
+
+
+def test_lone_surrogates_are_replaced_in_values_and_keys() -> None:
+    frame = decode_frame('{"type":"x","a\\ud800":["\\udfff",{"b":"ok"}]}')
+    assert frame.body == {"a\ufffd": ["\ufffd", {"b": "ok"}]}
+
+
+def test_numbers_beyond_all_bounds_count_as_absent() -> None:
+    assert decode_frame('{"type":"x","a":1e400}').body == {"a": None}
+
+
+def test_a_body_cannot_take_the_place_of_the_frames_own_fields() -> None:
+    with pytest.raises(ValueError, match="type"):
+        encode_frame(Shape.FLAT, "stream_text", {"type": "broadcast_end"})
+
+
+def test_an_error_says_its_code_and_why() -> None:
+    with pytest.raises(FrameError) as caught:
+        decode_frame("{}")
+    assert caught.value.code == "PARSE_ERROR"
+    assert str(caught.value) == "PARSE_ERROR: no type"

@@ -1,0 +1,69 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debate_caster.errors import ProtocolError
+from debate_caster.pulsar.replies import LiveUpdate, Registered, ViewerContext, decode_server_frame
+from tests.pulsar.test_frames import JSON
+from tests.pulsar.vectors import VECTORS, as_fields
+
+TYPES = [vector["frame"]["type"] for vector in VECTORS["server"]]
+FIELDS = [
+    "sessionToken",
+    "features",
+    "resume",
+    "broadcastId",
+    "reason",
+    "messages",
+    "recentMessages",
+    "hints",
+    "viewers",
+    "viewerCount",
+    "ref",
+    "seq",
+    "code",
+]
+
+
+@pytest.mark.parametrize("vector", VECTORS["server"], ids=lambda vector: vector["name"])
+def test_servers_frames_mean_what_the_vectors_say(vector: dict[str, Any]) -> None:
+    reply = decode_server_frame(json.dumps(vector["frame"]))
+    assert type(reply).__name__ == vector["reply"]
+    assert as_fields(reply) == vector["fields"]
+
+
+@given(
+    st.sampled_from(TYPES), st.dictionaries(st.sampled_from(FIELDS), JSON | st.lists(JSON), max_size=6), st.booleans()
+)
+def test_fields_of_any_type_are_survived(type_: str, fields: dict[str, Any], flat: bool) -> None:
+    decode_server_frame(json.dumps({"type": type_, **fields} if flat else {"type": type_, "payload": fields}))
+
+
+@given(st.binary(max_size=100) | st.text(max_size=100))
+def test_anything_else_is_a_protocol_error(raw: str | bytes) -> None:
+    try:
+        decode_server_frame(raw)
+    except ProtocolError:
+        return
+
+
+def test_a_flood_of_lines_in_one_frame_is_bounded() -> None:
+    line = {"role": "viewer", "name": "n" * 500, "text": "t" * 9000, "id": "i" * 900}
+    update = decode_server_frame(json.dumps({"type": "live_update", "messages": [line] * 60}))
+    assert isinstance(update, LiveUpdate)
+    assert len(update.lines) == 50
+    assert max(len(kept.name) for kept in update.lines) == 60
+    assert max(len(kept.text) for kept in update.lines) == 4000
+    hint = {"id": "h", "text": "t" * 9000}
+    context = decode_server_frame(json.dumps({"type": "viewer_context", "hints": [hint] * 60}))
+    assert isinstance(context, ViewerContext)
+    assert (len(context.hints), len(context.hints[0].text)) == (50, 1000)
+
+
+def test_the_session_token_does_not_show() -> None:
+    registered = decode_server_frame('{"type":"registered","sessionToken":"canary"}')
+    assert isinstance(registered, Registered)
+    assert "canary" not in repr(registered)
