@@ -184,10 +184,12 @@ class Outbox:
         return None if room in self._lost_rooms else room
 
     def _may_go(self, lane: Lane, line: Line) -> bool:
-        """A mirrored line follows what its host has said before."""
+        """A mirrored line follows itself in the own room, and what its host has said before in the host's."""
         if lane is self._own:
             return True
-        return self._destination(lane) is not None and self._rooms.position(lane.host) >= line.first_ref - 1
+        if self._destination(lane) is None or self._own.position(self.offered) < max([line.first_ref, *line.refs]):
+            return False
+        return self._rooms.position(lane.host) >= line.first_ref - 1
 
     def _prepared(self, lane: Lane, line: Line, now: float) -> tuple[float, Line]:
         """Return when the line may go at the earliest, and how it must look."""
@@ -200,7 +202,9 @@ class Outbox:
         return max(ready, self._patience(line, now)), line
 
     def _told_apart(self, text: str, now: float) -> str:
+        """Return the text with as many leads as make it differ from what was said lately; always one."""
         recent = [said for at, said in self._recent if now - at < self._limits.duplicate_window_s]
+        text = LEAD + text
         while any(starts_alike(said, text) for said in recent):
             text = LEAD + text
         return text
