@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from debate_caster.scenario.diagnosis import nearest
 from debate_caster.scenario.library import Library
 from debate_caster.scenario.manuscript import REHEARSAL
-from debate_caster.scenario.script import NAME, Format
+from debate_caster.scenario.script import NAME, Format, Persona
 from debate_caster.scenario.yaml_source import Document, Mark, Node
 
 __all__ = ["Casting", "slug"]
@@ -47,16 +47,21 @@ class _Entry:
 
 @dataclass(slots=True)
 class Casting:
-    """The checks of one scenario; ``rules`` is its format once found, ``problem_files`` what its includes lack."""
+    """The checks of one scenario, and what they found on the way.
+
+    After ``check``, and where nothing was wrong, ``rules`` is its format, ``personas`` holds those it names, and
+    ``ids`` are the agents' in the file's order, the moderator's last.
+    """
 
     document: Document
     root: Node
     library: Library
     rules: Format | None = None
+    personas: dict[str, Persona] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
 
     def check(self) -> None:
-        """Report everything that does not fit together; afterwards ``rules`` and ``ids`` (in casting order) stand."""
+        """Report everything that does not fit together."""
         self._find_format()
         entries = [_Entry(node, ("agents", index), False) for index, node in enumerate(self._list("agents"))]
         moderator = self.root.get("moderator")
@@ -86,7 +91,7 @@ class Casting:
         if found is None:
             choice = nearest(node.text, self.library.names("formats"))
             self._report(
-                node, f"there is no format {node.text!r}: {choice} Or write formats/{node.text}.yaml", "format"
+                node, f"there is no format {node.text!r}: {choice} (or write formats/{node.text}.yaml)", "format"
             )
             return
         self.document.problems.extend(found.problems)
@@ -107,10 +112,15 @@ class Casting:
         found = self.library.persona(node.text)
         if found is None:
             choice = nearest(node.text, self.library.names("personas"))
-            self._report(node, f"there is no persona {node.text!r}: {choice} Or write personas/{node.text}.yaml", *path)
+            self._report(
+                node, f"there is no persona {node.text!r}: {choice} (or write personas/{node.text}.yaml)", *path
+            )
             return name
         self.document.problems.extend(found.problems)
-        return name or (found.value.name if found.value is not None else None)
+        if found.value is None:
+            return name
+        self.personas[node.text] = found.value
+        return name or found.value.name
 
     def _unique_ids(self, entries: list[_Entry]) -> None:
         sides = self.rules.sides if self.rules is not None else ()
@@ -210,7 +220,7 @@ class Casting:
             self._teams(rules, agents, teams)
         elif not rules.min_agents <= len(entries) <= rules.max_agents:
             wanted = _range(rules.min_agents, rules.max_agents)
-            self._report(agents, f"format {rules.key} takes {wanted} agents, here are {len(entries)}", "agents")
+            self._report(agents, f"format {rules.key} takes {wanted}, here are {len(entries)}", "agents")
 
     def _teams(self, rules: Format, agents: Node, teams: dict[str, int]) -> None:
         most = rules.agents_per_side or rules.max_agents // len(teams)
@@ -223,7 +233,7 @@ class Casting:
                 )
             elif not fewest <= count <= most:
                 wanted = _range(fewest, most)
-                self._report(agents, f"the side {side!r} ({title}) takes {wanted} agents, here are {count}", "agents")
+                self._report(agents, f"the side {side!r} ({title}) takes {wanted}, here are {count}", "agents")
 
     def _moderator(self, rules: Format, moderator: Node | None) -> None:
         if moderator is None and rules.moderator == "required":
@@ -237,7 +247,8 @@ class Casting:
 
 
 def _range(fewest: int, most: int) -> str:
-    return str(fewest) if fewest == most else f"{fewest} to {most}"
+    number = str(fewest) if fewest == most else f"{fewest} to {most}"
+    return f"{number} agent{'s' if most > 1 else ''}"
 
 
 def _default_id(entry: _Entry, number: int) -> str:

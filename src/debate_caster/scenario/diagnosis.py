@@ -56,8 +56,11 @@ _SECRET_PLACES = {("models", "api_key"), ("targets", "token")}
 _INTERPOLATION = re.compile(r"\$\{[^}]*\}?")
 
 
+_SECRET_KEY = re.compile(r"(?i)(x-)?api[_-]?key|((access|auth)[_-])?token|secret|password|authorization")
+
+
 def _report_forgotten(document: Document, root: Node) -> None:
-    """Report what a schema can't see: values left empty, and ``${…}`` where nothing is filled in."""
+    """Report what a schema can't see: values left empty, and secrets (or ``${…}``) where none belong."""
     for path, node in root.walk():
         if node.broken:
             continue
@@ -67,6 +70,9 @@ def _report_forgotten(document: Document, root: Node) -> None:
             line = document.lines[node.mark.line - 1] if node.mark.line <= len(document.lines) else ""
             hint = "; a value that begins with '#' must be quoted" if " #" in line else ""
             document.report(node.mark, f"no value stands here: write one, or remove the key{hint}", *path)
+        elif free and isinstance(node.value, str) and _SECRET_KEY.fullmatch(str(path[-1])):
+            node.broken = True
+            document.report(node.mark, "a secret never stands in a file: only api_key takes one, as ${NAME}", *path)
         elif isinstance(node.value, str) and _INTERPOLATION.search(node.value) and not _may_hold_secret(path):
             node.broken = True
             document.report(node.mark, "${…} is filled in only in an api_key or token: write the text out", *path)
@@ -77,32 +83,38 @@ def _may_hold_secret(path: Location) -> bool:
 
 
 def _report(document: Document, root: Node, model: type[BaseModel], error: ErrorDetails) -> None:
-    location, mark, known = _place(root, error)
-    if known:
+    location, mark, node = _place(root, error)
+    if node.broken and error["type"] != "extra_forbidden":
         return  # the value itself is reported already
+    if error["type"] == "too_short" and len(node.entries()) >= error["ctx"]["min_length"]:
+        return  # enough are there; the schema counts only the sound ones, and the others are reported
     document.report(mark, _message(model, error, location), *location)
 
 
-def _place(root: Node, error: ErrorDetails) -> tuple[Location, Mark, bool]:
-    """Return where in the file an error is, and whether something there is reported already.
+def _place(root: Node, error: ErrorDetails) -> tuple[Location, Mark, Node]:
+    """Return where in the file an error is: path, place and the value there.
 
-    Steps that are no key or index of the file name a branch of a union; they are left out.
+    Steps that are no key or index of the file name a branch of a union; they are left out. The walk ends at a value
+    that is reported already.
     """
-    node, path = root, list[str | int]()
-    mark = Mark(1, 1) if not root.key_marks else root.mark
+    node, mark, path = root, root.mark, list[str | int]()
+    key_mark = root.mark
     steps = error["loc"]
     for number, step in enumerate(steps):
+        is_last = number == len(steps) - 1
         below = node.get(step) if isinstance(step, str) else dict(enumerate(node.entries())).get(step)
         if below is not None:
-            is_key = number == len(steps) - 1 and isinstance(step, str) and error["type"] == "extra_forbidden"
-            mark = node.key_marks[str(step)] if is_key else below.mark
+            path.append(step)
+            key_mark = node.key_marks.get(str(step), below.mark)
+            mark = key_mark if is_last and error["type"] == "extra_forbidden" else below.mark
             node = below
+            if node.broken:
+                break
+        elif is_last and error["type"] == "missing":
             path.append(step)
-            if node.broken and not is_key:
-                return tuple(path), mark, True
-        elif number == len(steps) - 1 and error["type"] == "missing":
-            path.append(step)
-    return tuple(path), mark, False
+        elif step == "[key]":
+            mark = key_mark
+    return tuple(path), mark, node
 
 
 _CURES = {
@@ -115,7 +127,7 @@ _CURES = {
     NAME: "a name has small letters, digits and hyphens, at most 63, and begins with a letter or digit",
 }
 _WANTED = {
-    "string_type": "text is wanted: write it in quotes if it is text",
+    "string_type": "text is wanted: put it in quotes",
     "int_type": "a whole number is wanted",
     "int_from_float": "a whole number is wanted",
     "float_type": "a number is wanted",
@@ -136,8 +148,11 @@ def _message(model: type[BaseModel], error: ErrorDetails, location: Location) ->
         word = str(location[-1])
         choices = [key for found in _models_at(model, location[:-1]) for key in found.model_fields]
         return f"unknown key {shown(word)}: {nearest(word, choices)}"
+    names_persona = location[-1] in {"persona", "moderator"} or (location[0] == "agents" and len(location) == 2)
+    if kind == "model_type" and names_persona:
+        return "a persona's name is wanted, or lines of 'key: value'"
     if kind == "string_pattern_mismatch":
-        if location[-1:] == ("persona",) or (location[:1] == ("agents",) and len(location) == 2):
+        if names_persona:
             return "name a persona as its file in personas/ is called, without folders and without '.yaml'"
         return _CURES[context["pattern"]]
     return _WANTED.get(kind) or _limit(kind, context) or clipped(error["msg"])

@@ -17,6 +17,8 @@ from debate_caster.scenario.yaml_source import Document, Node
 
 __all__ = ["check", "load_scenario"]
 
+_SHELVES = {"personas", "formats"}
+
 
 def load_scenario(path: Path, *, env: Mapping[str, str], secrets_required: bool = True) -> Scenario:
     """Read a scenario with everything it names.
@@ -54,8 +56,11 @@ def check(paths: Iterable[Path], env: Mapping[str, str], *, secrets_required: bo
         if not files:
             problems.append(Problem(path, 0, 0, "", f"no *{SUFFIX} file is in this folder"))
         for file in files:
-            kind = file.parent.name
-            folder = file.parent.parent if kind in {"personas", "formats"} else file.parent
+            folder = file.parent
+            if folder.name in {"", ".."}:
+                folder = Path(os.path.abspath(folder))  # for its name and what is above it; links stay as they are
+            if folder.name in _SHELVES:
+                folder = folder.parent
             library = libraries.setdefault(folder, Library(folder))
             problems.extend(_check_file(file, library, env, secrets_required=secrets_required))
     return _in_order(problems)
@@ -70,8 +75,8 @@ def _files_to_check(path: Path) -> list[Path]:
 
 
 def _check_file(path: Path, library: Library, env: Mapping[str, str], *, secrets_required: bool) -> Iterable[Problem]:
-    kind = path.parent.name
-    if kind not in {"personas", "formats"}:
+    kind = Path(os.path.abspath(path)).parent.name
+    if kind not in _SHELVES:
         document = open_document(path)
         _read_scenario(document, library, env, secrets_required=secrets_required)
         return document.problems
@@ -96,7 +101,7 @@ def _read_scenario(
     secrets = _secrets(document, root, env, required=secrets_required)
     if written is None or casting.rules is None or document.problems:
         return None
-    return _assemble(document.path, written, casting.rules, casting.ids, library, secrets)
+    return _assemble(document.path, written, casting.rules, casting, secrets)
 
 
 def _secrets(
@@ -123,8 +128,7 @@ def _assemble(
     path: Path,
     written: ScenarioFile,
     rules: Format,
-    ids: list[str],
-    library: Library,
+    casting: Casting,
     secrets: Mapping[tuple[str | int, ...], SecretStr],
 ) -> Scenario:
     models = written.models or {REHEARSAL: ModelEntry()}
@@ -142,8 +146,8 @@ def _assemble(
         background=written.background.strip(),
         format=rules,
         agents=tuple(
-            _agent(member, identity, default, library, moderator=moderator)
-            for (member, moderator), identity in zip(members, ids, strict=True)
+            _agent(member, identity, default, casting.personas, moderator=moderator)
+            for (member, moderator), identity in zip(members, casting.ids, strict=True)
         ),
         models={name: _model(name, entry, secrets.get(("models", name, "api_key"))) for name, entry in models.items()},
         pacing=written.pacing,
@@ -160,10 +164,10 @@ def _assemble(
 
 
 def _agent(
-    member: str | AgentEntry, identity: str, default_model: str, library: Library, *, moderator: bool
+    member: str | AgentEntry, identity: str, default_model: str, personas: Mapping[str, Persona], *, moderator: bool
 ) -> AgentScript:
     entry = AgentEntry(persona=member) if isinstance(member, str) else member
-    persona = _persona(entry.persona, identity, library)
+    persona = as_persona(entry.persona, identity) if isinstance(entry.persona, PersonaFile) else personas[entry.persona]
     return AgentScript(
         id=identity,
         persona=persona,
@@ -174,19 +178,12 @@ def _agent(
     )
 
 
-def _persona(named: str | PersonaFile, identity: str, library: Library) -> Persona:
-    if isinstance(named, PersonaFile):
-        return as_persona(named, identity)
-    found = library.persona(named)
-    if found is None or found.value is None:
-        raise AssertionError(f"persona {named!r} was checked to be there")
-    return found.value
-
-
 def _model(name: str, entry: ModelEntry, api_key: SecretStr | None) -> ModelScript:
     fields = {key: value for key in ModelEntry.model_fields if (value := getattr(entry, key)) is not None}
     return ModelScript(name=name, **{**fields, "api_key": api_key})
 
 
 def _in_order(problems: Iterable[Problem]) -> list[Problem]:
-    return sorted(set(problems), key=lambda problem: (str(problem.path), problem.line, problem.column, problem.key))
+    return sorted(
+        set(problems), key=lambda found: (str(found.path), found.line, found.column, found.key, found.message)
+    )

@@ -105,7 +105,7 @@ class FormatFile(Strict):
         default="optional", description="Whether a moderator takes part."
     )
     rules: str = Field(default="", max_length=4000, description="What every agent is told about this format.")
-    phases: tuple[PhaseScript, ...] = Field(min_length=1, max_length=40)
+    phases: tuple[PhaseScript, ...] = Field(min_length=1, max_length=40, description="In order.")
 
 
 class AgentEntry(Strict):

@@ -11,7 +11,7 @@ from debate_caster.scenario.manuscript import FormatFile
 from debate_caster.scenario.rundown import PLACEHOLDER, RESPONDING, PlacedTurn, arrange
 from debate_caster.scenario.scalars import shown
 from debate_caster.scenario.script import AgentScript, Format, Persona, TurnScript
-from debate_caster.scenario.yaml_source import Document, Mark, Node
+from debate_caster.scenario.yaml_source import Document, Node
 
 __all__ = ["MAX_TURNS", "read_format"]
 
@@ -136,9 +136,13 @@ class _Check:
                 too_long = True
                 self._report(f"this makes {len(placed)} turns, and {MAX_TURNS} are the most", "phases")
             speakers = {entry.speaker.id for entry in placed}
-            if not all(agent.id in speakers for agent in agents) and not idle:
+            silent = [agent for agent in agents if agent.id not in speakers]
+            if silent and not idle:
                 idle = True
-                self._report(f"with {_counted(agents)}, somebody never speaks", "phases")
+                only_moderator = silent == [agent for agent in agents if agent.moderator]
+                cure = "the moderator never speaks: write turns for one, or 'moderator: none'"
+                other = f"with {_counted(agents)}, somebody never speaks: write a turn for each"
+                self._report(cure if only_moderator else other, "phases")
             for entry in placed:
                 source = (entry.phase_script, entry.turn_script)
                 fault = _fault(entry)
@@ -149,14 +153,11 @@ class _Check:
                     self._report(f"{message} (with {_counted(agents)})", *path)
 
     def _report(self, message: str, *path: str | int) -> None:
-        """Report at the deepest part of the path that is written in the file."""
-        node, mark = self.root, Mark(1, 1)
+        """Report at a value that is written in the file."""
+        node = self.root
         for step in path:
-            below = node.get(step) if isinstance(step, str) else node.entries()[step]
-            if below is None:
-                break
-            node, mark = below, below.mark
-        self.document.report(mark, message, *path)
+            node = node.members()[step] if isinstance(step, str) else node.entries()[step]
+        self.document.report(node.mark, message, *path)
 
 
 def _fault(placed: PlacedTurn) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ import json
 import re
 import unicodedata
 
-__all__ = ["Scalar", "clipped", "resolve", "shown", "unfit_character"]
+__all__ = ["Scalar", "clipped", "fit_to_show", "resolve", "shown", "unfit_character"]
 
 Scalar = str | int | float | bool | None
 
@@ -28,9 +28,14 @@ _SURPRISES = (
 _SECRET = re.compile(
     r"\b(sk|pk|rk)-[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|\bgh[opsur]_[A-Za-z0-9]{20,}"
     r"|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}"
-    r"|\bhf_[A-Za-z0-9]{20,}|\b[0-9a-fA-F]{32,}\b"
+    r"|\bhf_[A-Za-z0-9]{20,}|\b(?=[a-fA-F]*[0-9])[0-9a-fA-F]{32,}\b"
 )
 """What the keys of well-known services look like; such a value is never repeated in a message."""
+
+
+def fit_to_show(text: str) -> bool:
+    """Say whether a message may repeat the text: no secret, and nothing that plays with the terminal."""
+    return not unfit_character(text) and not _SECRET.search(text)
 
 
 def resolve(text: str, *, plain: bool) -> tuple[str, Scalar]:
@@ -54,12 +59,10 @@ def resolve(text: str, *, plain: bool) -> tuple[str, Scalar]:
         return ("", number) if abs(number) < float("inf") else ("this number is too large", None)
     for pattern, meaning in _SURPRISES:
         if pattern.fullmatch(text):
-            choice = ", or write true or false" if meaning == "true or false" else ""
+            choice = ", or true or false" if meaning == "true or false" else ""
             quoted = json.dumps(clipped(text), ensure_ascii=False)
-            return (
-                f"{shown(text)} is {meaning} to some readers of YAML: quote it ({quoted}) if it is text{choice}",
-                None,
-            )
+            wish = f"write {quoted} if it is text{choice}"
+            return f"{shown(text)} is {meaning} to some readers of YAML: {wish}", None
     return "", text
 
 

@@ -201,7 +201,7 @@ class PhaseScript(Strict):
     key: Name = Field(description="Short name for programs.")
     title: str = Field(min_length=1, max_length=80, description="Name for people.")
     repeat: int = Field(default=1, ge=1, le=50, description="How many times the turns are gone through.")
-    turns: tuple[TurnScript, ...] = Field(min_length=1, max_length=60)
+    turns: tuple[TurnScript, ...] = Field(min_length=1, max_length=60, description="In order.")
 
 
 class Format(Strict):

@@ -32,13 +32,15 @@ def read_text(path: Path, *, within: Path | None = None) -> str:
         raise _refused(path, "there is no such file") from exc
     except OSError as exc:
         raise _refused(path, f"it can't be opened: {exc.strerror}") from exc
-    with open(handle, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise _refused(path, "it is not a plain file")
-        try:
+        with open(handle, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
-        except OSError as exc:
-            raise _refused(path, f"it can't be read: {exc.strerror}") from exc
+    except OSError as exc:
+        raise _refused(path, f"it can't be read: {exc.strerror}") from exc
+    finally:
+        os.close(handle)
     if len(content) > MAX_BYTES:
         raise _refused(path, f"it is longer than {MAX_BYTES // 1024} KiB")
     try:

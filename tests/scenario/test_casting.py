@@ -1,0 +1,221 @@
+from pathlib import Path
+
+import pytest
+
+from debate_caster.scenario.casting import slug
+from tests.scenario.files import found_in, write
+
+PAIR = "agents: [{persona: ada, side: for}, {persona: otis, side: against}]"
+
+
+def scenario(folder: Path, *lines: str) -> list[str]:
+    """Return the problems of a scenario whose first line is its motion."""
+    return found_in(write(folder, "show.yaml", "\n".join(["motion: Tea beats coffee.", *lines])))
+
+
+@pytest.mark.parametrize(
+    ("lines", "complaints"),
+    [
+        (
+            ("format: duell", PAIR),
+            ["2:9: format: there is no format 'duell': did you mean 'duel'? (or write formats/duell.yaml)"],
+        ),
+        (
+            ("format: duel", "agents: [{persona: adda, side: for}, {persona: otis, side: against}]"),
+            ["3:20: agents[0].persona: there is no persona 'adda': did you mean 'ada'? (or write personas/adda.yaml)"],
+        ),
+        (
+            ("format: duel", "agents: [{persona: ada, side: for}, {persona: otis, side: agianst}]"),
+            ["3:59: agents[1].side: format duel has no side 'agianst': did you mean 'against'?"],
+        ),
+        (
+            ("format: duel", "agents: [{persona: ada, side: for}, otis]"),
+            ["3:37: agents[1]: format duel has sides: write 'side:' with one of for, against"],
+        ),
+        (
+            ("format: oxford", "agents: [{persona: ada, side: for}, {persona: otis, side: for}]"),
+            ["3:9: agents: nobody argues the side 'against' (Opposition): give an agent 'side: against'"],
+        ),
+        (
+            ("format: duel", f"{PAIR[:-1]}, {{persona: wren, side: for}}]"),
+            ["3:9: agents: the side 'for' (For) takes 1 agent, here are 2"],
+        ),
+        (
+            (
+                "format: public-forum",
+                "agents: [{persona: ada, side: pro}, {persona: wren, side: pro}, {persona: juno, side: pro}, "
+                "{persona: otis, side: con}]",
+            ),
+            ["3:9: agents: the side 'pro' (Pro) takes 1 to 2 agents, here are 3"],
+        ),
+        (
+            ("format: roundtable", "agents: [ada, otis]"),
+            ["3:9: agents: format roundtable takes 3 to 6 agents, here are 2"],
+        ),
+        (
+            ("format: roundtable", "agents: [ada, otis, {persona: wren, side: for}]"),
+            ["3:43: agents[2].side: format roundtable has no sides: remove this key"],
+        ),
+        (
+            ("format: duel", PAIR, "moderator: {persona: vera, side: for}"),
+            ["4:34: moderator.side: a moderator takes no side: remove this key"],
+        ),
+        (
+            ("format: roundtable", "agents: [ada, otis, ada]"),
+            [
+                "3:21: agents[2]: 'Ada Brandt' is in the show already: give this agent a 'name'",
+                "3:21: agents[2]: the id 'ada' is taken already: give this agent an 'id' of its own",
+            ],
+        ),
+        (
+            ("format: roundtable", "agents: [ada, otis, {persona: wren, id: ada, name: otis bell}]"),
+            [
+                "3:41: agents[2].id: the id 'ada' is taken already: give this agent an 'id' of its own",
+                "3:52: agents[2].name: 'otis bell' is in the show already: give this agent a 'name'",
+            ],
+        ),
+        (
+            (
+                "format: duel",
+                "agents: [{persona: ada, side: for, id: against}, {persona: otis, side: against, id: moderator}]",
+            ),
+            [
+                "3:40: agents[0].id: the id 'against' means something else here: give this agent another 'id'",
+                "3:85: agents[1].id: the id 'moderator' means something else here: give this agent another 'id'",
+            ],
+        ),
+        (
+            ("format: duel", PAIR, "model: big"),
+            ["4:8: model: there is no model 'big': write it under 'models'"],
+        ),
+        (
+            (
+                "format: duel",
+                "agents: [{persona: ada, side: for, model: smrt}, {persona: otis, side: against}]",
+                "models: {smart: {}}",
+            ),
+            ["3:43: agents[0].model: there is no model 'smrt': did you mean 'smart'?"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {big: {provider: openai}}"),
+            ["4:15: models.big: provider openai needs 'model': the model's name at the server"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {big: {temperature: 1}}"),
+            ["4:16: models.big.temperature: only provider openai has this: write 'provider: openai' as well"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {big: {provider: openai, model: m, words_per_s: 3}}"),
+            ["4:44: models.big.words_per_s: only provider rehearsal has this: remove it"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {big: {provider: openai, model: m}}", "budget: {max_cost: 1}"),
+            ["4:15: models.big: budget.max_cost is set, so this model needs a 'price'"],
+        ),
+        (
+            ("format: duel", PAIR, "targets: [{name: a, url: 'ws://x'}, {name: a, url: 'ws://y'}]"),
+            ["4:44: targets[1].name: a target 'a' stands above: choose another name"],
+        ),
+    ],
+)
+def test_what_does_not_fit_together_is_refused(tmp_path: Path, lines: tuple[str, ...], complaints: list[str]) -> None:
+    assert scenario(tmp_path, *lines) == complaints
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("format: duel", PAIR, "moderator: vera"),
+        ("format: duel", PAIR, "moderator: {persona: vera, id: moderator}"),
+        ("format: duel", PAIR, "models: {a: {}, big: {provider: openai, model: m}}", "budget: {max_cost: 1}"),
+        ("format: duel", PAIR, "models: {big: {provider: openai, model: m}}", "budget: {max_cost: null}"),
+        ("format: oxford", f"{PAIR[:-1]}, {{persona: wren, side: for}}]"),
+        ("format: roundtable", "agents: [ada, otis, {persona: ada, id: twin, name: Eda}]"),
+        (
+            "format: duel",
+            "agents: [{persona: {name: Zoë, style: s}, side: for}, {persona: {name: 王, style: s}, side: against}]",
+        ),
+    ],
+)
+def test_what_fits_together_passes(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    assert scenario(tmp_path, *lines) == []
+
+
+def test_a_format_may_require_a_moderator_or_do_without(tmp_path: Path) -> None:
+    turns = "[{who: each, instruction: Speak.}, {who: moderator, instruction: Close.}]"
+    write(
+        tmp_path,
+        "formats/court.yaml",
+        f"title: Court\nmoderator: required\nphases: [{{key: a, title: A, turns: {turns}}}]",
+    )
+    write(
+        tmp_path,
+        "formats/chat.yaml",
+        "title: Chat\nmoderator: none\nphases: [{key: a, title: A, turns: [{who: each, instruction: Speak.}]}]",
+    )
+
+    assert scenario(tmp_path, "format: court", "agents: [ada, otis]") == [
+        "1:1: moderator: format court needs a moderator: write this key"
+    ]
+    assert scenario(tmp_path, "format: chat", "agents: [ada, otis]", "moderator: vera") == [
+        "4:1: moderator: format chat has no moderator: remove this key"
+    ]
+
+
+def test_what_is_wrong_with_a_format_or_persona_is_told_in_its_own_file(tmp_path: Path) -> None:
+    write(tmp_path, "personas/zed.yaml", "name: Zed\nstyle: s\nvoice: {pitch: 9}\n")
+    write(tmp_path, "formats/mine.yaml", "title: Mine\n")
+
+    assert scenario(tmp_path, "format: mine", "agents: [ada, {persona: zed, side: whatever}]") == [
+        "1:1: phases: this key is missing",
+        "3:16: voice.pitch: must be 2 or less",
+    ]
+
+
+def test_a_typo_in_one_place_hides_no_problem_in_another(tmp_path: Path) -> None:
+    lines = (
+        "format: duel",
+        "agents:",
+        "  - {persona: ada, sied: for, model: x}",
+        "  - {persona: nobody, side: fro}",
+        "model: z",
+    )
+
+    assert scenario(tmp_path, *lines) == [
+        "4:5: agents[0]: format duel has sides: write 'side:' with one of for, against",
+        "4:20: agents[0].sied: unknown key 'sied': did you mean 'side'?",
+        "4:38: agents[0].model: there is no model 'x': write it under 'models'",
+        "5:15: agents[1].persona: there is no persona 'nobody': choose from ada, henrik, juno, karla, leonie, marcus, "
+        "mira, otis, rosa, sofia, thaddeus, vera, viktor, wren (or write personas/nobody.yaml)",
+        "5:29: agents[1].side: format duel has no side 'fro': did you mean 'for'?",
+        "6:8: model: there is no model 'z': write it under 'models'",
+    ]
+
+
+def test_values_of_the_wrong_type_are_left_to_the_schema(tmp_path: Path) -> None:
+    lines = (
+        "format: duel",
+        "agents: [{persona: ada, side: 7}, {persona: 7, side: against}]",
+        "targets: [{url: 'ws://x'}, 7]",
+    )
+
+    assert scenario(tmp_path, *lines) == [
+        "3:31: agents[0].side: text is wanted: put it in quotes",
+        "3:45: agents[1].persona: a persona's name is wanted, or lines of 'key: value'",
+        "4:11: targets[0].name: this key is missing",
+        "4:28: targets[1]: lines of 'key: value' are wanted",
+    ]
+
+
+@pytest.mark.parametrize("agents", ["", "agents: x", "agents: 7", "agents: [no, {persona: 7}, 7]", "agents: [{}, {}]"])
+def test_agents_that_are_none_are_told_once_and_break_nothing(tmp_path: Path, agents: str) -> None:
+    assert scenario(tmp_path, "format: oxford", agents or "title: t")
+    assert scenario(tmp_path, "format: roundtable", agents or "title: t")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("Ada Brandt", "ada-brandt"), ("Zoë O'Neil", "zoe-o-neil"), ("王", ""), ("--", ""), ("x" * 80, "x" * 63)],
+)
+def test_a_slug_holds_latin_letters_digits_and_hyphens(text: str, name: str) -> None:
+    assert slug(text) == name
