@@ -122,15 +122,15 @@ class _Director:
             why, detail = await self._until_stopped(stop)
         except FencedError:
             raise
-        except LogError as exc:
+        except LogError:
             with suppress(LogError):
-                await self._end("failed", str(exc))
+                await self._end("failed", "the show log could not be written")
             raise
         except asyncio.CancelledError:
             await self._end("interrupted", "cancelled")
             raise
-        except BaseException as exc:
-            await self._end("failed", type(exc).__name__)
+        except BaseException:
+            await self._end("failed", "an error in the program")
             raise
         return await self._end(why, detail)
 
@@ -177,6 +177,7 @@ class _Director:
         return ("interrupted", "") if walk.cancelled() else walk.result()
 
     async def _end(self, why: Literal["completed", "budget", "interrupted", "failed"], detail: str) -> ShowEnded:
+        """Close what is open and log the end; ``detail`` is public, so that it names no peer and no file."""
         transcript = await self._writer.settle()
         if transcript.ended is not None:
             return transcript.ended
@@ -231,7 +232,8 @@ class _Director:
                     with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
-                        return "failed", f"{self._mute_in_a_row} turns in a row without a word: {speech.error}"
+                        kind = speech.error.kind if speech.error else "silent"
+                        return "failed", f"{self._mute_in_a_row} turns in a row without a word ({kind})"
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
