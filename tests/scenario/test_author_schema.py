@@ -15,6 +15,7 @@ SHIPPED: list[tuple[Kind, Path]] = [
     *(("scenario", path) for path in sorted((ROOT / "scenarios").glob("*.yaml"))),
     *(("persona", path) for path in sorted((ROOT / "scenarios" / "personas").glob("*.yaml"))),
     *(("format", path) for path in sorted(shipped_folder("formats").glob("*.yaml"))),
+    *(("format", path) for path in sorted((ROOT / "scenarios" / "formats").glob("*.yaml"))),
 ]
 
 
