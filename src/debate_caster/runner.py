@@ -6,7 +6,7 @@ it needs it is given.
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -84,6 +84,7 @@ async def run_show(
     show_id: str | None = None,
     credentials: Credentials | None = None,
     stop: asyncio.Event | None = None,
+    on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None = None,
 ) -> ShowOutcome:
     """Perform a scenario from its first word to its last and return how it went.
 
@@ -97,6 +98,7 @@ async def run_show(
         show_id: A new one by default.
         credentials: Lends the agents' identities; made up for this show by default.
         stop: Set it to end the show politely: what is on air is cut short, rooms are closed, within 2 s.
+        on_state: Awaited when a connection goes on or off the air; before the first word for those that are up by then.
 
     Cancelling ends the broadcasts politely too, but is not the way to end a show.
 
@@ -112,8 +114,8 @@ async def run_show(
         async with AsyncExitStack() as stack:
             if llms is None:
                 llms = await stack.enter_async_context(_opened(scenario, clock, seed))
-            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), credentials or Credentials(None))
-            return await show.run(llms, targets)
+            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state)
+            return await show.run(llms, targets, credentials or Credentials(None))
 
 
 @asynccontextmanager
@@ -138,10 +140,10 @@ class _Show:
         log: EventLog,
         clock: Clock,
         stop: asyncio.Event,
-        credentials: Credentials,
+        on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None,
     ) -> None:
         self._scenario, self._id, self._seed = scenario, show_id, seed
-        self._log, self._clock, self._stop, self._credentials = log, clock, stop, credentials
+        self._log, self._clock, self._stop, self._on_state = log, clock, stop, on_state
         self._identity = ShowIdentity(
             show_id, secrets.token_urlsafe(24), scenario.title, scenario.motion, scenario.language
         )
@@ -149,11 +151,13 @@ class _Show:
         self._awaited: set[tuple[str, str]] = set()
         self._ready = asyncio.Event()
 
-    async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target]) -> ShowOutcome:
+    async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target], credentials: Credentials) -> ShowOutcome:
         writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
         cast = cast_of(self._scenario)
-        connections = [connection for target in targets for connection in self._connections(target, cast, desk)]
+        connections = [
+            connection for target in targets for connection in self._connections(target, cast, desk, credentials)
+        ]
         self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
         async with asyncio.TaskGroup() as tasks:
@@ -178,7 +182,9 @@ class _Show:
         logger.info("show_performed", why=ended.why, detail=ended.detail)
         return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)
 
-    def _connections(self, target: Target, cast: Sequence[AgentCast], desk: HintDesk) -> list[AgentConnection]:
+    def _connections(
+        self, target: Target, cast: Sequence[AgentCast], desk: HintDesk, credentials: Credentials
+    ) -> list[AgentConnection]:
         rooms = TargetRooms(cast)
 
         async def offer(remark: ViewerRemark) -> None:
@@ -198,7 +204,7 @@ class _Show:
                 show=self._identity,
                 target=target,
                 log=self._log,
-                credentials=self._credentials,
+                credentials=credentials,
                 clock=self._clock,
                 random=Random(f"{self._seed} {target.name} {agent.id}"),  # noqa: S311 - jitter
                 rooms=rooms,
@@ -210,6 +216,8 @@ class _Show:
         ]
 
     async def _hear_state(self, event: ConnectionUp | ConnectionDown) -> None:
+        if self._on_state is not None:
+            await self._on_state(event)
         if isinstance(event, ConnectionUp) or event.final:
             self._awaited.discard((event.agent, event.target))
         if not self._awaited:

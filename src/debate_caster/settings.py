@@ -61,7 +61,8 @@ class Settings(BaseSettings):
         default_factory=default_data_dir, description="Folder of the logs and of the agents' secrets."
     )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
-        default=None, description="Least level logged; unset: `warning` beside the live view, otherwise `info`."
+        default=None,
+        description="Least level logged; unset: `info` where a stage or a show runs without the live view, else `warning`.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Form of the log on stderr; `auto`: `console` on a terminal, otherwise `json`."

@@ -21,6 +21,7 @@ from debate_caster.errors import BroadcastError, SetupError
 from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.runner import ShowOutcome, new_seed, new_show_id, run_show, targets_of
 from debate_caster.scenario import Scenario, load_scenario
+from debate_caster.show.events import ConnectionDown, ConnectionUp
 from debate_caster.stage import Stage
 
 __all__ = ["run"]
@@ -54,10 +55,6 @@ async def _run(session: Session, scenario: Scenario) -> int:
         show = new_show_id(scenario, clock)
         stage = await _own_stage(session, stack, folder)
         targets = _targets(session, scenario, stage)
-        if stage is not None:
-            _announce(session, f"Watch: {stage.show_url(show)}")
-            if options.open:
-                await open_browser(stage.show_url(show))
         follower = Follower(log, show, views.all)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(follower.run())
@@ -71,6 +68,7 @@ async def _run(session: Session, scenario: Scenario) -> int:
                 show_id=show,
                 credentials=Credentials(folder.agents),
                 stop=stop,
+                on_state=_Announcement(session, stage, show, targets).hear,
             )
             await _until_shown(following, stop)
             refreshing.cancel()
@@ -136,12 +134,24 @@ def _websocket_address(address: str) -> str:
     return address
 
 
-def _announce(session: Session, line: str) -> None:
-    """Say where to watch: on stdout, unless that is for events only."""
-    if session.options.events == "-":
-        session.stderr.put(f"{line}\n")
-    else:
-        session.say(line)
+class _Announcement:
+    """Says where to watch as soon as there is something: once the stage knows the show, before its first word."""
+
+    def __init__(self, session: Session, stage: Stage | None, show: str, targets: tuple[Target, ...]) -> None:
+        self._session = session
+        self._page = stage.show_url(show) if stage is not None else ""
+        self._stage = targets[0].name if targets else ""
+
+    async def hear(self, event: ConnectionUp | ConnectionDown) -> None:
+        if not self._page or event.target != self._stage or not isinstance(event, ConnectionUp):
+            return
+        page, self._page = self._page, ""
+        if self._session.options.events == "-":  # stdout is for events only
+            self._session.stderr.put(f"Watch: {page}\n")
+        else:
+            self._session.say(f"Watch: {page}")
+        if self._session.options.open:
+            await open_browser(page)
 
 
 def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...]) -> int:

@@ -73,6 +73,9 @@ class Session:
 
     @property
     def columns(self) -> int:
+        """How wide lines may be; in a file or a pipe nothing is cut."""
+        if not is_terminal(self.stdout.stream):
+            return 10_000
         return shutil.get_terminal_size((80, 24)).columns
 
     def given(self, setting: str) -> bool:
@@ -149,7 +152,8 @@ def _session(options: argparse.Namespace, settings: Settings, redaction: Redacti
     redaction.add([settings.stage_token])
     stdout, stderr = Outlet(sys.stdout), Outlet(sys.stderr)
     live_view = options.command == "run" and options.events != "-" and is_terminal(sys.stdout)
-    level = settings.log_level or ("warning" if live_view or options.quiet else "info")
+    talkative = options.command in ("run", "serve", "replay") and not live_view and not options.quiet
+    level = settings.log_level or ("info" if talkative else "warning")
     log_output = LogOutput(
         level=level,
         as_json=settings.log_format == "json" or (settings.log_format == "auto" and not is_terminal(sys.stderr)),

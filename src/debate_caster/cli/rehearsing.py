@@ -1,0 +1,105 @@
+"""``rehearse``: the whole show in seconds, on a virtual clock, with the rehearsal model in every part."""
+
+from debate_caster.cli.past_shows import table
+from debate_caster.cli.printable import printable, printable_line, wrapped
+from debate_caster.cli.session import ENDED_EARLY, RAN, Session
+from debate_caster.cli.standing import clock_time
+from debate_caster.cli.views import ending
+from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.llm.rehearsal import RehearsalLLM
+from debate_caster.log import MemoryEventLog
+from debate_caster.runner import ShowOutcome, run_show
+from debate_caster.scenario import Rundown, Scenario, load_scenario, plan
+from debate_caster.show.forecast import Forecast, forecast
+from debate_caster.show.recounting import export_markdown
+from debate_caster.show.transcript import Speech
+
+__all__ = ["rehearse"]
+
+
+def rehearse(session: Session) -> int:
+    """Perform the show in virtual time and print its rundown, its length, and the most it may call and cost."""
+    options = session.options
+    scenario = load_scenario(options.scenario, env=session.environment, secrets_required=False)
+    rundown = plan(scenario)
+    outcome = run_virtual(lambda clock: _perform(scenario, options.seed, clock))
+    for line in _report(session, scenario, rundown, outcome, forecast(scenario, rundown)):
+        session.say(line)
+    if options.transcript:
+        session.say("")
+        session.say(printable(export_markdown(outcome.transcript)).rstrip("\n"))
+    return RAN if outcome.ended.why == "completed" else ENDED_EARLY
+
+
+async def _perform(scenario: Scenario, seed: int, clock: VirtualClock) -> ShowOutcome:
+    """Perform with the rehearsal model in the place of every other; no socket is opened."""
+    llms = {
+        name: RehearsalLLM(
+            clock=clock,
+            random_seed=seed if script.seed is None else script.seed,
+            first_token_s=script.first_token_s,
+            words_per_s=script.words_per_s,
+            faults=script.faults,
+            name=name,
+        )
+        for name, script in scenario.models.items()
+    }
+    return await run_show(
+        scenario, llms=llms, log=MemoryEventLog(), clock=clock, seed=seed, show_id=f"rehearsal-of-{scenario.key}"
+    )
+
+
+def _report(session: Session, scenario: Scenario, rundown: Rundown, outcome: ShowOutcome, most: Forecast) -> list[str]:
+    columns = session.columns
+    lines = [*wrapped(printable_line(scenario.motion), columns - 1), ""]
+    speeches = {speech.turn: speech for speech in outcome.transcript.speeches}
+    names = {agent.id: agent.name for agent in scenario.agents}
+    started = outcome.transcript.started
+    rows = []
+    for turn in rundown.turns:
+        speech = speeches.get(turn.index)
+        at = speech.started_at if speech else None
+        rows.append((
+            str(turn.index + 1),
+            clock_time((at - started.at).total_seconds()) if at and started else "-",
+            str(speech.words) if speech else "-",
+            str(turn.max_words),
+            rundown.phases[turn.phase].title,
+            f"{names[turn.speaker]} · {turn.role or turn.kind}" + _mark(speech),
+        ))  # fmt: skip
+    lines += table(("TURN", "ON AIR", "WORDS", "AT MOST", "PHASE", "SPEAKER"), rows, columns=columns)
+    lines += ["", ending(outcome.ended), *_figures(scenario, outcome, most)]
+    return lines
+
+
+def _mark(speech: Speech | None) -> str:
+    """Say how a turn ended, where it was not simply spoken to its end."""
+    if speech is None:
+        return " (not reached)"
+    return "" if speech.how == "completed" else f" ({speech.how})"
+
+
+def _figures(scenario: Scenario, outcome: ShowOutcome, most: Forecast) -> list[str]:
+    """Return what the show took here, and the most it may take on air."""
+    started, ended = outcome.transcript.started, outcome.ended
+    length = (ended.at - started.at).total_seconds() if started else 0.0
+    words = sum(speech.words for speech in outcome.transcript.speeches)
+    lines = [
+        f"Length {clock_time(length)} with the rehearsal model, {words} words; {clock_time(most.longest_s)} at most.",
+        f"Seed {outcome.seed}; another --seed gives another debate.",
+        "",
+        f"At worst, every turn tried again as often as it may be, {most.turns} turns take "
+        f"{most.calls} calls, {most.prompt_tokens:,} tokens read and {most.completion_tokens:,} written.",
+    ]
+    lines += [
+        f"  {part.model}: {part.calls} calls, {part.prompt_tokens:,} read, {part.completion_tokens:,} written"
+        + (f", {part.cost:.4f} of the budget's currency" if part.priced else "")
+        for part in most.models
+    ]
+    if any(part.priced for part in most.models):
+        lines.append(f"Money: at most {most.cost:.4f}.")
+    elif any(scenario.models[part.model].provider != "rehearsal" for part in most.models):
+        lines.append("Money: not known; give the models a `price` to see it.")
+    if most.limits:
+        lines.append(f"The budget's limit on {' and '.join(most.limits)} may close the show before its end.")
+    return lines
