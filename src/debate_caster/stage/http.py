@@ -117,8 +117,8 @@ class Routes:
             origins = request.headers.getall("Origin", [])
             if len(origins) > 1 or not self._admission.admits_origin(next(iter(origins), None), host):
                 return _problem(403, "forbidden_origin", "Only this stage's own pages may do that.")
-        if upgrade and request.path != "/watch":
-            return await self._agents.serve(request)
+        if upgrade:
+            return await (self._audience.watch(request) if request.path == "/watch" else self._agents.serve(request))
         try:
             return await handler(request)
         except web.HTTPException as exc:
@@ -174,10 +174,8 @@ class Routes:
         body = json_bytes(frame)[:-1] + b',"events":[' + b",".join(parts) + b"]}"
         return web.Response(body=body, content_type="application/json", charset="utf-8", headers=_FRESH)
 
-    async def _watch(self, request: web.Request) -> web.StreamResponse:
-        if request.headers.get("Upgrade", "").lower() != "websocket":
-            return _problem(426, "upgrade_required", "/watch is a WebSocket.")
-        return await self._audience.watch(request)
+    async def _watch(self, _request: web.Request) -> web.StreamResponse:
+        return _problem(426, "upgrade_required", "/watch is a WebSocket.")
 
     # -- hints ---------------------------------------------------------------------------------------------------
 
@@ -231,7 +229,10 @@ class Routes:
         rooms = [room.state for _, room in self._programme.open_rooms()]
         shows = [show.summary.replay for show in self._programme.live.values()]
         return {
-            "viewers": {"websocket": len(self._audience.sockets), "sse": len(self._audience.streams)},
+            "viewers": {
+                "websocket": sum(socket is not None for _, socket in self._audience.watching.values()),
+                "sse": sum(socket is None for _, socket in self._audience.watching.values()),
+            },
             "agents": {"registered": len(self._agents.registered), "connected": len(self._agents.connections)},
             "rooms": {state: rooms.count(state) for state in ("live", "reconnecting")},
             "shows": {"live": shows.count(False), "replay": shows.count(True)},
@@ -262,6 +263,8 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
+    if response.status == 101:
+        return  # nothing that a browser would show, and headers are kept for as long as the connection
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers["Server"] = "debate-caster"

@@ -107,6 +107,7 @@ async def open_stage(
         LogError: The log can't be read.
     """
     clock = clock or SystemClock()
+    failure: Exception | None = None
     listener = await _listen(host, port, allow_public=allow_public)
     try:
         counters = Counters()
@@ -136,10 +137,14 @@ async def open_stage(
                 stage = Stage(host, listener.getsockname()[1], programme, audience, counters)
                 logger.info("stage_opened", url=stage.url)
                 yield stage
+            except Exception as exc:  # noqa: BLE001 - the caller's own: raised again below; a TaskGroup would wrap it
+                failure = exc
             finally:
                 keeping_alive.cancel()
                 await _close(runner, programme, agents, audience)
                 logger.info("stage_closed")
+        if failure is not None:
+            raise failure
     finally:
         listener.close()
 

@@ -188,7 +188,7 @@ class Show:
     # -- its viewers ---------------------------------------------------------------------------------------------
 
     def know(self, viewer: Viewer, identity: str) -> None:
-        """From now on the connection speaks for this viewer, who hears of the hints it gave before."""
+        """From now on the connection speaks for this viewer, and hears what becomes of its hints."""
         self.forget(viewer)
         viewer.identity = identity
         self.audience.setdefault(identity, set()).add(viewer)

@@ -9,8 +9,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,18 @@ from aiohttp.abc import AbstractStreamWriter
 
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
-from debate_caster.stage.fan_out import Encoding, Selection, Viewer, abort, encode, json_frame
+from debate_caster.stage.fan_out import (
+    EVERYTHING,
+    PING,
+    PONG,
+    Encoding,
+    Selection,
+    Viewer,
+    abort,
+    control_frame,
+    encode,
+    json_frame,
+)
 from debate_caster.stage.hints import HintRefusedError, network_of
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.rates import Bucket
@@ -40,12 +50,18 @@ MESSAGE_BURST, MESSAGES_PER_S = 40, 5.0
 STALLED_S = 15.0
 """How long a viewer may take to read a piece of history before it is cut."""
 
-HEARTBEAT_S = 20.0
-KEEP_ALIVE_S = 15.0
-"""Between comments on a quiet SSE stream: proxies give up after 30 to 60 s of silence."""
+ROUND_S = 20.0
+STEP_S = 0.1
+"""Everybody is pinged once a round, some at each step: 5,000 pings at one instant would hold the loop for 100 ms, which
+is what timers of the connections' own come to. Proxies give up after 30 to 60 s of silence."""
+
+_COMMENT = b": still here\n\n"
 
 CLOSE_S = 1.0
 """How long a viewer may take to say goodbye when the stage shuts down."""
+
+LEFT_OVER = 64 * 1024
+"""Bytes that may still be on their way when an SSE stream ends; with more its viewer is not reading."""
 
 VIEWER_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -79,83 +95,79 @@ class Audience:
     """Everybody who watches, whichever show."""
 
     def __init__(self, programme: Programme, *, clock: Clock, max_viewers: int, max_viewers_per_address: int) -> None:
-        self.sockets: dict[web.WebSocketResponse, Viewer] = {}
-        self.streams: dict[Viewer, Show] = {}
+        self.watching: dict[Viewer, tuple[Show, web.WebSocketResponse | None]] = {}
         self._programme, self._clock = programme, clock
         self._max_viewers, self._max_per_address = max_viewers, max_viewers_per_address
         self._addresses: Counter[str] = Counter()
 
     def __len__(self) -> int:
-        return len(self.sockets) + len(self.streams)
+        return len(self.watching)
 
     # -- WebSocket -----------------------------------------------------------------------------------------------
 
     async def watch(self, request: web.Request) -> web.StreamResponse:
         """``GET /watch``: one ``hello``, history, then live until either side closes."""
-        with self._admitted(request) as address:
-            socket = web.WebSocketResponse(
-                compress=False, autoclose=False, heartbeat=HEARTBEAT_S, max_msg_size=MAX_MESSAGE, timeout=CLOSE_S
-            )
-            writer = await socket.prepare(request)
-            if request.transport is None:
+        self._check_room(request)
+        socket = web.WebSocketResponse(
+            compress=False, autoclose=False, autoping=False, max_msg_size=MAX_MESSAGE, timeout=CLOSE_S
+        )
+        writer = await socket.prepare(request)
+        if request.transport is None:
+            return socket
+        try:
+            show = await self._asked_for(request.query.get("show"))
+            if show is None:
+                await socket.close(code=NO_SUCH_SHOW, message=b"no such show")
                 return socket
-            try:
-                show = await self._asked_for(request.query.get("show"))
-                if show is None:
-                    await socket.close(code=NO_SUCH_SHOW, message=b"no such show")
-                    return socket
-                position = position_of(request.query.get("after"), show)
-            except ValueError as exc:
-                await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
-                return socket
-            except LogError:
-                await socket.close(code=LOG_GONE, message=b"the log can't be read")
-                return socket
-            viewer = Viewer(request.transport, "websocket", selection_of(request.query), address=address)
-            self.sockets[socket] = viewer
-            try:
-                await self._attend(socket, writer, show, viewer, position)
-            finally:
-                del self.sockets[socket]
-                show.fan_out.leave(viewer)
-                show.forget(viewer)
-                if viewer.transport.get_write_buffer_size():
-                    abort(viewer.transport)  # it does not read: a polite close would wait for that
+            position = position_of(request.query.get("after"), show)
+        except ValueError as exc:
+            await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
+            return socket
+        except LogError:
+            await socket.close(code=LOG_GONE, message=b"the log can't be read")
+            return socket
+        viewer = Viewer(
+            request.transport, "websocket", selection_of(request.query), new_identity(), request.remote or ""
+        )
+        self._come(viewer, show, socket)
+        try:
+            self._greet(show, viewer, position)
+            await self._catch_up(show, viewer, writer, position.after)
+            code = await self._listen(socket, show, viewer)
+            show.fan_out.leave(viewer)  # nothing may follow the close frame
+            await asyncio.wait_for(socket.close(code=code), 2 * CLOSE_S)
+        except LogError as exc:
+            logger.warning("history_unreadable", show=show.id, error=str(exc))
+            await socket.close(code=LOG_GONE, message=b"the log can't be read")
+        except (TimeoutError, ConnectionError):
+            pass  # it does not take the close frame: it is cut below
+        finally:
+            self._go(viewer, show)
         return socket
 
-    async def _attend(
-        self,
-        socket: web.WebSocketResponse,
-        writer: AbstractStreamWriter,
-        show: Show,
-        viewer: Viewer,
-        position: Position,
-    ) -> None:
-        show.know(viewer, f"v{secrets.token_hex(12)}")
+    async def _listen(self, socket: web.WebSocketResponse, show: Show, viewer: Viewer) -> int:
+        """Hear what the viewer says until it closes, or has said too much; return the code to close with."""
+        bucket: Bucket | None = None  # most viewers never say a word
+        async for message in socket:
+            viewer.silent = False
+            if message.type is WSMsgType.PONG:
+                continue
+            bucket = bucket or Bucket(MESSAGE_BURST, MESSAGES_PER_S)
+            if bucket.take(self._clock.monotonic()):
+                return TOO_MANY_MESSAGES
+            if message.type is WSMsgType.TEXT:
+                self._hear(show, viewer, message.data)
+            elif message.type is WSMsgType.PING:
+                viewer.write(control_frame(PONG, message.data))
+            elif message.type is WSMsgType.BINARY:
+                self._complain(viewer, "bad_request", "Messages are text.")
+        return 1000
+
+    def _greet(self, show: Show, viewer: Viewer, position: Position) -> None:
         hello = {"type": "hello", "show": show.as_json(), "after": position.after, "head": show.air.head}
         self._tell(viewer, {**hello, "epoch": show.air.epoch, "viewer": viewer.identity})
         if position.reset:
             self._tell(viewer, reset_frame(show, position))
-        try:
-            await self._catch_up(show, viewer, writer, position.after)
-        except LogError as exc:
-            logger.warning("history_unreadable", show=show.id, error=str(exc))
-            await socket.close(code=LOG_GONE, message=b"the log can't be read")
-            return
-        bucket = Bucket(MESSAGE_BURST, MESSAGES_PER_S)
-        code, reason = 1000, b""
-        async for message in socket:
-            if bucket.take(self._clock.monotonic()):
-                code, reason = TOO_MANY_MESSAGES, b"too many messages"
-                break
-            if message.type is WSMsgType.TEXT:
-                self._hear(show, viewer, message.data)
-            elif message.type is WSMsgType.BINARY:
-                self._complain(viewer, "bad_request", "Messages are text.")
-        show.fan_out.leave(viewer)  # nothing may follow the close frame
-        with suppress(TimeoutError, ConnectionError):
-            async with self._clock.timeout(2 * CLOSE_S):
-                await socket.close(code=code, message=reason)
 
     def _hear(self, show: Show, viewer: Viewer, raw: str) -> None:
         try:
@@ -171,6 +183,7 @@ class Audience:
             case "viewer":
                 self._recognise(show, viewer, message.get("id"))
             case "hint":
+                show.know(viewer, viewer.identity)  # not before, for most viewers only watch
                 try:
                     hint = show.take_hint(
                         viewer=viewer.identity,
@@ -203,43 +216,57 @@ class Audience:
         """The show's events as SSE: history, then live, until the show is over or the viewer goes."""
         if show.over.is_set() and 0 < show.air.head == position.after:
             return web.Response(status=204)  # what tells an EventSource not to come back
-        with self._admitted(request) as address:
-            response = web.StreamResponse(
-                headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-            )
-            response.force_close()
-            writer = await response.prepare(request)
-            if writer is None or request.transport is None:
-                return response
-            await response.write(b": the show's events\n\n")  # sends the headers, too
-            encoding: Encoding = "chunked" if response.headers.get("Transfer-Encoding") == "chunked" else "plain"
-            viewer = Viewer(request.transport, encoding, selection_of(request.query), address=address)
-            self.streams[viewer] = show
-            try:
-                if position.reset:
-                    self._tell(viewer, reset_frame(show, position))
-                await self._catch_up(show, viewer, writer, position.after)
-                await show.over.wait()
-            except LogError as exc:
-                logger.warning("history_unreadable", show=show.id, error=str(exc))
-            finally:
-                del self.streams[viewer]
-                show.fan_out.leave(viewer)
-                if viewer.transport.get_write_buffer_size() > viewer.transport.get_write_buffer_limits()[1]:
-                    abort(viewer.transport)
+        self._check_room(request)
+        response = web.StreamResponse(
+            headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+        response.force_close()
+        writer = await response.prepare(request)
+        if writer is None or request.transport is None:
+            return response
+        await response.write(b": the show's events\n\n")  # sends the headers, too
+        encoding: Encoding = "chunked" if response.headers.get("Transfer-Encoding") == "chunked" else "plain"
+        viewer = Viewer(request.transport, encoding, selection_of(request.query), "", request.remote or "")
+        self._come(viewer, show, None)
+        try:
+            if position.reset:
+                self._tell(viewer, reset_frame(show, position))
+            await self._catch_up(show, viewer, writer, position.after)
+            await show.over.wait()
+        except LogError as exc:
+            logger.warning("history_unreadable", show=show.id, error=str(exc))
+        finally:
+            self._go(viewer, show)
         return response
 
-    async def keep_alive(self) -> None:
-        """Send SSE viewers a comment now and then, for ever: proxies keep the stream, and the dead are found."""
-        while True:
-            await self._clock.sleep(KEEP_ALIVE_S)
-            for viewer, show in list(self.streams.items()):
-                comment = b": still here\n\n"
-                data = b"%x\r\n%b\r\n" % (len(comment), comment) if viewer.encoding == "chunked" else comment
-                if not viewer.write(data):
-                    show.fan_out.leave(viewer)
-
     # -- both ----------------------------------------------------------------------------------------------------
+
+    async def keep_alive(self) -> None:
+        """Once a round, for ever, ping whoever was sent nothing; cut who has not even answered the ping before."""
+        while True:
+            everybody = list(self.watching)
+            steps = round(ROUND_S / STEP_S)
+            for step in range(steps):
+                await self._clock.sleep(STEP_S)
+                for viewer in everybody[step::steps]:
+                    self._ping(viewer)
+
+    def _ping(self, viewer: Viewer) -> None:
+        if (watching := self.watching.get(viewer)) is None:
+            return
+        wrote_at = watching[0].fan_out.wrote_at
+        if viewer.selection is EVERYTHING and self._clock.monotonic() < wrote_at + ROUND_S:
+            viewer.silent = False  # what it was sent is a better probe: unacknowledged for 15 s, the kernel hangs up
+        elif viewer.encoding == "chunked":
+            viewer.write(b"%x\r\n%b\r\n" % (len(_COMMENT), _COMMENT))
+        elif viewer.encoding == "plain":
+            viewer.write(_COMMENT)
+        elif viewer.silent:
+            logger.info("viewer_cut", address=viewer.address, reason="no pong")
+            viewer.cut()
+        else:
+            viewer.silent = True
+            viewer.write(control_frame(PING))
 
     async def _catch_up(self, show: Show, viewer: Viewer, writer: AbstractStreamWriter, after: int) -> None:
         """Send history until the viewer stands where the fan-out stands, and make it live there.
@@ -272,30 +299,37 @@ class Audience:
     async def _asked_for(self, identity: str | None) -> Show | None:
         return await (self._programme.find(identity) if identity else self._programme.newest())
 
-    @contextmanager
-    def _admitted(self, request: web.Request) -> Iterator[str]:
-        """Count the viewer; give its address. Too many altogether or from one place are sent away."""
-        address = request.remote or ""
-        place = network_of(address)
-        if len(self) >= self._max_viewers or self._addresses[place] >= self._max_per_address:
+    def _check_room(self, request: web.Request) -> None:
+        """Send away who would be one too many, altogether or from one place."""
+        here = self._addresses[network_of(request.remote or "")]
+        if len(self) >= self._max_viewers or here >= self._max_per_address:
             raise web.HTTPServiceUnavailable(text="too many viewers", headers={"Retry-After": "30"})
-        self._addresses[place] += 1
-        try:
-            yield address
-        finally:
-            self._addresses[place] -= 1
-            if not self._addresses[place]:
-                del self._addresses[place]
+
+    def _come(self, viewer: Viewer, show: Show, socket: web.WebSocketResponse | None) -> None:
+        self.watching[viewer] = show, socket
+        self._addresses[network_of(viewer.address)] += 1
+
+    def _go(self, viewer: Viewer, show: Show) -> None:
+        del self.watching[viewer]
+        place = network_of(viewer.address)
+        self._addresses[place] -= 1
+        if not self._addresses[place]:
+            del self._addresses[place]
+        show.fan_out.leave(viewer)
+        show.forget(viewer)
+        # One who does not read would hold up a polite close; what is left of an SSE stream's end is its own affair.
+        if viewer.transport.get_write_buffer_size() > (LEFT_OVER if viewer.encoding != "websocket" else 0):
+            abort(viewer.transport)
 
     async def close(self) -> None:
         """Send everybody away in a way that says: come back."""
-        for stream, show in list(self.streams.items()):
-            show.fan_out.leave(stream)
-            stream.transport.close()  # an EventSource comes back by itself
         async with asyncio.TaskGroup() as tasks:
-            for socket, viewer in list(self.sockets.items()):
-                viewer.open = False
-                tasks.create_task(self._send_away(socket, viewer))
+            for viewer, (show, socket) in list(self.watching.items()):
+                show.fan_out.leave(viewer)
+                if socket is None:
+                    viewer.transport.close()  # an EventSource comes back by itself
+                else:
+                    tasks.create_task(self._send_away(socket, viewer))
 
     async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer) -> None:
         try:
@@ -312,10 +346,16 @@ class Audience:
         viewer.write(json_frame(viewer.encoding, json_bytes(message)))
 
 
+def new_identity() -> str:
+    """Return the id of a viewer who has not said its own."""
+    return f"v{secrets.token_hex(12)}"
+
+
 def selection_of(query: Mapping[str, str]) -> Selection:
     """Return what a viewer asked for with ``room=`` and ``types=``."""
     types = frozenset(kind for kind in query.get("types", "").split(",")[:40] if kind)
-    return Selection(query.get("room", "")[:64], types)
+    room = query.get("room", "")[:64]
+    return Selection(room, types) if room or types else EVERYTHING
 
 
 def reset_frame(show: Show, position: Position) -> dict[str, Any]:
