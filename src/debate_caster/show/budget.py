@@ -82,24 +82,35 @@ class Treasury:
                 "minutes", f"the next turn could not end within {self._budget.max_minutes:g} min"
             )
 
+    def check_call(self, model: str, *, prompt_tokens: int, max_tokens: int) -> Reservation:
+        """Return what a call may cost at most, without holding it back.
+
+        Raises:
+            BudgetExhaustedError: What is left does not cover it.
+        """
+        cost = cost_of(self._prices.get(model), prompt_tokens, max_tokens)
+        tokens_gone = self._tokens + sum(entry.prompt_tokens + entry.completion_tokens for entry in self._lent)
+        money_gone = self._cost + sum((entry.cost for entry in self._lent), Decimal(0))
+        tokens = prompt_tokens + max_tokens
+        limit = self._budget.max_tokens
+        if limit is not None and tokens_gone + tokens > limit:
+            raise BudgetExhaustedError(
+                "tokens", f"{tokens_gone:,} of {limit:,} are gone, and the next call may take {tokens:,}"
+            )
+        cap = self._budget.max_cost
+        if cap is not None and money_gone + cost > cap:
+            raise BudgetExhaustedError(
+                "money", f"{money_gone:f} of {cap:f} are gone, and the next call may cost {cost:f}"
+            )
+        return Reservation(model, prompt_tokens, max_tokens, cost)
+
     def reserve(self, model: str, *, prompt_tokens: int, max_tokens: int) -> Reservation:
         """Hold back what a call may cost at most; every reservation is to be settled, once.
 
         Raises:
             BudgetExhaustedError: What is left does not cover it.
         """
-        cost = cost_of(self._prices.get(model), prompt_tokens, max_tokens)
-        reservation = Reservation(model, prompt_tokens, max_tokens, cost)
-        tokens_lent = sum(entry.prompt_tokens + entry.completion_tokens for entry in self._lent)
-        tokens = self._tokens + tokens_lent + prompt_tokens + max_tokens
-        if self._budget.max_tokens is not None and tokens > self._budget.max_tokens:
-            detail = f"the next call may take {prompt_tokens + max_tokens:,} of {self._budget.max_tokens:,} tokens"
-            raise BudgetExhaustedError("tokens", f"{detail}, {self._tokens + tokens_lent:,} are gone")
-        money = self._cost + sum((entry.cost for entry in self._lent), Decimal(0)) + cost
-        if self._budget.max_cost is not None and money > self._budget.max_cost:
-            raise BudgetExhaustedError(
-                "money", f"the next call may cost {cost:f} and {self._budget.max_cost - self._cost:f} is left"
-            )
+        reservation = self.check_call(model, prompt_tokens=prompt_tokens, max_tokens=max_tokens)
         self._lent.append(reservation)
         return reservation
 

@@ -18,6 +18,7 @@ import structlog
 from debate_caster.clock import Clock
 from debate_caster.errors import BudgetExhaustedError, FencedError, LogError
 from debate_caster.llm.conversation import LLM, Request
+from debate_caster.llm.estimates import estimate_prompt_tokens
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
@@ -344,14 +345,14 @@ class _Director:
     async def _time_to_ask(self, turn: Turn, model: str, after: Speech) -> None:
         """Wait until the speech before is final and the turn is ``lead`` seconds away."""
         await after.composed.wait()
-        if not self._scenario.pacing.read_ahead:
+        if not after.draft.chunks or not self._scenario.pacing.read_ahead:  # a skipped turn gives its hints back first
             await after.over.wait()
             return
-        while not after.over.is_set():
-            wait_s = self._start_after(after, turn) - self._leads.lead_s(model) - self._clock.monotonic()
-            if wait_s <= 0:
+        while (wait_s := self._start_after(after, turn) - self._leads.lead_s(model) - self._clock.monotonic()) > 0:
+            if after.over.is_set():
+                await self._clock.sleep(wait_s)
                 return
-            with suppress(TimeoutError):
+            with suppress(TimeoutError):  # the speech may be over sooner than planned
                 async with self._clock.timeout(wait_s):
                     await after.over.wait()
 
@@ -359,7 +360,7 @@ class _Director:
         """Take the hints and build the prompt.
 
         Raises:
-            BudgetExhaustedError: There is not enough time left for the turn.
+            BudgetExhaustedError: There is not enough time, money or tokens left for the turn.
         """
         turn = speech.turn
         start = self._start_of(turn) if after is None else self._start_after(after, turn)
@@ -372,6 +373,8 @@ class _Director:
         speech.hints = self._desk.take(turn)
         prompt = self._prompts.build(turn, speeches, speech.hints)
         max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
+        read = estimate_prompt_tokens(prompt.messages)
+        self._treasury.check_call(model, prompt_tokens=read, max_tokens=max_tokens)
         seed = Random(f"{self._random_key}/seed/{turn.index}").getrandbits(31)  # noqa: S311 - varies a show, no secret
         return _Cue(Request(prompt.messages, max_tokens, seed, prompt.cue), prompt)
 

@@ -85,10 +85,7 @@ class ShowLogWriter:
             try:
                 await asyncio.shield(write.stored)
             except asyncio.CancelledError:
-                if not write.stored.done():
-                    raise  # only we were cancelled
-                self._under_way = None
-                raise
+                raise  # we were: the write goes on, and whoever comes next waits for it
             except BaseException:
                 self._under_way = None
                 raise

@@ -5,6 +5,7 @@ failed attempt may be repeated, since no viewer has seen a word of it.
 """
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -115,7 +116,8 @@ class Speech:
         Raises:
             LogError: The log could not be written.
         """
-        for attempt in range(1, 1_000):
+        spare: Draft | None = None
+        for attempt in itertools.count(1):
             try:
                 await self._attempt(llm, model, request, attempt)
             except BudgetExhaustedError as exc:
@@ -130,14 +132,16 @@ class Speech:
                 delay_s = self._studio.retries.delay_s(attempt, exc, random)
                 if delay_s is None or self._draft.taken:
                     break
-                await self._studio.clock.sleep(delay_s)
-                if self._draft.taken:
-                    break
+                # From here on nothing of the failed attempt can be taken: viewers get a whole speech, not half of one.
+                spare = self._draft if self._draft.chunks else spare
                 self._draft = Draft(self.turn.max_words, self._studio.pacing)
+                await self._studio.clock.sleep(delay_s)
             else:
                 self.error = None
                 break
         if self.error is not None:
+            if spare is not None and not self._draft.chunks:
+                self._draft = spare
             self._draft.abort()
         self._finish()
 
