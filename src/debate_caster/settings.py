@@ -62,7 +62,7 @@ class Settings(BaseSettings):
     )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
-        description="Least level logged; unset: `info` where a stage or a show runs without the live view, else `warning`.",
+        description="Least level logged; unset: `info` while a stage or a show runs without the live view.",
     )
     log_format: Literal["auto", "console", "json"] = Field(
         default="auto", description="Form of the log on stderr; `auto`: `console` on a terminal, otherwise `json`."

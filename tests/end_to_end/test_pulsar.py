@@ -1,0 +1,72 @@
+"""Whole shows on servers that behave as the two real Pulsar servers do, with a connection lost in the middle."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from debate_caster.broadcast import Target
+from debate_caster.clock import SystemClock
+from debate_caster.log import MemoryEventLog
+from debate_caster.runner import ShowOutcome, run_show
+from debate_caster.scenario import load_scenario
+from tests.end_to_end.programs import write_scenario
+from tests.pulsar_servers.loopback import LoopbackServer
+from tests.pulsar_servers.pulsar_v1 import PulsarV1
+from tests.pulsar_servers.pulsar_v2 import PulsarV2
+
+SPEED = 20.0
+CASTS = {
+    2: {},
+    3: {"format": "roundtable", "agents": [{"persona": "wren"}, {"persona": "otis"}, {"persona": "ada"}]},
+}
+
+
+def spoken(outcome: ShowOutcome, agent: str) -> str:
+    return "".join(speech.text for speech in outcome.transcript.speeches if speech.speaker == agent)
+
+
+def heard(server: LoopbackServer, agent: str) -> str:
+    """What the viewers of an agent's rooms, one after the other, read of the agent itself."""
+    return "".join(text for room in server.rooms_of(agent) for text in room.texts("host"))
+
+
+def seen(text: str) -> str:
+    """Text without what differs between targets: a mirrored line may be led by a mark that nobody sees."""
+    return "".join(text.replace("\u2060", "").split())
+
+
+@pytest.mark.parametrize("agents", [2, 3])
+@pytest.mark.parametrize("kind", [PulsarV1, PulsarV2])
+async def test_the_transcript_is_complete_and_in_order_although_a_connection_drops(
+    kind: type[PulsarV1 | PulsarV2], agents: int, tmp_path: Path
+) -> None:
+    clock = SystemClock(speed=SPEED)
+    pacing = {"chars_per_second": 60, "min_interval_s": 2.0, "gap_s": 0.5}
+    scenario = load_scenario(write_scenario(tmp_path, pacing=pacing, **CASTS[agents]), env=os.environ)
+    log = MemoryEventLog()
+
+    async with kind(clock) as server, asyncio.TaskGroup() as tasks:
+        show = tasks.create_task(
+            run_show(scenario, log=log, targets=[Target("pulsar", server.url)], clock=clock, seed=3, show_id="s1")
+        )
+        await server.until(lambda: any(len(room.texts("host")) >= 3 for room in server.rooms_of("otis")))
+        assert server.drop("Otis Bell")
+    outcome = show.result()
+
+    cast = [agent.id for agent in scenario.agents]
+    assert outcome.ended.why == "completed"
+    assert len(cast) == agents
+    for agent in cast:
+        assert heard(server, agent) == spoken(outcome, agent), f"of {agent} nothing is lost and nothing repeated"
+    assert [len(server.rooms_of(agent)) for agent in cast] == [1 + (agent == "otis") for agent in cast]
+    assert all(room.ended for room in server.rooms.values())
+    assert {report.agent: (report.problem, report.refused) for report in outcome.deliveries} == dict.fromkeys(
+        cast, ("", 0)
+    )
+    # Each room shows the whole debate: what the others said is mirrored into it, in order.
+    lead = server.rooms_of(cast[0])[0]
+    for other, script in zip(cast[1:], scenario.agents[1:], strict=True):
+        mirrored = "".join(line.text for line in lead.lines if line.role == "viewer" and line.name == script.name)
+        assert seen(mirrored) == seen(spoken(outcome, other))
