@@ -34,6 +34,8 @@ class Faults:
     drop_after_texts: int = 0
     """Cut an agent's socket right after this many of its lines were taken, before anything is answered; then off."""
     heartbeats_unanswered: bool = False
+    warn: str = ""
+    """Drop the next line, text or chat, with this warning; then off."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ class LoopbackServer(ABC):
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.faults = Faults()
+        self.location = ""
         self.agents: dict[str, Agent] = {}
         self.rooms: dict[str, Room] = {}
         self.received: list[Received] = []
@@ -140,11 +143,14 @@ class LoopbackServer(ABC):
     def url(self) -> str:
         return f"ws://127.0.0.1:{self._port}/"
 
-    def _admit(self, _socket: ServerConnection, _request: Request) -> Response | None:
+    def _admit(self, socket: ServerConnection, _request: Request) -> Response | None:
         self.handshakes.append(self.clock.monotonic())
         if not self.faults.status:
             return None
-        return _socket.respond(HTTPStatus(self.faults.status), "no\n")
+        response = socket.respond(HTTPStatus(self.faults.status), "no\n")
+        if self.location:
+            response.headers["Location"] = self.location
+        return response
 
     async def _handle(self, socket: ServerConnection) -> None:
         self._sockets.add(socket)
@@ -191,6 +197,14 @@ class LoopbackServer(ABC):
         self.faults.drop_after_texts -= 1
         if not self.faults.drop_after_texts:
             socket.transport.abort()
+
+    async def warned(self, socket: ServerConnection, type_: str) -> bool:
+        """Say whether this line is dropped with the warning that was asked for."""
+        if type_ not in {"stream_text", "stream_chat"} or not self.faults.warn:
+            return False
+        code, self.faults.warn = self.faults.warn, ""
+        await self.reply(socket, "warning", {"code": code})
+        return True
 
     # -- what the dialects do ------------------------------------------------------------------------------------
 

@@ -44,6 +44,8 @@ class PulsarV1(LoopbackServer):
                 socket, "warning", {"code": "RATE_LIMIT_EXCEEDED", "message": "Max 10 messages per second"}
             )
             return
+        if await self.warned(socket, type_):
+            return
         match type_:
             case "register":
                 await self._register(socket, payload)

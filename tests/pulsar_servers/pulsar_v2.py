@@ -56,6 +56,8 @@ class PulsarV2(LoopbackServer):
         if agent is None or agent.socket is not socket or payload is None:
             await self._error(socket, "AUTH_FAILED")
             return
+        if await self.warned(socket, type_):
+            return
         match type_:
             case "heartbeat":
                 if payload.get("agentId") not in {None, agent.id}:

@@ -27,6 +27,7 @@ from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, Identity, State, room_title
 from debate_caster.pulsar.messages import RESUME, ShowClaim
 from debate_caster.pulsar.replies import BroadcastDenied, ErrorReported, Reply
+from debate_caster.pulsar.text import NAME_LIMIT, truncate
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 
 __all__ = ["AgentConnection", "DeliveryReport"]
@@ -325,7 +326,7 @@ class AgentConnection:
     def _identity(self, credential: Credential) -> Identity:
         return Identity(
             agent_id=credential.agent_id,
-            name=self.agent.name,
+            name=truncate(self.agent.name, NAME_LIMIT),
             emoji=self.agent.emoji,
             color=self.agent.color,
             style=self.agent.style,

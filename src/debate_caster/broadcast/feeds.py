@@ -20,8 +20,8 @@ from debate_caster.broadcast.socket import DroppedError
 from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
 from debate_caster.log import EventLog
-from debate_caster.pulsar.client import ClientMachine, State
-from debate_caster.pulsar.replies import ErrorReported, LiveUpdate, Reply, TextAcked, WarningGiven
+from debate_caster.pulsar.client import ClientMachine, Dialect, State
+from debate_caster.pulsar.replies import ErrorReported, LiveUpdate, Reply, RoomLine, TextAcked, WarningGiven
 from debate_caster.show.events import ChunkAired, ShowEnded, ShowEvent, decode, stream_of
 from debate_caster.show.public import PublicProjection, sender_of
 
@@ -35,6 +35,7 @@ _RATE_PAUSE_S = 1.2
 _ROOM_PAUSE_S = 2.0
 """Before a room that refused a line is asked again."""
 
+_ECHOES_REMEMBERED = 16
 _TRIES = 4
 """How often a line is sent that a server refuses for a reason we don't know, before it is given up."""
 
@@ -100,9 +101,9 @@ class ShowFeed:
 
     async def run(self, session: Session) -> None:
         self._trouble = ""
-        self._under_way.clear()
         if session.machine.resumed_ref is not None:
             self._settle(session.machine.resumed_ref)
+        self._under_way.clear()
         async with self._log.tail(stream_of(self._show), self._delivered) as records:
             async for record in records:
                 event = decode(record)
@@ -216,6 +217,7 @@ class LineFeed:
         self._in_doubt: tuple[str, Line] | None = None
         self._joined: set[str] = set()
         self._tries = 0
+        self._echoed: deque[tuple[str, str]] = deque(maxlen=_ECHOES_REMEMBERED)
         self._counted = 0
         rooms.listen(self._wake.set)
 
@@ -239,10 +241,16 @@ class LineFeed:
             case LiveUpdate():
                 for line in reply.lines:
                     self._rooms.witness(reply.room, line)
+                    self._hear_echo(reply.room, line, machine)
             case _:
                 pass
         if machine.state is not State.LIVE:
             self._wake.set()
+
+    def _hear_echo(self, room: str, line: RoomLine, machine: ClientMachine) -> None:
+        if line.role == "viewer" and line.name == machine.identity.name and room != machine.room:
+            self._rooms.echoes |= machine.dialect is Dialect.V1
+            self._echoed.append((room, line.text))
 
     def _clear_doubt(self) -> None:
         """Decide about the line that was on its way when the last connection broke.
@@ -301,12 +309,13 @@ class LineFeed:
             room = self._rooms.room_of(line.host) or ""
             frame = machine.chat(room, line.text)
         self._in_doubt = (room, line)
-        self._outbox.sent(line, self._clock.monotonic())
         try:
             complaints = await session.deliver(frame)
         except ForgottenError:
             self._in_doubt = None  # it went nowhere
             raise
+        finally:
+            self._outbox.sent(line, self._clock.monotonic())  # at the latest: pacing holds by the server's clock too
         self._in_doubt = None
         if self._is_taken(line, room, complaints):
             self._tries = 0
@@ -316,9 +325,9 @@ class LineFeed:
 
     def _is_taken(self, line: Line, room: str, complaints: tuple[WarningGiven | ErrorReported, ...]) -> bool:
         """Look at what the server had against a line, and see to it that it is sent again when and if that helps."""
-        if not complaints:
-            return True
         now = self._clock.monotonic()
+        if not complaints:
+            return self._is_echoed(line, room, now)
         match code := complaints[0].code:
             case "EMPTY_MESSAGE":
                 return True
@@ -334,13 +343,24 @@ class LineFeed:
             case "ROOM_NOT_FOUND":
                 self._outbox.room_lost(room)
             case _:
-                self._outbox.hold(line.host, now + _ROOM_PAUSE_S)
-                self._tries += 1
-                if self._tries >= _TRIES:
-                    self._tally.refused += 1
-                    logger.warning("line_given_up", agent=self._agent, code=code, ref=line.first_ref)
-                    return True
+                return self._is_hopeless(line, code, now)
         return False
+
+    def _is_echoed(self, line: Line, room: str, now: float) -> bool:
+        """Look for the echo of a chat line: v1 sends one, and none when the room has ended without our knowledge."""
+        if line.host == self._agent or not self._rooms.echoes or (room, line.text) in self._echoed:
+            return True
+        return self._is_hopeless(line, "no echo", now)
+
+    def _is_hopeless(self, line: Line, code: str, now: float) -> bool:
+        """Try a line again after a pause; but not for ever."""
+        self._outbox.hold(line.host, now + _ROOM_PAUSE_S)
+        self._tries += 1
+        if self._tries < _TRIES:
+            return False
+        self._tally.refused += 1
+        logger.warning("line_given_up", agent=self._agent, code=code, ref=line.first_ref)
+        return True
 
     def _count_sent(self, line: Line) -> None:
         """Count chunks, not attempts."""

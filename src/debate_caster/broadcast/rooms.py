@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from debate_caster.pulsar.replies import RoomLine
+from debate_caster.pulsar.text import NAME_LIMIT, truncate
 from debate_caster.show.events import AgentCast
 
 __all__ = ["TargetRooms", "without_lead"]
@@ -28,11 +29,13 @@ class TargetRooms:
     """Shared by all connections of a show to one target.
 
     Positions are sequence numbers of the show's log: everything of an agent's up to there has been delivered.
+    ``echoes`` says whether the server is known to repeat chat lines to who said them, as v1 does.
     """
 
     def __init__(self, cast: Iterable[AgentCast]) -> None:
         agents = tuple(cast)
-        self._names = frozenset(agent.name for agent in agents)
+        self.echoes = False
+        self._names = frozenset(truncate(agent.name, NAME_LIMIT) for agent in agents)
         self._ids = {agent.id for agent in agents}
         self._rooms: dict[str, str] = {}
         self._own_positions: dict[str, int] = {}
