@@ -50,7 +50,7 @@ class Visit:
         return self.page
 
 
-@pytest_asyncio.fixture(loop_scope="module", scope="module")
+@pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncGenerator[Browser, None]:
     if CHROMIUM is None:
         pytest.skip("needs Chromium")
@@ -60,7 +60,7 @@ async def browser() -> AsyncGenerator[Browser, None]:
         await started.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
     """Arguments for the browser context come by indirect parametrisation."""
     options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **getattr(request, "param", {})}

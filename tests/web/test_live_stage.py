@@ -13,7 +13,7 @@ from debate_caster.log import MemoryEventLog
 from debate_caster.stage import Stage, open_stage
 from tests.web.conftest import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 FEATURES = ["debate_show", "text_ack", "resume", "hints"]
 CAST = [
@@ -30,7 +30,7 @@ CAST = [
 ]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage() -> AsyncGenerator[Stage, None]:
     async with open_stage(log=MemoryEventLog()) as opened:
         yield opened

@@ -11,7 +11,7 @@ from playwright.async_api import Page, Route, expect
 from tests.web.conftest import Visit
 from tests.web.fake_stage import WEB, FakeShow, FakeStage, open_fake_stage
 
-pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 AGENTS: list[dict[str, Any]] = [
     {"id": "ada", "name": "Ada", "emoji": "🦉", "color": "#4c8dff", "side": "for", "side_title": "Proposition"},
@@ -20,7 +20,7 @@ AGENTS: list[dict[str, Any]] = [
 PHASES = [{"key": "open", "title": "Openings", "turns": 2}, {"key": "close", "title": "Closings", "turns": 6}]
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage() -> AsyncGenerator[FakeStage, None]:
     async with open_fake_stage() as opened:
         yield opened

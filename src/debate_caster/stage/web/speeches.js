@@ -5,6 +5,8 @@ import { element, mark, portrait, say } from "/static/elements.js";
 
 /** As near to the end as this, in CSS pixels, counts as being there. */
 const NEAR_END = 60;
+/** Speeches drawn in one frame: more than any screen shows. A long past follows behind the first picture. */
+const AT_ONCE = 12;
 const HOW = { clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn." };
 
 export class SpeechList {
@@ -24,13 +26,27 @@ export class SpeechList {
     this.#list.replaceChildren();
   }
 
-  /** Draw what has changed. Text that is there is never touched: it grows by its chunks. */
-  draw() {
+  /** Whether there is more to draw than one call of `draw` takes on. */
+  get behind() {
+    return this.#state.touched.size > 0;
+  }
+
+  /**
+   * Draw what has changed, latest speeches first (`from: "start"`: earliest first), no more than a screen of them
+   * unless `all`. Text that is there is never touched: it grows by its chunks, which fade in where they are `news`. What
+   * the reader sees stays in its place.
+   */
+  draw({ from = "end", all = false, news = false } = {}) {
     const state = this.#state;
     this.#list.classList.toggle("sided", isSided(state));
     if (state.language) mark(this.#list, "lang", state.language);
-    for (const speech of state.touched) this.#drawOne(speech);
-    state.touched.clear();
+    const first = this.#list.firstElementChild;
+    const top = state.touched.size > AT_ONCE ? first?.offsetTop : undefined;
+    for (const speech of this.#next(from, all)) {
+      this.#drawOne(speech, news);
+      state.touched.delete(speech);
+    }
+    if (top !== undefined) this.#pane.scrollTop += first.offsetTop - top;
     const live = state.current;
     for (const [speech, drawn] of this.#drawn) mark(drawn.item, "data-live", speech === live ? "" : null);
   }
@@ -39,7 +55,14 @@ export class SpeechList {
     return this.#drawn.get(speech)?.item ?? null;
   }
 
-  #drawOne(speech) {
+  #next(from, all) {
+    const { touched, speeches } = this.#state;
+    if (all || touched.size <= AT_ONCE) return [...touched];
+    const waiting = speeches.filter((speech) => touched.has(speech));
+    return from === "start" ? waiting.slice(0, AT_ONCE) : waiting.slice(-AT_ONCE).reverse();
+  }
+
+  #drawOne(speech, news) {
     if (!speech.begun && !speech.ended && speech.hints.length + speech.notes.length === 0) return;
     let drawn = this.#drawn.get(speech);
     if (!drawn) {
@@ -51,7 +74,7 @@ export class SpeechList {
     speech.chunks.forEach((chunk, place) => {
       const there = drawn.words.children[place];
       if (there?.dataset.index === String(chunk.index)) return;
-      drawn.words.insertBefore(element("span", { "data-index": chunk.index, "data-seq": chunk.seq }, chunk.text), there ?? null);
+      drawn.words.insertBefore(element("span", { "data-index": chunk.index, "data-seq": chunk.seq, "data-news": news }, chunk.text), there ?? null);
     });
     drawn.words.hidden = speech.chunks.length === 0;
     for (const hint of speech.hints.slice(drawn.answers.childElementCount)) {

@@ -5,11 +5,11 @@ import { clockFace, length } from "/static/durations.js";
 import { element, mark, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
 import { HintBox } from "/static/hint-box.js";
+import { past, show } from "/static/past.js";
 import { ShowState } from "/static/show-state.js";
 import { LiveEnd, SpeechList, anchorOf, showPondering } from "/static/speeches.js";
 
 const $ = (id) => document.getElementById(id);
-const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
 const state = new ShowState();
 const list = new SpeechList($("speeches"), $("turns"), state);
 const end = new LiveEnd($("speeches"), showJump);
@@ -33,9 +33,7 @@ let announced = { speech: null, ended: false };
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
 
-/** A socket takes a message at a time, so the past of a long show comes sooner in one piece over HTTP. */
-const past = await readPast();
-const stream = createEventStream({ show, after: past.after, epoch: past.epoch });
+const stream = createEventStream({ show, ...(await readPast()) });
 schedule();
 
 stream.onStatus((status, detail) => {
@@ -79,19 +77,10 @@ stream.on("*", (event) => {
 
 async function readPast() {
   const read = { after: 0, epoch: null };
-  try {
-    do {
-      const response = await fetch(`/api/shows/${encodeURIComponent(show)}/events?after=${read.after}`, { signal: AbortSignal.timeout(5000) });
-      if (!response.ok) break;
-      const { events, head, epoch } = await response.json();
-      if (events.length === 0 || (read.epoch !== null && epoch !== read.epoch)) break;
-      for (const event of events) state.apply(event);
-      read.after = events.at(-1).seq;
-      read.epoch = epoch;
-      state.head = head;
-    } while (!state.caughtUp);
-  } catch {
-    // What is missing comes over the socket.
+  for await (const { events, head, epoch } of past()) {
+    for (const event of events) state.apply(event);
+    Object.assign(read, { after: events.at(-1).seq, epoch });
+    state.head = head;
   }
   return read;
 }
@@ -115,10 +104,9 @@ function draw() {
     drawConnection();
     return;
   }
-  $("turns").classList.toggle("settling", !settled);
   drawBill();
   showCast($("cast"), state);
-  list.draw();
+  list.draw({ from: state.ended ? "start" : "end", all: !settled && location.hash !== "", news: settled && !list.behind });
   showPondering($("pondering"), state);
   drawEnd();
   drawConnection();
@@ -130,12 +118,13 @@ function draw() {
   heard = begun;
   if (!settled && (connection === "live" || state.seq > 0)) {
     settled = true;
-    performance.mark("live-line");
+    setTimeout(() => performance.mark("live-line")); // a task of its own comes after the frame that shows it
     announced = { speech: state.current, ended: state.ended !== null };
     if (state.ended) readFromTheStart();
     followAddress();
   }
   announce();
+  if (list.behind) schedule();
 }
 
 function drawBill() {
@@ -249,6 +238,7 @@ function announce() {
 
 /** `#t5` is the fifth turn, `#123` the event with that sequence number. */
 function followAddress() {
+  if (location.hash) list.draw({ all: true });
   const wanted = location.hash.slice(1);
   let target = /^(t|s)\d+$/.test(wanted) ? $(wanted) : null;
   if (/^\d+$/.test(wanted)) {
@@ -266,6 +256,7 @@ function readFromTheStart() {
 }
 
 function goToTurn(turn) {
+  list.draw({ all: true });
   const speech = state.speeches.find((one) => one.turn === turn);
   const item = speech && list.itemOf(speech);
   if (!item) return;
