@@ -1,6 +1,7 @@
 """How many tokens a prompt may have, before any provider has counted: an upper bound, for reserving budget."""
 
 import re
+import string
 from collections.abc import Iterable
 
 from debate_caster.llm.conversation import Message
@@ -13,7 +14,7 @@ MESSAGE_TOKENS = 8
 REPLY_TOKENS = 8
 """Once for each prompt: what opens the reply, and a beginning-of-text mark."""
 
-_PAIRED = re.compile("[A-Za-z \\n]")
+_PAIRED = (string.ascii_letters + " \n").encode()
 _LETTERS = re.compile("[\u00a0-\u024f\u0370-\u052f]")
 
 
@@ -27,10 +28,12 @@ def estimate_tokens(text: str) -> int:
     token; other languages written with them have fewer, but well over 2. Only random letters come lower, and the prose
     around them has room for some: English comes out at about twice its true number.
     """
-    paired = len(_PAIRED.findall(text))
-    letters = len(_LETTERS.findall(text))
-    others = len(_LETTERS.sub("", _PAIRED.sub("", text)).encode("utf-8", "surrogatepass"))
-    return (paired + 1) // 2 + letters + others
+    # A whole prompt is estimated for each call: deleting bytes takes 40 us where a pattern takes 10 ms.
+    data = text.encode("utf-8", "surrogatepass")
+    rest = data.translate(None, _PAIRED)
+    paired = len(data) - len(rest)
+    letters = 0 if rest.isascii() else len(_LETTERS.findall(rest.decode("utf-8", "surrogatepass")))
+    return (paired + 1) // 2 + len(rest) - letters  # such a letter has two bytes
 
 
 def estimate_prompt_tokens(messages: Iterable[Message]) -> int:

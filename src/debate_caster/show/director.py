@@ -89,6 +89,7 @@ class _Cue:
 
     request: Request
     prompt: Prompt
+    prompt_tokens: int
 
 
 class _Director:
@@ -338,7 +339,7 @@ class _Director:
                 )
             )
             random = Random(f"{self._random_key}/{turn.index}")  # noqa: S311 - jitter, not secrets; one for each turn
-            await speech.compose(self._llms[model], model, cue.request, random=random)
+            await speech.compose(self._llms[model], model, cue.request, prompt_tokens=cue.prompt_tokens, random=random)
         if speech.first_sentence_s is not None:
             self._leads.note(model, speech.first_sentence_s)
 
@@ -376,7 +377,7 @@ class _Director:
         read = estimate_prompt_tokens(prompt.messages)
         self._treasury.check_call(model, prompt_tokens=read, max_tokens=max_tokens)
         seed = Random(f"{self._random_key}/seed/{turn.index}").getrandbits(31)  # noqa: S311 - varies a show, no secret
-        return _Cue(Request(prompt.messages, max_tokens, seed, prompt.cue), prompt)
+        return _Cue(Request(prompt.messages, max_tokens, seed, prompt.cue), prompt, read)
 
     def _start_of(self, turn: Turn) -> float:
         """Return when the turn is to begin by plan, after what has been aired; maybe in the past."""

@@ -18,7 +18,7 @@ import structlog
 from debate_caster.clock import Clock
 from debate_caster.errors import BudgetExhaustedError, ModelError
 from debate_caster.llm.conversation import LLM, Delta, Finished, ReasoningDelta, Request, TextDelta, UsageReported
-from debate_caster.llm.estimates import estimate_prompt_tokens, estimate_tokens
+from debate_caster.llm.estimates import estimate_tokens
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Turn
 from debate_caster.scenario.script import Pacing
@@ -110,8 +110,10 @@ class Speech:
         self.refusal = refusal
         self._finish()
 
-    async def compose(self, llm: LLM, model: str, request: Request, *, random: Random) -> None:
+    async def compose(self, llm: LLM, model: str, request: Request, *, prompt_tokens: int, random: Random) -> None:
         """Fill the speech, in as many attempts as the policy allows; errors of the model end up in ``error``.
+
+        ``prompt_tokens`` is an upper bound of the prompt's tokens.
 
         Raises:
             LogError: The log could not be written.
@@ -119,7 +121,7 @@ class Speech:
         spare: Draft | None = None
         for attempt in itertools.count(1):
             try:
-                await self._attempt(llm, model, request, attempt)
+                await self._attempt(llm, model, request, prompt_tokens, attempt)
             except BudgetExhaustedError as exc:
                 if attempt == 1:
                     self.refuse(exc)
@@ -149,14 +151,13 @@ class Speech:
         self.composed.set()
         self._news.set()
 
-    async def _attempt(self, llm: LLM, model: str, request: Request, attempt: int) -> None:
+    async def _attempt(self, llm: LLM, model: str, request: Request, read: int, attempt: int) -> None:
         """Make one call.
 
         Raises:
             ModelError: It failed.
             BudgetExhaustedError: It can't be afforded.
         """
-        read = estimate_prompt_tokens(request.messages)
         reservation = self._studio.treasury.reserve(model, prompt_tokens=read, max_tokens=request.max_tokens)
         reply = _Reply(self, self._studio.clock, request.max_tokens)
         outcome = "cancelled"
