@@ -425,3 +425,17 @@ async def test_errors_of_every_fault_are_model_errors_and_nothing_else() -> None
             except ModelError:
                 continue
             pytest.fail(f"{fault} went by unnoticed")
+
+
+@pytest.mark.parametrize(("fault", "kind"), [("silent", "silent"), ("stalled", "stalled")])
+async def test_a_socket_that_falls_silent_is_given_up_even_without_a_guard(
+    monkeypatch: pytest.MonkeyPatch, fault: Fault, kind: str
+) -> None:
+    monkeypatch.setattr(edge, "READ_TIMEOUT_S", 0.1)
+    async with FaultyServer() as server, asking(server) as llm:
+        server.plan(Reply(fault=fault))
+
+        _, error = await take_until_error(llm)
+
+    assert error is not None
+    assert (error.kind, error.retryable) == (kind, True)

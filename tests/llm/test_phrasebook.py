@@ -1,6 +1,6 @@
 import pytest
 
-from debate_caster.llm.phrasebook import LANGUAGES, open_phrasebook
+from debate_caster.llm.phrasebook import LANGUAGES, open_phrasebook, read_lines
 
 ONLY_ENGLISH = {"thesis_claim_for", "thesis_claim_against"}
 
@@ -47,3 +47,8 @@ def test_quotations_use_the_languages_own_marks(language: str) -> None:
         for line in book.lines(table):
             assert opening in line, line
             assert closing in line, line
+
+
+def test_a_slot_that_nobody_fills_is_refused() -> None:
+    with pytest.raises(ValueError, match="unknown slot"):
+        read_lines(["Hello {stranger}"])

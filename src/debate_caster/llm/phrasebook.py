@@ -18,7 +18,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, Literal
 
-__all__ = ["LANGUAGES", "Lens", "Phrasebook", "open_phrasebook"]
+__all__ = ["LANGUAGES", "Lens", "Phrasebook", "open_phrasebook", "read_lines"]
 
 LANGUAGES = ("en", "de", "fr", "es")
 """Languages with a file; the first stands in for all others."""
@@ -48,14 +48,17 @@ class Lens:
 class Phrasebook:
     """All lines of one language. ``styles`` ends with the one that suits everybody.
 
-    ``stopwords`` never make a topic; ``joiners`` hold two words of one together ("freedom of speech"). A verb follows
-    ``verb_markers`` ("should"), perhaps after ``verb_companions`` ("not", "be").
+    ``stopwords`` never make a topic; a topic that follows one of ``articles`` is spoken of with ``article``;
+    ``joiners`` hold two words of one together ("freedom of speech"). A verb follows ``verb_markers`` ("should"),
+    perhaps after ``verb_companions`` ("not", "be").
     """
 
     language: str
     quotes: tuple[str, str]
     default_topic: str
     stopwords: frozenset[str]
+    articles: frozenset[str]
+    article: str
     joiners: frozenset[str]
     verb_markers: frozenset[str]
     verb_companions: frozenset[str]
@@ -87,9 +90,9 @@ def _read(language: str, data: dict[str, Any]) -> Phrasebook:
             key=lens["key"],
             label=lens.get("label", lens["key"]),
             match=tuple(lens["match"]),
-            reasons_for=_lines(lens["for"]),
-            reasons_against=_lines(lens["against"]),
-            questions=_lines(lens["ask"]),
+            reasons_for=read_lines(lens["for"]),
+            reasons_against=read_lines(lens["against"]),
+            questions=read_lines(lens["ask"]),
         )
         for lens in data["lens"]
     )
@@ -99,19 +102,26 @@ def _read(language: str, data: dict[str, Any]) -> Phrasebook:
         quotes=(opening, closing),
         default_topic=data["default_topic"],
         stopwords=frozenset(data["stopwords"].split()),
+        articles=frozenset(data["articles"].split()),
+        article=data["article"],
         joiners=frozenset(data["joiners"].split()),
         verb_markers=frozenset(data["verb_markers"].split()),
         verb_companions=frozenset(data["verb_companions"].split()),
         nouns_are_capitalised=data.get("nouns_are_capitalised", False),
         claims=tuple((re.compile(pattern, re.IGNORECASE), form) for pattern, form in data["claims"]),
         farewell=tuple(data["farewell"]),
-        styles=tuple((tuple(style["match"]), _lines(style["lines"])) for style in data["style"]),
+        styles=tuple((tuple(style["match"]), read_lines(style["lines"])) for style in data["style"]),
         lenses=lenses,
-        tables={name: _lines(lines) for name, lines in data["tables"].items()},
+        tables={name: read_lines(lines) for name, lines in data["tables"].items()},
     )
 
 
-def _lines(lines: list[str]) -> tuple[str, ...]:
+def read_lines(lines: list[str]) -> tuple[str, ...]:
+    """Return the lines of a table.
+
+    Raises:
+        ValueError: A line has a slot that nobody fills.
+    """
     for line in lines:
         slots = {name for _, name, _, _ in Formatter().parse(line) if name is not None}
         if not slots <= SLOTS:

@@ -65,6 +65,9 @@ TOKENS_PER_WORD = 4 / 3
 DELTAS_PER_S = 25.0
 """Faster than this, words come several at once, as they do from fast servers; the loop has other things to do."""
 
+INSTRUCTION_CHARS = 1000
+"""How much of a prompt's end is taken for the turn's instruction."""
+
 FOREVER_S = 86_400.0
 """How long a silent model stays silent, should nobody hang up."""
 
@@ -129,7 +132,7 @@ class RehearsalLLM:
             request.cue or _improvised_cue(request),
             seed=str(self._seed),
             heard="\n".join(message.content for message in request.messages),
-            instruction=request.messages[-1].content[-400:] if request.messages else "",
+            instruction=request.messages[-1].content[-INSTRUCTION_CHARS:] if request.messages else "",
         )
         words = re.findall(r"\S+\s*", speech.text)
         affordable = max(int(request.max_tokens / TOKENS_PER_WORD), 0)

@@ -7,35 +7,33 @@ say: lines rotate with the turn, and one that stands in the prompt's transcript 
 
 import functools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from random import Random
-from typing import Literal, TypeVar
+from typing import Literal
 
 from debate_caster.llm.conversation import Cue, HeardHint
 from debate_caster.llm.phrasebook import Lens, Phrasebook, open_phrasebook
+from debate_caster.llm.repertoire import Repertoire, seeded
 from debate_caster.llm.wording import (
     count_words,
     cut_to_words,
-    fingerprint,
     is_question,
     quote_from,
     sentence,
+    sentences,
     tidy,
     topics_of,
 )
 
 __all__ = ["Speech", "write_speech"]
 
-Choice = TypeVar("Choice")
-
-HEARD_CHARS = 8
-"""Shortest run of letters by which a line is known again in a transcript; shorter ones stand in any text."""
-
 NAME_CHARS = 40
 """Longest name that is spoken."""
 
-_SLOT = re.compile(r"\{(\w+)\}")
+_NEEDLESS_STOP = re.compile(r"(\? ?[”“»])\.")
+"""The full stop after a quotation that ends in a question mark."""
+
+_LAST_TURN = re.compile(r"\bturn (\d+) of \1\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ def write_speech(cue: Cue, *, seed: str, heard: str = "", instruction: str = "")
     the order of lines follows from it, and the turn's number says how far it has got. ``heard`` is all that was said
     before, in any wrapping; ``instruction`` is the turn's, from which a moderator learns that the show is closing.
     """
-    return _Writer(cue, seed, fingerprint(heard), f"{cue.role} {instruction}".casefold()).write()
+    return _Writer(cue, seed, heard, f"{cue.role} {instruction}".casefold()).write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +64,23 @@ class _Move:
 
 class _Writer:
     def __init__(self, cue: Cue, seed: str, heard: str, instruction: str) -> None:
-        self._cue, self._heard, self._instruction = cue, heard, instruction
+        self._cue, self._instruction = cue, instruction
         self._book = open_phrasebook(cue.language)
         self._motion = tidy(cue.motion)
         self._seed = f"{seed}|{self._motion}"
-        self._random = _seeded(f"{self._seed}|{cue.turn}|{cue.speaker}")
-        self._used: set[str] = set()
+        self._random = seeded(f"{self._seed}|{cue.turn}|{cue.speaker}")
         self._lenses_used: set[str] = set()
         self._persona = f"{cue.style} {cue.manner} {' '.join(cue.beliefs)}".casefold()
         self._leaning = self._lean()
-        self._slots = self._facts()
-        self._topics = topics_of(self._motion, self._book) or [self._book.default_topic]
+        self._facts = self._gather_facts()
+        self._lines = Repertoire(
+            self._book,
+            seed=self._seed,
+            turn=cue.turn,
+            heard=heard,
+            facts=self._facts,
+            topics=topics_of(self._motion, self._book) or [self._book.default_topic],
+        )
 
     def write(self) -> Speech:
         left = self._cue.max_words
@@ -89,7 +93,7 @@ class _Writer:
                 left -= count_words(text)
         text = " ".join(said[place] for place in sorted(said)) or self._fragment()
         lens = next((lens.label for lens in self._book.lenses if lens.key in self._lenses_used), "")
-        thought = self._line("thought", 60, lens=lens)
+        thought = self._lines.line("thought", 60, {"lens": lens})
         return Speech(text, thought)
 
     # The plans: what a turn of each kind is made of.
@@ -100,13 +104,13 @@ class _Writer:
             return
         match self._cue.kind:
             case "opening":
-                yield _Move(3, lambda room: self._fresh_line("greeting", room))
+                yield _Move(3, lambda room: self._lines.line("greeting", room, fresh_only=True))
                 yield _Move(1, self._thesis)
                 yield from self._hint_moves()
                 yield from self._reply_moves(2)
             case "question":
                 yield from self._hint_moves()
-                yield _Move(3, self._takeup_if_whole)
+                yield _Move(3, self._takeup_where_whole)
                 yield self._move(4, "question_start")
                 yield _Move(1, self._question)
                 yield _Move(6, self._question)
@@ -136,7 +140,7 @@ class _Writer:
         if self._cue.kind == "closing":
             yield _Move(1, self._closing_end)
         else:
-            yield _Move(6, lambda room: self._fresh_line("ending", room))
+            yield _Move(6, lambda room: self._lines.line("ending", room, fresh_only=True))
 
     def _moderating(self) -> Iterator[_Move]:
         if self._says_farewell():
@@ -160,7 +164,7 @@ class _Writer:
     def _reply_moves(self, rank: int) -> Iterator[_Move]:
         """Take up the last point; only where there is one, so that an opener never rebuts."""
         if self._cue.opponent_said:
-            yield _Move(rank, self._takeup)
+            yield _Move(rank, self._takeup_where_whole if self._cue.kind == "closing" else self._takeup)
             yield self._move(rank + 1, f"counter_{self._cue.stance}")
 
     def _hint_moves(self) -> Iterator[_Move]:
@@ -168,7 +172,7 @@ class _Writer:
             yield _Move(0, functools.partial(self._hint, hint))
 
     def _move(self, rank: int, table: str) -> _Move:
-        return _Move(rank, lambda room: self._line(table, room))
+        return _Move(rank, lambda room: self._lines.line(table, room))
 
     # The steps: each returns a text of at most ``room`` words, or nothing.
 
@@ -179,15 +183,15 @@ class _Writer:
     def _thesis(self, room: int) -> str:
         table = f"thesis_{self._cue.stance}"
         claimed = f"thesis_claim_{self._cue.stance}"
-        if self._slots.get("claim") and self._book.lines(claimed) and self._random.random() < 0.5:
+        if self._facts.get("claim") and self._book.lines(claimed) and self._random.random() < 0.5:
             table = claimed
-        return self._line(table, room) or self._line(f"short_{self._cue.stance}", room)
+        return self._lines.line(table, room) or self._lines.line(f"short_{self._cue.stance}", room)
 
     def _takeup(self, room: int) -> str:
         return self._quoting("takeup", room)
 
-    def _takeup_if_whole(self, room: int) -> str:
-        """Take up the last point where it can be quoted whole; a question can do without."""
+    def _takeup_where_whole(self, room: int) -> str:
+        """Take up the last point if there is room to quote it whole; questions and closings can do without."""
         text = self._takeup(room)
         return "" if "…" in text else text
 
@@ -195,41 +199,47 @@ class _Writer:
         return self._quoting("retort", room)
 
     def _answer_start(self, room: int) -> str:
-        return self._quoting("answer_start", room, questions=True)
+        asked = any(map(is_question, sentences(self._cue.opponent_said)))
+        return self._quoting("answer_start" if asked else "takeup", room, questions=asked)
 
     def _quoting(self, table: str, room: int, *, questions: bool = False) -> str:
-        share = min(max(room // 5, 4), 14)
+        share = min(max(room // 4, 6), 14)
         quote = quote_from(
             self._cue.opponent_said,
             max_words=share,
             random=self._random,
             stopwords=self._book.stopwords,
-            avoid=self._cue.speaker,
+            is_dull=self._is_dull,
             questions=questions,
         )
         if questions and quote:
             said = tidy(self._cue.opponent_said)
             quote = next((asked for asked in (f"{quote}?", f"{quote} ?") if asked in said), quote)
-        return self._line(table, room, quote=quote).replace("?”.", "?”").replace("?“.", "?“").replace("?».", "?»")
+        return (
+            self._lines.line(table, room, {"quote": quote})
+            .replace("?”.", "?”")
+            .replace("?“.", "?“")
+            .replace("?».", "?»")
+        )
 
     def _style(self, room: int) -> str:
         """Make an aside in the persona's manner, while there are any that nobody has heard."""
         manner = f"{self._cue.style} {self._cue.manner}".casefold()
         suiting = [lines for match, lines in self._book.styles if _matches(match, manner)]
         lines = [line for found in suiting or [self._book.styles[-1][1]] for line in found]
-        return self._choose("style", lines, room, fresh_only=True)
+        return self._lines.choose("style", lines, room, fresh_only=True)
 
     def _belief(self, room: int) -> str:
         beliefs = [belief for belief in map(tidy, self._cue.beliefs) if belief and self._is_in_language(belief)]
         if not beliefs:
             return ""
         belief = beliefs[(self._cue.turn // 2) % len(beliefs)]
-        return self._line("belief", room, belief=sentence(belief))
+        return self._lines.line("belief", room, {"belief": sentence(belief)})
 
     def _reason(self, room: int, *, fresh_only: bool = False) -> str:
         """Give a reason through a lens that suits the persona, if one is left; otherwise through any."""
         reasons = [(lens, line) for lens in self._book.lenses for line in lens.reasons(self._leaning)]
-        ordered = self._in_order("reason", reasons)
+        ordered = self._lines.in_order("reason", reasons)
         if not self._lenses_used:
             ordered.sort(key=lambda reason: not _matches(reason[0].match, self._persona))
         return self._through_a_lens(ordered, room, fresh_only=fresh_only)
@@ -237,26 +247,26 @@ class _Writer:
     def _further_reason(self, room: int) -> str:
         if room < 25:
             return ""
-        turning = self._fresh_line("turning", room)
+        turning = self._lines.line("turning", room, fresh_only=True)
         reason = self._reason(room - count_words(turning), fresh_only=True)
         return f"{turning} {_capitalised(reason)}".strip() if reason else ""
 
     def _question(self, room: int) -> str:
         questions = [(lens, line) for lens in self._book.lenses for line in lens.questions]
-        ordered = self._in_order("question", questions)
+        ordered = self._lines.in_order("question", questions)
         ordered.sort(key=lambda question: not _matches(question[0].match, self._persona))
         return self._through_a_lens(ordered, room)
 
     def _through_a_lens(self, ordered: list[tuple[Lens, str]], room: int, *, fresh_only: bool = False) -> str:
         fresh = [choice for choice in ordered if choice[0].key not in self._lenses_used]
         by_line = {line: lens for lens, line in (*fresh, *ordered)}
-        text, line = self._first_fit(by_line, room, {}, fresh_only=fresh_only)
+        text, line = self._lines.first_fit(by_line, room, fresh_only=fresh_only)
         if line:
             self._lenses_used.add(by_line[line].key)
         return text
 
     def _closing_end(self, room: int) -> str:
-        return self._line(f"closing_end_{self._cue.stance}", room)
+        return self._lines.line(f"closing_end_{self._cue.stance}", room)
 
     def _hint(self, hint: HeardHint, room: int) -> str:
         """Say whose hint it is and what it says, and answer it; as much of that as there is room for."""
@@ -271,12 +281,11 @@ class _Writer:
         viewer = _name(hint.viewer) if self._cue.thanks_viewers else ""
         slots = {"viewer": viewer, "hint": text, "hint_topic": self._topic_of(hint.text)}
         kind = "relay" if self._cue.kind == "moderation" else ("hint_question" if asks else "hint_remark")
-        said = self._line(kind if viewer else f"{kind}_anonymous", room, **slots) or self._line(
-            "hint_brief", room, **slots
-        )
+        table = kind if viewer else f"{kind}_anonymous"
+        said = self._lines.line(table, room, slots) or self._lines.line("hint_brief", room, slots)
         if not said or kind == "relay":
             return said
-        answer = self._line(f"hint_answer_{self._cue.stance}", room - count_words(said), **slots)
+        answer = self._lines.line(f"hint_answer_{self._cue.stance}", room - count_words(said), slots)
         return f"{said} {answer}".strip()
 
     def _topic_of(self, text: str) -> str:
@@ -288,70 +297,7 @@ class _Writer:
         shortest = cut_to_words(lines[0], self._cue.max_words)
         return shortest or "…"
 
-    # Lines and slots.
-
-    def _line(self, table: str, room: int, **slots: str) -> str:
-        return self._choose(table, self._book.lines(table), room, slots)
-
-    def _fresh_line(self, table: str, room: int) -> str:
-        """Return a line that adornment can do without: none where all have been heard."""
-        return self._choose(table, self._book.lines(table), room, fresh_only=True)
-
-    def _choose(
-        self,
-        name: str,
-        lines: Iterable[str],
-        room: int,
-        slots: dict[str, str] | None = None,
-        *,
-        fresh_only: bool = False,
-    ) -> str:
-        text, _ = self._first_fit(self._in_order(name, list(lines)), room, slots or {}, fresh_only=fresh_only)
-        return text
-
-    def _in_order(self, name: str, choices: list[Choice]) -> list[Choice]:
-        """Shuffle by the show's seed, then begin further on with each turn, so that the next turn says something else.
-
-        Odd turns begin half-way: where two sides share a table, each has its own half for as long as it lasts.
-        """
-        shuffled = _seeded(f"{self._seed}|{name}").sample(choices, len(choices))
-        half = len(shuffled) // 2 if self._cue.turn % 2 else 0
-        start = (self._cue.turn // 2 + half) % len(shuffled) if shuffled else 0
-        return shuffled[start:] + shuffled[:start]
-
-    def _first_fit(
-        self, lines: Iterable[str], room: int, slots: dict[str, str], *, fresh_only: bool
-    ) -> tuple[str, str]:
-        """Return the first line that fits, filled and as it stands in the book; one not yet heard if there is any."""
-        second_best = ("", "")
-        for line in lines:
-            if line in self._used:
-                continue
-            text = self._filled(line, slots)
-            if not text or count_words(text) > room:
-                continue
-            if not self._is_heard(line):
-                self._used.add(line)
-                return text, line
-            if not second_best[0] and not fresh_only:
-                second_best = (text, line)
-        self._used.add(second_best[1])
-        return second_best
-
-    def _filled(self, line: str, slots: dict[str, str]) -> str:
-        names = _SLOT.findall(line)
-        values = {**self._slots, **slots}
-        if "topic" in names:
-            values["topic"] = self._topics[(self._cue.turn + len(self._used)) % len(self._topics)]
-        if any(not values.get(name) for name in names):
-            return ""
-        return line.format_map(values)
-
-    def _is_heard(self, line: str) -> bool:
-        landmarks = _landmarks(line)
-        return bool(landmarks) and all(landmark in self._heard for landmark in landmarks)
-
-    def _facts(self) -> dict[str, str]:
+    def _gather_facts(self) -> dict[str, str]:
         addresses = _name(self._cue.addresses)
         return {
             "motion": sentence(self._motion),
@@ -361,11 +307,15 @@ class _Writer:
             "addresses": addresses,
         }
 
+    def _is_dull(self, text: str) -> bool:
+        """Whether a sentence is not worth quoting: it speaks to us, or says nothing about the motion."""
+        return bool(self._cue.speaker and self._cue.speaker in text) or self._lines.is_adornment(text)
+
     def _lean(self) -> Literal["for", "against"]:
         """Return the side that reasons come from; whoever has none in the format leans to one all the same."""
         if self._cue.stance != "neutral":
             return self._cue.stance
-        return "for" if _seeded(f"{self._seed}|{self._cue.speaker}").random() < 0.5 else "against"
+        return "for" if seeded(f"{self._seed}|{self._cue.speaker}").random() < 0.5 else "against"
 
     def _is_in_language(self, text: str) -> bool:
         """Guess whether a persona's words are in the language of the show; personas travel between shows."""
@@ -375,18 +325,19 @@ class _Writer:
         return self._book is english or ours >= sum(word in english.stopwords for word in words)
 
     def _says_farewell(self) -> bool:
+        """Whether the instruction asks for it, or numbers the turn as the last one ("turn 11 of 11")."""
+        if _LAST_TURN.search(self._instruction):
+            return True
         return any(phrase in self._instruction for phrase in self._book.farewell)
 
 
-@functools.cache
-def _landmarks(line: str) -> tuple[str, ...]:
-    """Return the parts of a line by which it is known again, whatever stood in its slots."""
-    pieces = map(fingerprint, _SLOT.sub("\0", line).split("\0"))
-    return tuple(piece for piece in pieces if len(piece) >= HEARD_CHARS)
-
-
 def _matches(beginnings: tuple[str, ...], persona: str) -> bool:
-    return any(re.search(rf"\b{re.escape(beginning)}", persona) for beginning in beginnings)
+    return bool(beginnings) and _any_word_of(beginnings).search(persona) is not None
+
+
+@functools.cache
+def _any_word_of(beginnings: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:{'|'.join(map(re.escape, beginnings))})")
 
 
 def _claim(motion: str, book: Phrasebook) -> str:
@@ -399,10 +350,6 @@ def _claim(motion: str, book: Phrasebook) -> str:
             rest = match["rest"]
             return form.format(rest=rest[0].lower() + rest[1:] if not rest[:2].isupper() else rest)
     return ""
-
-
-def _seeded(seed: str) -> Random:
-    return Random(seed)  # noqa: S311 - it shuffles phrases and guards nothing
 
 
 def _name(text: str) -> str:

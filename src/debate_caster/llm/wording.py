@@ -5,6 +5,7 @@ Everything here takes text of strangers: whatever the script or the junk in it, 
 
 import re
 import unicodedata
+from collections.abc import Callable
 from random import Random
 
 from debate_caster.llm.phrasebook import Phrasebook
@@ -91,26 +92,31 @@ def sentences(text: str) -> list[str]:
 
 
 def quote_from(
-    text: str, *, max_words: int, random: Random, stopwords: frozenset[str], avoid: str = "", questions: bool = False
+    text: str,
+    *,
+    max_words: int,
+    random: Random,
+    stopwords: frozenset[str],
+    is_dull: Callable[[str], bool] = lambda _: False,
+    questions: bool = False,
 ) -> str:
     """Return a few consecutive words of ``text`` that its speaker would know again, without marks at the end.
 
     Takes a sentence with something in it: words that are neither common nor short. Nothing that is itself in quotation
-    marks, and nothing with ``avoid`` in it (the quoting one's own name) if that can be helped. ``questions`` prefers
-    what is asked. Empty where the text has no words.
+    marks, and nothing that ``is_dull`` if that can be helped. ``questions`` prefers what is asked. Empty where the text
+    has no words.
     """
     found = [part for part in sentences(text) if not any(mark in part for mark in _QUOTE_MARKS)]
     asked = [part for part in found if is_question(part)]
     if questions and asked:
         return _clipped(asked[-1], max_words)
     stated = [part for part in found if not is_question(part)]
-    others = [part for part in stated or found if not avoid or avoid not in part] or stated or found
-    whole = [part for part in others if 4 <= count_words(part) <= max_words]
-    ranked = sorted(whole or others, key=lambda part: -_weight(part, stopwords))[:3]
-    if not ranked:
-        ranked = [max(re.split(f"[{re.escape(_QUOTE_MARKS)}]", tidy(text)), key=len)]
-    least = _weight(ranked[0], stopwords) - 1
-    return _clipped(random.choice([part for part in ranked if _weight(part, stopwords) >= least]), max_words)
+    others = [part for part in stated or found if not is_dull(part)] or stated or found
+    weights = {part: _weight(part, stopwords) - (not 4 <= count_words(part) <= max_words) for part in others}
+    if not weights:
+        weights = {max(re.split(f"[{re.escape(_QUOTE_MARKS)}]", tidy(text)), key=len): 0}
+    ranked = sorted(weights, key=lambda part: -weights[part])[:3]
+    return _clipped(random.choice([part for part in ranked if weights[part] >= weights[ranked[0]] - 1]), max_words)
 
 
 def _weight(text: str, stopwords: frozenset[str]) -> int:
@@ -156,8 +162,8 @@ def topics_of(text: str, book: Phrasebook, *, limit: int = 3) -> list[str]:
         elif _is_content(token, word, book):
             runs[-1].append(_as_inside(token, first=not place, book=book))
             continue
-        runs.append([])
-    phrases = [" ".join(_without_joiners(run, book)) for run in runs]
+        runs.append([book.article] if word in book.articles else [])
+    phrases = [" ".join(_trimmed(run, book)) for run in runs]
     unique = dict.fromkeys(phrase for phrase in phrases if len(phrase) > 1 and phrase.count(" ") < TOPIC_WORDS)
     return sorted(unique, key=lambda phrase: -len(phrase.split()))[:limit]
 
@@ -176,7 +182,8 @@ def _as_inside(token: str, *, first: bool, book: Phrasebook) -> str:
     return token[2:] if token[1:2] and token[1] in _APOSTROPHES else token  # French: l'école
 
 
-def _without_joiners(run: list[str], book: Phrasebook) -> list[str]:
+def _trimmed(run: list[str], book: Phrasebook) -> list[str]:
+    """Take from a run's ends what can't stand there alone."""
     while run and run[-1].casefold() in book.joiners:
         run = run[:-1]
-    return run
+    return [] if run == [book.article] else run
