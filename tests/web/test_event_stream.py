@@ -39,8 +39,6 @@ async def test_a_socket_cut_fifty_times_at_random_loses_and_doubles_nothing() ->
             await stage.air(show, "chunk_aired", room="r", speaker="a", turn=0, index=number, text="x ")
         process = await asyncio.create_subprocess_exec(
             "node",
-            "--experimental-websocket",
-            "--no-warnings",
             str(HERE / "follow.mjs"),
             stage.url,
             show.id,
