@@ -4,6 +4,7 @@
 secrets.
 """
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -39,6 +40,7 @@ class Archive:
         self._secrets: dict[str, str] = {}
         self._log, self._clock = log, clock
         self._heads = {SHOWS: 0, AGENTS: 0}
+        self._noting = asyncio.Lock()  # a crowd of agents that comes at once must not race itself
 
     async def load(self) -> None:
         """Read the facts.
@@ -93,12 +95,13 @@ class Archive:
 
     async def _note(self, stream: str, fact: Mapping[str, Any]) -> None:
         body = json.dumps({"at": show_time(self._clock.now()), **fact}, ensure_ascii=False, separators=(",", ":"))
-        for _ in range(ATTEMPTS):
-            try:
-                head = await self._log.append(stream, [without_surrogates(body)], expect=self._heads[stream])
-            except FencedError:
-                self._heads[stream] = await self._log.last_seq(stream)
-            else:
-                self._heads[stream] = head
-                return
+        async with self._noting:
+            for _ in range(ATTEMPTS):
+                try:
+                    head = await self._log.append(stream, [without_surrogates(body)], expect=self._heads[stream])
+                except FencedError:
+                    self._heads[stream] = await self._log.last_seq(stream)
+                else:
+                    self._heads[stream] = head
+                    return
         raise LogError(stream, "others write it without a pause")

@@ -44,7 +44,11 @@ class HintRefusedError(Exception):
 
 @dataclass(slots=True)
 class Hint:
-    """``viewer`` is the author's own secret; agents get ``author`` instead, which only tells authors apart."""
+    """A viewer's hint.
+
+    ``viewer`` is the author's own secret; agents get ``author`` instead, which only tells authors apart. ``used`` says
+    that its use is on its way to the air; its fate is known to be that, and told once it is aired.
+    """
 
     id: str
     viewer: str
@@ -52,6 +56,7 @@ class Hint:
     text: str
     to: str
     at: str
+    used: bool = False
     fate: dict[str, Any] = field(default_factory=lambda: {"state": "received"})
 
     @property
@@ -136,10 +141,15 @@ class HintDesk:
     def of_viewer(self, viewer: str) -> list[Hint]:
         return [hint for hint in self._hints.values() if hint.viewer == viewer]
 
+    def note_use(self, hint: str) -> None:
+        """Nothing that is said of the hint from now on changes that it was used."""
+        if (known := self._hints.get(hint)) is not None and not known.decided:
+            known.used = True
+
     def decide(self, event: Mapping[str, Any], *, seq: int | None = None) -> Hint | None:
         """Take in a fate; return the hint it changed, None for an unknown one and for news of a decided one."""
         hint = self._hints.get(str(event.get("hint")))
-        if hint is None or hint.decided:
+        if hint is None or hint.decided or (hint.used and event["type"] != "hint_used"):
             return None
         match event["type"]:
             case "hint_accepted":

@@ -124,7 +124,9 @@ class Routes:
         except web.HTTPException as exc:
             if not request.path.startswith("/api/") or exc.content_type == "application/json":
                 raise
-            return _problem(exc.status, exc.reason.lower().replace(" ", "_"), exc.text or exc.reason)
+            wait = exc.headers.get("Retry-After")
+            code = exc.reason.lower().replace(" ", "_")
+            return _problem(exc.status, code, exc.text or exc.reason, retry_after=int(wait) if wait else None)
         except LogError:
             return _problem(503, "log_unavailable", "The stage can't read its log just now.", retry_after=5)
 
@@ -254,11 +256,11 @@ class Routes:
     async def _show(self, request: web.Request) -> Show:
         show = await self._programme.find(request.match_info["show"])
         if show is None:
-            body = json_bytes({"error": "no_such_show", "message": "There is no such show."})
-            raise web.HTTPNotFound(body=body, content_type="application/json")
+            raise web.HTTPNotFound(text=_NO_SUCH_SHOW, content_type="application/json")
         return show
 
 
+_NO_SUCH_SHOW = '{"error":"no_such_show","message":"There is no such show."}'
 _FRESH = {"Cache-Control": "no-store"}
 
 
@@ -303,6 +305,5 @@ def _whole(request: web.Request, name: str, *, default: int, most: int) -> int:
     if not value:
         return default
     if not (value.isascii() and value.isdecimal() and len(value) < 10):
-        body = json_bytes({"error": "bad_request", "message": f"{name} is to be a whole number."})
-        raise web.HTTPBadRequest(body=body, content_type="application/json")
+        raise web.HTTPBadRequest(text=f"{name} is to be a whole number.")
     return min(int(value), most)

@@ -26,6 +26,10 @@ USER_TIMEOUT_MS = 15_000
 """After so long without the peer's kernel taking a byte the connection is dead (TCP_USER_TIMEOUT): the second line
 against who does not read, also where we can't look at the buffer."""
 
+SEND_BUFFER = 256 * 1024
+"""Bytes that the kernel keeps for one who does not read, twice that with its own book-keeping: left to itself it goes
+up to some 4 MiB for each, which no limit of ours would see."""
+
 BACKLOG = 1024
 """Connections that may wait to be accepted: a page's worth of viewers coming back at once."""
 
@@ -180,6 +184,7 @@ async def _listen(host: str, port: int, *, allow_public: bool) -> socket.socket:
     listener = socket.socket(family, kind, protocol)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # connections inherit both
         if hasattr(socket, "TCP_USER_TIMEOUT"):
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT_MS)
         listener.setblocking(False)

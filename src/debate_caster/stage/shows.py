@@ -178,6 +178,8 @@ class Show:
         else:
             aired = self.air.air({**checked, "via": room.id} | ({"ref": ref} if ref is not None else {}))
             self._ending |= checked["type"] == "show_ended"
+            if checked["type"] == "hint_used":
+                self.desk.note_use(checked["hint"])
         room.note_ref(ref, aired)
         return aired
 

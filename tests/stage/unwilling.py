@@ -1,0 +1,37 @@
+"""A log that can be told to refuse to be written, as a full disk does."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+
+from debate_caster.errors import LogError
+from debate_caster.log import EventLog, Record, StreamInfo
+
+
+class UnwillingLog:
+    """Another log, which takes nothing while ``unwilling``."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self.unwilling = False
+        self.refused = 0
+
+    async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
+        if self.unwilling:
+            self.refused += 1
+            raise LogError(stream, "the disk is full: free some space")
+        return await self._log.append(stream, bodies, expect=expect, epoch=epoch)
+
+    async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
+        return await self._log.read(stream, after, limit=limit)
+
+    async def last_seq(self, stream: str) -> int:
+        return await self._log.last_seq(stream)
+
+    def tail(self, stream: str, after: int) -> AbstractAsyncContextManager[AsyncIterator[Record]]:
+        return self._log.tail(stream, after)
+
+    async def streams(self, prefix: str = "") -> list[StreamInfo]:
+        return await self._log.streams(prefix)
+
+    async def close(self) -> None:
+        await self._log.close()
