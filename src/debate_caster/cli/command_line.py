@@ -4,6 +4,7 @@ Exit status: 0 the show ran to its end; 1 it ended early, and says why; 2 bad in
 """
 
 import argparse
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parser().parse_args(argv)
     except SystemExit as exc:  # argparse has printed help, the version, or what is wrong
         return exc.code if isinstance(exc.code, int) else 2
+    # Pydantic would look through every installed package for plugins, of which there are none of ours.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         from debate_caster.cli.session import perform
 
