@@ -110,6 +110,35 @@ def test_each_room_claims_its_place_in_the_show() -> None:
     run_virtual(main)
 
 
+def test_a_show_id_that_somebody_else_has_taken_is_said_and_not_repeated() -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with ExtendedServer(clock) as server:
+            server.faults.deny_reason = "show_key"
+            async with show.on(Target("t", server.url), until_live=False):
+                await clock.sleep(300)
+            assert show.reports["ada", "t"].problem == "the broadcast was denied: show_key"
+            assert len(server.handshakes) == 1
+
+    run_virtual(main)
+
+
+def test_the_number_of_viewers_is_what_was_last_said() -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with ExtendedServer(clock) as server, show.on(Target("t", server.url)):
+            connection = show.connections["ada", "t"]
+            assert connection.viewers is None
+            for count in (3, 5):
+                body: dict[str, Any] = {"broadcastId": server.rooms_of("ada")[0].id, "hints": [], "viewers": count}
+                await server.reply(server.named("Ada").socket, "viewer_context", body)
+            await clock.sleep(1)
+            assert connection.viewers == 5
+            await show.end()
+
+    run_virtual(main)
+
+
 def test_a_used_hint_is_aired_with_its_words_also_after_a_drop() -> None:
     async def main(clock: VirtualClock) -> None:
         show = Performance(clock, cast("ada"))

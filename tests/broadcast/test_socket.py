@@ -105,6 +105,18 @@ def test_a_server_without_tls_behind_wss_is_an_error_of_ours() -> None:
     run_virtual(main)
 
 
+@pytest.mark.parametrize(("host", "token"), [("x" * 300, None), ("127.0.0.1", "canary\r\nX-Evil: 1")])
+def test_what_can_never_be_sent_is_refused_without_showing_it(host: str, token: str | None) -> None:
+    async def main(clock: VirtualClock) -> None:
+        target = Target("t", f"ws://{host}:9/", token=SecretStr(token) if token else None)
+        with pytest.raises(BroadcastError) as caught:
+            async with open_socket(target, clock=clock, limits=LIMITS):
+                pass
+        assert "canary" not in str(caught.value)
+
+    run_virtual(main)
+
+
 def test_leaving_closes_down_to_the_transport_even_when_the_peer_is_stuck() -> None:
     async def main(clock: VirtualClock) -> None:
         async with PulsarV2(clock) as server:

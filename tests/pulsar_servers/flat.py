@@ -82,6 +82,8 @@ class ExtendedServer(LoopbackServer):
                 await self._register(socket, body)
             case "heartbeat":
                 await self.reply(socket, "heartbeat_ack", {})
+            case "broadcast_start" if self.faults.deny_reason:
+                await self.reply(socket, "broadcast_denied", {"reason": self.faults.deny_reason})
             case "broadcast_start" if agent:
                 self.claims.append(body["show"])
                 opened = self.open_room(agent.id, body["title"])

@@ -103,6 +103,7 @@ class LoopbackServer(ABC):
         self.received: list[Received] = []
         self.warnings: list[str] = []
         self.handshakes: list[float] = []
+        self.authorizations: list[str | None] = []
         self.most_at_once: dict[str, int] = {}
         self.top_level: dict[str, Any] = {}
         self._sockets: set[ServerConnection] = set()
@@ -143,8 +144,9 @@ class LoopbackServer(ABC):
     def url(self) -> str:
         return f"ws://127.0.0.1:{self._port}/"
 
-    def _admit(self, socket: ServerConnection, _request: Request) -> Response | None:
+    def _admit(self, socket: ServerConnection, request: Request) -> Response | None:
         self.handshakes.append(self.clock.monotonic())
+        self.authorizations.append(request.headers.get("Authorization"))
         if not self.faults.status:
             return None
         response = socket.respond(HTTPStatus(self.faults.status), "no\n")

@@ -26,7 +26,7 @@ from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, Identity, State, room_title
 from debate_caster.pulsar.messages import RESUME, ShowClaim
-from debate_caster.pulsar.replies import BroadcastDenied, ErrorReported, Reply
+from debate_caster.pulsar.replies import BroadcastDenied, ErrorReported, LiveUpdate, Reply, ViewerContext
 from debate_caster.pulsar.text import NAME_LIMIT, truncate
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 
@@ -67,6 +67,8 @@ class DeliveryReport:
 class AgentConnection:
     """``run`` it in a task of its own; ``live`` is set once the agent is on air for the first time.
 
+    ``viewers`` is how many watch the agent's room as the target last said, None before.
+
     Args:
         agent: Whose connection this is.
         cast: All agents of the show, the lead first.
@@ -101,6 +103,7 @@ class AgentConnection:
         limits: ConnectionLimits | None = None,
     ) -> None:
         self.live = asyncio.Event()
+        self.viewers: int | None = None
         self.agent, self.target = agent, target
         self._cast, self._show, self._log, self._credentials = tuple(cast), show, log, credentials
         self._clock, self._random, self._rooms = clock, random, rooms
@@ -313,6 +316,8 @@ class AgentConnection:
             self._feed.hear(reply, machine)
         if machine.state is not State.LIVE:
             return
+        if isinstance(reply, LiveUpdate | ViewerContext) and reply.room in {"", machine.room}:
+            self.viewers = self.viewers if reply.viewers is None else reply.viewers
         for remark in self._sieve.sift(reply, room=machine.room):
             try:
                 self._remarks.put_nowait(remark)
@@ -357,6 +362,7 @@ class AgentConnection:
         if dialect is Dialect.STAGE:
             return ShowFeed(
                 show=self._show.id,
+                target=self.target.name,
                 agent=self.agent.id,
                 lead=self._cast[0].id,
                 air_thoughts=self._air_thoughts,

@@ -78,6 +78,7 @@ class ShowFeed:
         self,
         *,
         show: str,
+        target: str,
         agent: str,
         lead: str,
         air_thoughts: bool,
@@ -87,8 +88,8 @@ class ShowFeed:
         limits: ConnectionLimits,
         tally: Tally,
     ) -> None:
-        self._show, self._agent, self._lead, self._log, self._limits = show, agent, lead, log, limits
-        self._clock, self._tally, self._rooms = clock, tally, rooms
+        self._show, self._target, self._agent, self._lead = show, target, agent, lead
+        self._rooms, self._log, self._clock, self._limits, self._tally = rooms, log, clock, limits, tally
         self._projection = PublicProjection(air_thoughts=air_thoughts)
         self._delivered = 0
         self._furthest_sent = 0
@@ -152,12 +153,12 @@ class ShowFeed:
                     await self._news.wait()
         except TimeoutError as exc:
             if any(is_text for _, is_text in self._under_way):
-                raise DroppedError("stage", "the peer acknowledges nothing any more") from exc
+                raise DroppedError(self._target, "the peer acknowledges nothing any more") from exc
             self._under_way.clear()  # an event that it did not want; nobody misses a word
 
     def _check(self, session: Session) -> None:
         if self._trouble:
-            raise DroppedError("stage", f"the peer could not take a frame: {self._trouble}")
+            raise DroppedError(self._target, f"the peer could not take a frame: {self._trouble}")
         if session.machine.state is not State.LIVE:
             raise RoomLostError
 

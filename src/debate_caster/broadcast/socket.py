@@ -57,10 +57,14 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
         status = exc.response.status_code
         error = BroadcastError if status in _HOPELESS else DroppedError
         raise error(target.name, f"answered with HTTP status {status}") from exc
+    except ImportError as exc:
+        raise BroadcastError(target.name, f"the proxy of this machine's settings needs a package: {exc}") from exc
     except ssl.SSLCertVerificationError as exc:
         raise BroadcastError(target.name, f"its certificate is not valid: {exc.verify_message}") from exc
     except TimeoutError as exc:
         raise DroppedError(target.name, f"no connection within {limits.reply_timeout_s:g} s") from exc
+    except ValueError as exc:  # names no host can have, characters no header can have: not shown, it may be the token
+        raise BroadcastError(target.name, "the address or the token can't be used") from exc
     except (OSError, InvalidHandshake, WebSocketException) as exc:
         raise DroppedError(target.name, f"no connection: {str(exc) or type(exc).__name__}") from exc
     try:
