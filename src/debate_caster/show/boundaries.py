@@ -59,7 +59,7 @@ _CANDIDATE = regex.compile(
     """,
     regex.VERBOSE | regex.V1,
 )
-_TOKEN = regex.compile(r"[\p{L}\p{M}\p{N}.]+$")
+_TOKEN = regex.compile(r"[\p{L}\p{M}\p{N}.'\u2019]+$")
 _SPACE = regex.compile(r"\s+")
 _GRAPHEME = regex.compile(r"\X")
 LONGEST_ABBREVIATION = 16

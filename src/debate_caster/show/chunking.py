@@ -19,7 +19,11 @@ FIRST_CHARS = 120
 """Longest first chunk: a first clause that is longer than a line is not waited for."""
 
 LEAST_UNITS = 16.0
-"""Least length of the other chunks where no interval asks for more."""
+"""What the other chunks are to take at least to read where no interval asks for more."""
+
+SENTENCE_SHARE, CLAUSE_SHARE = 0.7, 1.6
+"""How much of that a sentence, and a clause, must have to be a chunk. A sentence that is a little short stands on air a
+moment longer than it takes to read; a sentence is only broken up where it would take much longer than the interval."""
 
 
 class Chunker:
@@ -40,6 +44,11 @@ class Chunker:
     def of(cls, pacing: Pacing) -> "Chunker":
         """Return one whose chunks take at least about ``min_interval_s`` to read."""
         return cls(least_units=pacing.chars_per_second * pacing.min_interval_s, max_chars=pacing.max_chunk_chars)
+
+    @property
+    def least_units(self) -> float:
+        """About how long a chunk is at least, in letters."""
+        return self._least_units
 
     def feed(self, text: str) -> list[str]:
         """Return the chunks that are certain now."""
@@ -64,7 +73,6 @@ class Chunker:
         """Return where the next chunk ends, 0 where that is not known yet."""
         text = self._held
         longest = min(self._max_chars, FIRST_CHARS) if self._first else self._max_chars
-        least = FIRST_UNITS if self._first else self._least_units
         best: dict[Strength, int] = {}
         for boundary in boundaries(text):
             if boundary.place > longest:
@@ -72,8 +80,8 @@ class Chunker:
             if not text[: boundary.place].strip() or not is_grapheme_boundary(text, boundary.place):
                 continue
             best[boundary.strength] = boundary.place
-            units = reading_units(text[: boundary.place])
-            if units >= (least if self._first or boundary.strength is Strength.SENTENCE else 2 * least):
+            share = SENTENCE_SHARE if boundary.strength is Strength.SENTENCE else CLAUSE_SHARE
+            if reading_units(text[: boundary.place]) >= (FIRST_UNITS if self._first else share * self._least_units):
                 return boundary.place
         if len(text) <= longest:
             return 0

@@ -70,32 +70,33 @@ class Draft:
         self._add(self._chunker.feed(text))
         if not self._too_long():
             return True
-        self._clip(self._max_words)
+        self._clip()
         return False
 
     def finish(self) -> None:
         """The model has ended its reply by itself."""
-        self._end(self._chunker.flush(), "completed")
+        self._end("completed")
 
     def truncate(self) -> None:
         """The model ran into its own limit: the speech ends with its last whole sentence."""
         if ends_sentence(self._text):
-            self._end(self._chunker.flush(), "clipped")
+            self._end("clipped")
         else:
-            self._clip(self._max_words)
+            self._clip()
 
     def abort(self) -> None:
-        """No more text will come: the whole chunks that there are stand, the rest of a sentence does not."""
-        self._end((), "aborted")
+        """No more text will come: the whole sentences that there are stand, what was begun behind them does not."""
+        if self.how is None:
+            self._trim(self._best_place(self._max_words), "aborted")
 
     def cut(self) -> None:
         """End the speech with the last chunk that was taken."""
         del self._chunks[self._taken :]
         self.how = "clipped"
 
-    def _end(self, rest: Iterable[str], how: Literal["completed", "clipped", "aborted"]) -> None:
+    def _end(self, how: Literal["completed", "clipped"]) -> None:
         if self.how is None:
-            self._add(rest)
+            self._add(self._chunker.flush())
             self.how = how
 
     def _add(self, chunks: Iterable[str]) -> None:
@@ -119,9 +120,13 @@ class Draft:
             return False  # no script has more than a word a character
         return len(self._text) > UNITS_PER_WORD * self._max_words or count_words(self._text) > self._max_words
 
-    def _clip(self, max_words: int) -> None:
+    def _clip(self) -> None:
+        if self.how is None:
+            self._trim(self._best_place(self._max_words) or self._any_place(self._max_words), "clipped")
+
+    def _trim(self, place: int, how: Literal["clipped", "aborted"]) -> None:
+        """End the speech at ``place``; chunks that were taken stand in any case."""
         self._add(self._chunker.flush())
-        place = self._place_to_clip(max_words)
         kept: list[str] = []
         start = 0
         for chunk in self._chunks:
@@ -132,20 +137,23 @@ class Draft:
             elif has_words(piece):
                 kept.append(piece)
         self._chunks, self._blank = kept, ""
-        self.how = "clipped"
+        self.how = how
 
-    def _place_to_clip(self, max_words: int) -> int:
-        """Return where the speech ends: the last sentence end within the limit, or else clause, chunk taken, word."""
+    def _best_place(self, max_words: int) -> int:
+        """Return the end of the last whole sentence within the limit, or else of a clause, or of what was taken."""
         text = self._text
         stands = sum(map(len, self._chunks[: self._taken]))
         last: dict[Strength, int] = {}
-        for boundary in boundaries(text):
+        for boundary in boundaries(f"{text} X"):
             if boundary.place > UNITS_PER_WORD * max_words or count_words(text[: boundary.place]) > max_words:
                 break
             if boundary.place >= stands:
                 last[boundary.strength] = boundary.place
-        if place := last.get(Strength.SENTENCE) or last.get(Strength.CLAUSE) or stands:
-            return place
+        return last.get(Strength.SENTENCE) or last.get(Strength.CLAUSE) or stands
+
+    def _any_place(self, max_words: int) -> int:
+        """Return the end of the last word within the limit; in text without spaces of the last grapheme."""
+        text = self._text
         limit = min(len(text), UNITS_PER_WORD * max_words)
         while (place := last_space(text, limit)) and count_words(text[:place]) > max_words:
             limit = place - 1

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from debate_caster.clock import Clock
 from debate_caster.scenario.script import Pacing
+from debate_caster.show.chunking import Chunker
 from debate_caster.show.measures import CHARS_PER_WORD, reading_s
 
 __all__ = ["Pacer", "longest_speech_s"]
@@ -56,6 +57,6 @@ class Pacer:
 def longest_speech_s(pacing: Pacing, max_words: int) -> float:
     """Return how long a speech of so many words is on air, in seconds, pauses between its chunks included."""
     chars = max_words * CHARS_PER_WORD
-    spoken = chars / pacing.chars_per_second
-    sentences = chars / min(pacing.max_chunk_chars, 2 * max(pacing.chars_per_second * pacing.min_interval_s, 40.0))
-    return max(spoken, sentences * pacing.min_interval_s) * SLACK
+    spoken_s = chars / pacing.chars_per_second
+    waited_s = chars / Chunker.of(pacing).least_units * pacing.min_interval_s
+    return max(spoken_s, waited_s) * SLACK
