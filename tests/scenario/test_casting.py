@@ -57,6 +57,10 @@ def scenario(folder: Path, *lines: str) -> list[str]:
             ["3:43: agents[2].side: format roundtable has no sides: remove this key"],
         ),
         (
+            ("format: roundtable", "agents: [ada, otis, wren]", "audience: {votes: swing}"),
+            ["4:19: audience.votes: format roundtable has no sides to vote for: write off, or remove this key"],
+        ),
+        (
             ("format: duel", PAIR, "moderator: {persona: vera, side: for}"),
             ["4:34: moderator.side: a moderator takes no side: remove this key"],
         ),

@@ -112,10 +112,13 @@ def test_a_file_must_be_a_mapping(text: str, complaint: str | None) -> None:
         ("pacing: {lead_min_s: 9}", "4:9: pacing: lead_min_s (9) must not be above lead_max_s (4)"),
         ("pacing: {read_ahead: 1}", "4:22: pacing.read_ahead: true or false is wanted"),
         (
-            "audience: {votes: swing}",
-            "4:12: audience.votes: unknown key 'votes': choose from hints, max_hints_per_turn, max_hint_chars, "
-            "hint_interval_s, hint_lifetime_turns, filter, air_thoughts",
+            "audience: {polls: swing}",
+            "4:12: audience.polls: unknown key 'polls': choose from hints, max_hints_per_turn, max_hint_chars, "
+            "hint_interval_s, hint_lifetime_turns, filter, air_thoughts, votes, vote_s",
         ),
+        ("audience: {votes: swung}", "4:19: audience.votes: choose from 'swing', 'single' or 'off'"),
+        ("audience: {votes: 1}", "4:19: audience.votes: choose from 'swing', 'single' or 'off'"),
+        ("audience: {vote_s: 1}", "4:20: audience.vote_s: must be 5 or more"),
         ("audience: {filter: [a, '']}", "4:24: audience.filter[1]: no text stands here"),
         ("audience: {filter: a}", "4:20: audience.filter: a list is wanted: lines that begin with '- '"),
         (

@@ -227,6 +227,19 @@ def test_loading_reports_the_problems_of_what_the_scenario_names(tmp_path: Path)
     assert str(caught.value) == f"{tmp_path}/personas/ada.yaml:1:1: style: this key is missing"
 
 
+@pytest.mark.parametrize("word", ["swing", "single", "off", "'off'"])
+def test_a_vote_is_one_of_three_words_and_off_needs_no_quotes(tmp_path: Path, word: str) -> None:
+    path = write(tmp_path, "a.yaml", DUEL + f"audience: {{votes: {word}, vote_s: 45}}\n")
+
+    audience = load_scenario(path, env={}).audience
+
+    assert (audience.votes, audience.vote_s) == (word.strip("'"), 45)
+
+
+def test_votes_are_off_unless_a_scenario_wants_them(tmp_path: Path) -> None:
+    assert load_scenario(write(tmp_path, "a.yaml", DUEL), env={}).audience.votes == "off"
+
+
 def test_a_folder_of_personas_or_formats_is_checked_as_such(tmp_path: Path) -> None:
     write(tmp_path, "personas/x.yaml", "name: X\n")
     write(tmp_path, "formats/x.yaml", "title: X\n")

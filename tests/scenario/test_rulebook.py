@@ -48,7 +48,7 @@ def test_a_format_is_read_with_its_defaults_filled_in() -> None:
         (
             a_format(head="sides: {for: {title: Pro, stance: for}, each: {title: C, stance: against}}"),
             [
-                "2:47: sides.each: 'each' means something else in 'who' and 'to': choose another name",
+                "2:47: sides.each: 'each' means something else here: choose another name",
                 "9:15: phases[0].turns[1].who: nobody is called 'against': "
                 "choose from for, each, for.1, each.1, moderator, each, each-side",
             ],

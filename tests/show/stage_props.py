@@ -33,10 +33,11 @@ from debate_caster.scenario.script import (
     TurnScript,
 )
 from debate_caster.show.director import perform
-from debate_caster.show.events import ShowEnded, ShowEvent, decode, stream_of
+from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.transcript import Transcript
+from debate_caster.show.vote_desk import VoteDesk
 
 SHOW = "evening-1"
 
@@ -213,6 +214,7 @@ class Backstage:
     writer: ShowLogWriter
     stop: asyncio.Event
     llm: ScriptedLLM
+    votes: VoteDesk
 
 
 def perform_evening(
@@ -224,8 +226,13 @@ def perform_evening(
     remarks: Mapping[float, Remark] | None = None,
     make_log: Callable[[], EventLog] = MemoryEventLog,
     seed: int = 1,
+    tallies: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
 ) -> Evening:
-    """Perform a scenario in virtual time: ``remarks`` come at their seconds, ``beside`` runs next to the show."""
+    """Perform a scenario in virtual time: ``remarks`` come at their seconds, ``beside`` runs next to the show.
+
+    ``tallies`` are what targets count, by target and vote, 0.3 s after the vote was closed; they take votes, and count
+    nothing of a vote that is not there.
+    """
 
     async def main(clock: VirtualClock) -> Evening:
         log = make_log()
@@ -240,13 +247,27 @@ def perform_evening(
                 await clock.sleep_until(at)
                 declined.append(await desk.offer(remark))
 
+        rows = rundown or plan(scenario)
+        votes = VoteDesk(scenario, rows, writer, clock=clock)
+        for target in tallies or {}:
+            votes.takes_votes(target)
+
+        async def count(target: str, counted: Mapping[str, Mapping[str, int]]) -> None:
+            async with log.tail(stream_of(SHOW), 0) as records:
+                async for record in records:
+                    event = decode(record)
+                    if isinstance(event, VoteClosed) and event.vote in counted:
+                        await clock.sleep(0.3)
+                        await votes.count(target, event.vote, counted[event.vote])
+
         async with _no_group(), asyncio.TaskGroup() as tasks:
             company = [tasks.create_task(viewers())]
+            company += [tasks.create_task(count(target, counted)) for target, counted in (tallies or {}).items()]
             if beside is not None:
-                company.append(tasks.create_task(_run(beside, Backstage(clock, desk, writer, stop, llm))))
+                company.append(tasks.create_task(_run(beside, Backstage(clock, desk, writer, stop, llm, votes))))
             llms: dict[str, LLM] = dict.fromkeys(scenario.models, llm)
             ended = await perform(
-                scenario, rundown or plan(scenario), llms, writer, desk, clock=clock, random=Random(seed), stop=stop
+                scenario, rows, llms, writer, desk, clock=clock, random=Random(seed), stop=stop, votes=votes
             )
             for task in company:
                 task.cancel()

@@ -74,6 +74,7 @@ class Casting:
         if self.rules is not None:
             self._sides(self.rules, entries)
             self._moderator(self.rules, moderator)
+            self._votes(self.rules)
 
     def _list(self, key: str) -> list[Node]:
         node = self.root.get(key)
@@ -244,6 +245,13 @@ class Casting:
         side = moderator.get("side") if moderator is not None else None
         if side is not None:
             self._report(side, "a moderator takes no side: remove this key", "moderator", "side")
+
+    def _votes(self, rules: Format) -> None:
+        audience = self.root.get("audience")
+        votes = audience.get("votes") if audience is not None else None
+        if votes is not None and votes.text in {"swing", "single"} and not rules.sides:
+            message = f"format {rules.key} has no sides to vote for: write off, or remove this key"
+            self._report(votes, message, "audience", "votes")
 
 
 def _range(fewest: int, most: int) -> str:

@@ -26,7 +26,7 @@ _NAMELESS = {
 }
 """The placeholders, each with the reason why there may be no name for it."""
 
-_RESERVED = (*_GROUPS, "moderator", "previous")
+_RESERVED = (*_GROUPS, "moderator", "previous", "undecided")
 
 
 def read_format(document: Document, key: str) -> Format | None:
@@ -67,7 +67,7 @@ class _Check:
         sides = self.written.sides
         for side in sides:
             if side in _RESERVED:
-                self._report(f"{side!r} means something else in 'who' and 'to': choose another name", "sides", side)
+                self._report(f"{side!r} means something else here: choose another name", "sides", side)
         if len(sides) == 1:
             self._report("one side alone has nobody to argue with: write two or more, or none", "sides")
         if self.written.agents_per_side is not None and not sides:

@@ -150,6 +150,12 @@ class Audience(Strict):
         default=(), max_length=500, description="Words that no hint may hold; whole words, in any case."
     )
     air_thoughts: bool = Field(default=False, description="Whether viewers may see the models' thinking.")
+    votes: Literal["swing", "single", "off"] = Field(
+        default="off",
+        description="swing: the audience votes before the first argument and after the last, and the side that gained "
+        "the larger share wins. single: after the last alone.",
+    )
+    vote_s: float = Field(default=20.0, ge=5, le=600, description="How long a vote is open at least, in seconds.")
 
 
 class TargetScript(Strict):

@@ -32,6 +32,9 @@ MAX_DEPTH = 20
 MAX_VALUES = 3_000
 """Keys and values in one file, 0.04 ms each. The longest shipped file has 300, twelve agents written out some 500."""
 
+_SWITCHES = frozenset({("audience", "votes")})
+"""Keys of which ``off`` is one of the words they take. Both readings mean the same there, so it needs no quotes."""
+
 _NodeStart = AliasEvent | ScalarEvent | MappingStartEvent | SequenceStartEvent
 
 
@@ -213,7 +216,8 @@ class _Composer:
         elif isinstance(event, SequenceStartEvent):
             node.value = []
         elif isinstance(event, ScalarEvent) and not complaint:
-            complaint, node.value = resolve(event.value, plain=event.style is None)
+            plain = event.style is None and not (event.value == "off" and path in _SWITCHES)
+            complaint, node.value = resolve(event.value, plain=plain)
         if complaint:
             node.broken = True
             if not quiet:

@@ -44,6 +44,7 @@ from debate_caster.show.pacing import Pacer, longest_speech_s
 from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
 from debate_caster.show.speech import Speech, Studio
 from debate_caster.show.transcript import Speech as PastSpeech
+from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["perform"]
 
@@ -68,18 +69,21 @@ async def perform(
     stop: asyncio.Event,
     seed: int = 0,
     retries: RetryPolicy | None = None,
+    votes: VoteDesk | None = None,
 ) -> ShowEnded:
     """Perform the show and return its last event; ``llms`` are the scenario's models by name, and stay open.
 
     Setting ``stop``, or cancelling, ends it at once: the chunk on air stands, the turn is aborted. Whatever happens,
     the log ends with exactly one ``show_ended``, unless another writer has taken the log over. ``seed`` is only told in
-    the log; ``random`` is what varies a show. A log that has a beginning goes on with its next turn.
+    the log; ``random`` is what varies a show. Without ``votes`` the audience has none. A log that has a beginning goes
+    on with its next turn.
 
     Raises:
         FencedError: Another writer is at work on this show.
         LogError: The log can't be written; what is in it stands.
     """
-    director = _Director(scenario, rundown, llms, writer, desk, clock=clock, random=random, retries=retries)
+    votes = votes or VoteDesk(scenario, rundown, writer, clock=clock)
+    director = _Director(scenario, rundown, llms, writer, desk, votes, clock=clock, random=random, retries=retries)
     return await director.perform(stop, seed)
 
 
@@ -100,13 +104,14 @@ class _Director:
         llms: Mapping[str, LLM],
         writer: ShowLogWriter,
         desk: HintDesk,
+        votes: VoteDesk,
         *,
         clock: Clock,
         random: Random,
         retries: RetryPolicy | None,
     ) -> None:
         self._scenario, self._rundown, self._llms = scenario, rundown, llms
-        self._writer, self._desk, self._clock = writer, desk, clock
+        self._writer, self._desk, self._votes, self._clock = writer, desk, votes, clock
         self._models = {agent.id: agent.model for agent in scenario.agents}
         self._random_key = random.getrandbits(128)
         self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
@@ -191,7 +196,7 @@ class _Director:
             next_turn += 1
         if prepared is not None and prepared.turn == next_turn:
             events.append(TurnEnded(at=at, turn=prepared.turn, speaker=prepared.speaker, how="skipped", detail=why))
-        events += await self._desk.close()
+        events += [*await self._desk.close(), *self._votes.break_off()]
         ended = ShowEnded(at=at, why=why, detail=detail)
         if transcript.started is not None:
             final = await self._writer.append(*events, ended)
@@ -219,6 +224,7 @@ class _Director:
     async def _walk(self) -> Ending:
         """Deliver every turn in order; the next one is composed meanwhile."""
         turns = self._rundown.turns[self._writer.transcript.next_turn :]
+        await self._votes.open_first()
         async with asyncio.TaskGroup() as tasks:
             composing: asyncio.Task[None] | None = None
             upcoming: Speech | None = None
@@ -243,6 +249,7 @@ class _Director:
                     composing.cancel()
         if not any(speech.text for speech in self._writer.transcript.speeches):
             return "failed", "nobody said a word"
+        await self._votes.take_last(self._seconds_to(self._treasury.deadline))
         return "completed", ""
 
     async def _deliver(self, speech: Speech) -> None:
@@ -272,7 +279,11 @@ class _Director:
                 continue  # a repeated attempt has taken it away
             used = self._desk.use(turn)
             await self._writer.append(
-                *self._phase_of(turn), self._started(speech), *used, self._chunk(turn, 0, text, due)
+                *self._votes.closing(turn),
+                *self._phase_of(turn),
+                self._started(speech),
+                *used,
+                self._chunk(turn, 0, text, due),
             )
             self._pacer.aired(turn.speaker, text, due=due)
             return True
@@ -303,7 +314,8 @@ class _Director:
         turn = speech.turn
         self._desk.give_back(turn)
         self._mute_in_a_row += 1
-        await self._writer.append(*self._phase_of(turn), self._ended(speech, "skipped", chunks=(), text=""))
+        skipped = self._ended(speech, "skipped", chunks=(), text="")
+        await self._writer.append(*self._votes.closing(turn), *self._phase_of(turn), skipped)
 
     async def _close(self, speech: Speech) -> None:
         on_air = self._writer.transcript.open
@@ -321,6 +333,8 @@ class _Director:
         model = self._models[turn.speaker]
         if after is not None:
             await self._time_to_ask(turn, model, after)
+        else:
+            await self._clock.sleep_until(self._votes.earliest(turn) - self._leads.lead_s(model))
         with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
             try:
                 cue = self._cue(speech, model, after)
@@ -381,7 +395,8 @@ class _Director:
 
     def _start_of(self, turn: Turn) -> float:
         """Return when the turn is to begin by plan, after what has been aired; maybe in the past."""
-        return self._pacer.planned(turn.speaker, pause_s=self._scenario.pacing.gap_s)
+        planned = self._pacer.planned(turn.speaker, pause_s=self._scenario.pacing.gap_s)
+        return max(planned, self._votes.earliest(turn))
 
     def _start_after(self, speech: Speech, turn: Turn) -> float:
         """Return when ``turn`` is to begin if ``speech``, composed but not over, is aired without a hitch."""
@@ -390,7 +405,8 @@ class _Director:
         if speech.over.is_set() or not left:
             return max(self._start_of(turn), self._clock.monotonic())
         begins = None if draft.taken else max(self._start_of(speech.turn), self._clock.monotonic())
-        return self._pacer.read_after(speaker, left, start=begins) + self._scenario.pacing.gap_s
+        planned = self._pacer.read_after(speaker, left, start=begins) + self._scenario.pacing.gap_s
+        return max(planned, self._votes.earliest(turn))
 
     # -- small things -----------------------------------------------------------------------------------------------
 

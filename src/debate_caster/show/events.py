@@ -38,6 +38,12 @@ __all__ = [
     "TurnPrepared",
     "TurnStarted",
     "Usage",
+    "VerdictGiven",
+    "VoteChoice",
+    "VoteClosed",
+    "VoteCounted",
+    "VoteName",
+    "VoteOpened",
     "decode",
     "encode",
     "stream_of",
@@ -289,6 +295,58 @@ class ConnectionDown(_Event):
     final: bool = False
 
 
+VoteName = Literal["before", "after"]
+"""Which vote: before the first argument, or after the last."""
+
+
+class VoteChoice(_Value):
+    """A side, or ``undecided``; ``title`` is for people."""
+
+    id: str
+    title: str
+
+
+class VoteOpened(_Event):
+    """``seconds`` is how long the vote is open at least."""
+
+    type: Literal["vote_opened"] = "vote_opened"
+    vote: VoteName
+    method: Literal["swing", "single"]
+    choices: tuple[VoteChoice, ...]
+    seconds: float
+
+
+class VoteClosed(_Event):
+    type: Literal["vote_closed"] = "vote_closed"
+    vote: VoteName
+
+
+class VoteCounted(_Event):
+    """What a target counted, by choice. It comes after the vote was closed, once from each target that takes votes."""
+
+    type: Literal["vote_counted"] = "vote_counted"
+    vote: VoteName
+    target: str
+    counts: dict[str, int]
+
+
+class VerdictGiven(_Event):
+    """Who won the votes. ``before`` and ``after`` are those of all targets together, None where nobody counted any.
+
+    ``leaders`` are the sides in front: one where ``won``. ``changes`` are shares gained since ``before``, from -1 to 1;
+    of a single vote, shares. ``why`` says why there is no result.
+    """
+
+    type: Literal["verdict_given"] = "verdict_given"
+    method: Literal["swing", "single"]
+    outcome: Literal["won", "tied", "no_result"]
+    leaders: tuple[str, ...] = ()
+    changes: dict[str, float] = {}
+    before: dict[str, int] | None = None
+    after: dict[str, int] | None = None
+    why: Literal["not_taken", "no_votes", "one_sided", ""] = ""
+
+
 class ShowEnded(_Event):
     type: Literal["show_ended"] = "show_ended"
     why: Literal["completed", "budget", "interrupted", "failed"]
@@ -310,6 +368,10 @@ ShowEvent = Annotated[
     | HintDeclined
     | HintUsed
     | HintExpired
+    | VoteOpened
+    | VoteClosed
+    | VoteCounted
+    | VerdictGiven
     | MoneySpent
     | ConnectionUp
     | ConnectionDown

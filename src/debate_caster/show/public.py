@@ -28,6 +28,10 @@ from debate_caster.show.events import (
     TurnEnded,
     TurnPrepared,
     TurnStarted,
+    VerdictGiven,
+    VoteClosed,
+    VoteCounted,
+    VoteOpened,
 )
 
 __all__ = ["PublicProjection", "public_body", "sender_of"]
@@ -53,7 +57,17 @@ def sender_of(event: ShowEvent, lead: str) -> str:
         case ConnectionUp() | ConnectionDown():
             return event.agent
         case (
-            ShowStarted() | HintOffered() | HintAccepted() | HintDeclined() | HintExpired() | MoneySpent() | ShowEnded()
+            ShowStarted()
+            | HintOffered()
+            | HintAccepted()
+            | HintDeclined()
+            | HintExpired()
+            | VoteOpened()
+            | VoteClosed()
+            | VoteCounted()
+            | VerdictGiven()
+            | MoneySpent()
+            | ShowEnded()
         ):
             return lead
         case _:
@@ -96,9 +110,16 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "hint", "reason")
         case HintUsed():
             return _body(event, "hint", "turn", "speaker")
+        case VoteOpened():
+            choices = [{"id": choice.id, "title": choice.title} for choice in event.choices]
+            return _body(event, "vote", "method", "seconds") | {"choices": choices}
+        case VoteClosed():
+            return _body(event, "vote")
+        case VerdictGiven():
+            return _body(event, "method", "outcome", "leaders", "changes", "before", "after", "why")
         case ShowEnded():
             return _body(event, "why", "detail")
-        case ChunkAired() | HintOffered() | MoneySpent() | ConnectionUp() | ConnectionDown():
+        case ChunkAired() | HintOffered() | VoteCounted() | MoneySpent() | ConnectionUp() | ConnectionDown():
             return None
         case _:
             assert_never(event)

@@ -35,11 +35,17 @@ from debate_caster.show.events import (
     TurnPrepared,
     TurnStarted,
     Usage,
+    VerdictGiven,
+    VoteChoice,
+    VoteClosed,
+    VoteCounted,
+    VoteName,
+    VoteOpened,
     decode,
     stream_of,
 )
 
-__all__ = ["HintTally", "OpenTurn", "PendingHint", "Speech", "Transcript", "fold", "read_transcript"]
+__all__ = ["HintTally", "OpenTurn", "PendingHint", "Poll", "Speech", "Transcript", "fold", "read_transcript"]
 
 NOTHING = Usage()
 
@@ -100,6 +106,20 @@ class HintTally:
 
 
 @dataclass(frozen=True, slots=True)
+class Poll:
+    """A vote that was opened. ``counts`` are what each target counted, by choice, once it was closed."""
+
+    vote: VoteName
+    choices: tuple[VoteChoice, ...]
+    open: bool = True
+    counts: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+
+    @property
+    def counted_by(self) -> frozenset[str]:
+        return frozenset(target for target, _ in self.counts)
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """A show so far.
 
@@ -117,6 +137,8 @@ class Transcript:
     undecided: tuple[str, ...] = ()
     pending: tuple[PendingHint, ...] = ()
     hints: HintTally = HintTally()
+    polls: tuple[Poll, ...] = ()
+    verdict: VerdictGiven | None = None
     spent: Usage = NOTHING
     spent_by_model: tuple[tuple[str, Usage], ...] = ()
     connected: frozenset[tuple[str, str]] = frozenset()
@@ -130,6 +152,10 @@ class Transcript:
     @property
     def agents(self) -> tuple[AgentCast, ...]:
         return self.started.agents if self.started else ()
+
+    def poll(self, vote: VoteName) -> Poll | None:
+        """Return a vote that was opened, None where it was not."""
+        return next((poll for poll in self.polls if poll.vote == vote), None)
 
     def agent(self, agent_id: str) -> AgentCast:
         """Return an agent of the cast; raises ``KeyError`` for a stranger."""
@@ -168,6 +194,12 @@ class Transcript:
                 return self._spend(event)
             case HintOffered() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
                 return self._hint(event)
+            case VoteOpened() | VoteClosed() | VoteCounted():
+                return self._vote(event)
+            case VerdictGiven():
+                if self.verdict is not None or any(poll.open for poll in self.polls):
+                    raise _illegal(event, "one verdict is given, when all votes are closed")
+                return replace(self, verdict=event)
             case ConnectionUp():
                 return replace(self, connected=self.connected | {(event.agent, event.target)})
             case ConnectionDown():
@@ -260,6 +292,22 @@ class Transcript:
                 else:
                     tally = replace(tally, expired=tally.expired + 1)
                 return replace(self, pending=pending, hints=tally)
+
+    def _vote(self, event: VoteOpened | VoteClosed | VoteCounted) -> "Transcript":
+        poll = self.poll(event.vote)
+        if isinstance(event, VoteOpened):
+            if poll is not None or any(other.open for other in self.polls) or self.verdict is not None:
+                raise _illegal(event, "a vote is opened once, when no other is open")
+            return replace(self, polls=(*self.polls, Poll(event.vote, event.choices)))
+        if poll is None or poll.open != isinstance(event, VoteClosed):
+            raise _illegal(event, f"the vote {event.vote!r} {'is still open' if poll and poll.open else 'is not open'}")
+        if isinstance(event, VoteClosed):
+            changed = replace(poll, open=False)
+        elif event.target in poll.counted_by:
+            raise _illegal(event, f"{event.target} has counted before")
+        else:
+            changed = replace(poll, counts=(*poll.counts, (event.target, tuple(event.counts.items()))))
+        return replace(self, polls=tuple(changed if other is poll else other for other in self.polls))
 
     def _close(self, event: ShowEnded) -> "Transcript":
         if self.open is not None:
