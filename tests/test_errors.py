@@ -13,6 +13,7 @@ from debate_caster.errors import (
     ProtocolError,
     ScenarioError,
     SetupError,
+    WatchError,
 )
 
 
@@ -31,6 +32,7 @@ from debate_caster.errors import (
         (ModelError("gpt", "cut", "after 3 words", retryable=False), "model 'gpt': cut: after 3 words"),
         (BroadcastError("pulsar", "refused"), "target pulsar: refused"),
         (ProtocolError("pulsar", "not JSON"), "target pulsar: not JSON"),
+        (WatchError("ws://h/watch", "there is no such show"), "stage ws://h/watch: there is no such show"),
         (BudgetExhaustedError("money", "1.00 of 1.00"), "budget for money reached: 1.00 of 1.00"),
         (LogError("show/x", "disk full"), "log stream 'show/x': disk full"),
         (FencedError("show/x", "ends at 3"), "log stream 'show/x': ends at 3"),

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         ProtocolError,
         ScenarioError,
         SetupError,
+        WatchError,
     )
     from debate_caster.llm import LLM, Message, Request
     from debate_caster.llm.rehearsal import RehearsalLLM
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from debate_caster.scenario import Rundown, Scenario, check, load_scenario, plan
     from debate_caster.show.transcript import Transcript, read_transcript
     from debate_caster.stage import Stage, open_stage
+    from debate_caster.watching import EventStream, watch
 
 __all__ = [
     "LLM",
@@ -42,6 +44,7 @@ __all__ = [
     "DebateCasterError",
     "DeliveryReport",
     "EventLog",
+    "EventStream",
     "FencedError",
     "LogError",
     "ManualClock",
@@ -63,6 +66,7 @@ __all__ = [
     "Target",
     "Transcript",
     "VirtualClock",
+    "WatchError",
     "__version__",
     "check",
     "load_scenario",
@@ -73,6 +77,7 @@ __all__ = [
     "run_show",
     "run_virtual",
     "targets_of",
+    "watch",
 ]
 
 _HOMES = {
@@ -89,6 +94,7 @@ _HOMES = {
         "ProtocolError",
         "ScenarioError",
         "SetupError",
+        "WatchError",
     ),
     "llm": ("LLM", "Message", "Request"),
     "llm.rehearsal": ("RehearsalLLM",),
@@ -98,6 +104,7 @@ _HOMES = {
     "scenario": ("Rundown", "Scenario", "check", "load_scenario", "plan"),
     "show.transcript": ("Transcript", "read_transcript"),
     "stage": ("Stage", "open_stage"),
+    "watching": ("EventStream", "watch"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

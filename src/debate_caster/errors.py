@@ -6,6 +6,7 @@ DebateCasterError
 ├── ModelError         a peer: a model failed (``retryable`` says whether another try may help)
 ├── BroadcastError     a peer: a broadcast target refused us or broke the protocol
 │   └── ProtocolError  what arrived is not a message of the protocol
+├── WatchError         a peer: a stage does not let us watch, and never will
 ├── BudgetExhaustedError  the show's own limit: nothing more may be spent
 └── LogError           the log could not be read or written
     └── FencedError    somebody else has written at that place: this writer must stop
@@ -26,6 +27,7 @@ __all__ = [
     "ProtocolError",
     "ScenarioError",
     "SetupError",
+    "WatchError",
 ]
 
 
@@ -106,6 +108,21 @@ class BroadcastError(DebateCasterError):
 
 class ProtocolError(BroadcastError):
     """What arrived is not a message of the protocol."""
+
+
+class WatchError(DebateCasterError):
+    """A stage has turned us away for good, or is none.
+
+    Attributes:
+        code: The WebSocket close code (docs/protocol.md, "Close codes") or HTTP status it said so with, or None.
+    """
+
+    def __init__(self, stage: str, detail: str, *, code: int | None = None) -> None:
+        super().__init__(stage, detail)
+        self.stage, self.detail, self.code = stage, detail, code
+
+    def __str__(self) -> str:
+        return f"stage {self.stage}: {self.detail}"
 
 
 class BudgetExhaustedError(DebateCasterError):
