@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from debate_caster.log import MemoryEventLog
+from debate_caster.stage import open_stage
+from tests.watching.loopback import broken_line, talking
 from tests.web.fake_stage import open_fake_stage, until
 
 pytestmark = [pytest.mark.node, pytest.mark.skipif(shutil.which("node") is None, reason="needs Node.js")]
@@ -56,3 +59,32 @@ async def test_a_socket_cut_fifty_times_at_random_loses_and_doubles_nothing() ->
 
     assert [int(line) for line in output.split()] == list(range(1, len(show.events) + 1))
     assert stage.connections > CUTS
+
+
+async def test_a_live_show_reaches_node_whole_over_a_line_cut_fifty_times_at_random() -> None:
+    chance = random.Random(29)
+
+    async def talk() -> None:
+        while line.cuts < CUTS:
+            await agent.say(f"Line {agent.said} " + "x" * chance.randrange(200))
+        await agent.say("That is all.")
+        await agent.end()
+
+    def patience() -> int | None:
+        """Anything from a piece of the handshake to some events and a part of the next."""
+        return chance.randrange(1, 3000) if line.cuts < CUTS else None
+
+    async with (
+        open_stage(log=MemoryEventLog()) as stage,
+        talking(stage) as agent,
+        broken_line(stage.port, patience) as line,
+        asyncio.TaskGroup() as tasks,
+    ):
+        stage_address = f"http://127.0.0.1:{line.port}"
+        following = tasks.create_task(run_node(str(HERE / "follow.mjs"), stage_address, agent.show, "20"))
+        tasks.create_task(talk())
+        status, output = await following
+
+    assert status == 0, output
+    assert line.cuts == CUTS
+    assert [int(number) for number in output.split()] == list(range(1, agent.said + 5))

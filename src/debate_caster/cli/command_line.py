@@ -127,6 +127,25 @@ def parser() -> argparse.ArgumentParser:
     _stage_options(serve)
     _output_options(serve)
 
+    watch = _command(
+        commands,
+        "watch",
+        "watch a show of any stage in the terminal",
+        "Show a show as it airs, from its beginning, as `run` does; goes on by itself after a cut line.",
+        "  debate-caster watch http://127.0.0.1:8765\n"
+        "  debate-caster watch https://stage.example/shows/friday-1\n"
+        "  debate-caster watch http://127.0.0.1:8765 friday-1 --json --types chunk_aired | jq -r .text",
+    )
+    watch.add_argument("url", metavar="URL", help="address of a stage, or of a show's page")
+    watch.add_argument("show", nargs="?", metavar="SHOW", help="the show's id (default: the page's, or the newest)")
+    watch.add_argument("--json", action="store_true", help="the events as JSON Lines, as the stage sends them")
+    watch.add_argument("--after", type=_whole, default=0, metavar="N", help="only what comes after event N")
+    watch.add_argument("--room", metavar="ID", help="only one agent's room, and what is nobody's")
+    watch.add_argument(
+        "--types", type=_names, default=(), metavar="A,B", help="only events of these types (see docs/protocol.md)"
+    )
+    _output_options(watch, data_dir=False)
+
     shows = _command(
         commands,
         "shows",
@@ -237,6 +256,10 @@ def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name for name in (part.strip() for part in text.split(",")) if name)
 
 
 def _seconds(text: str) -> float:

@@ -34,6 +34,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "replay": "debate_caster.cli.staging",
     "shows": "debate_caster.cli.past_shows",
     "export": "debate_caster.cli.past_shows",
+    "watch": "debate_caster.cli.watching",
 }
 """Which module has the function of a command's name; imported only when the command is given."""
 
@@ -151,7 +152,8 @@ def _session(options: argparse.Namespace, settings: Settings, redaction: Redacti
     named = environment()
     redaction.add([settings.stage_token])
     stdout, stderr = Outlet(sys.stdout), Outlet(sys.stderr)
-    live_view = options.command == "run" and options.events != "-" and is_terminal(sys.stdout)
+    for_programs = getattr(options, "events", None) == "-" or getattr(options, "json", False)
+    live_view = options.command in ("run", "watch") and not for_programs and is_terminal(sys.stdout)
     talkative = options.command in ("run", "serve", "replay") and not live_view and not options.quiet
     level = settings.log_level or ("info" if talkative else "warning")
     log_output = LogOutput(
