@@ -99,6 +99,7 @@ async def agent_on(stage: Stage, path: str = "/ws") -> AsyncIterator[Agent]:
 
 @asynccontextmanager
 async def viewer_of(stage: Stage, query: str = "", **options: Any) -> AsyncIterator[Person]:
+    options.setdefault("max_queue", None)  # what nobody reads in a test must not hold up its end
     async with connect(f"ws://127.0.0.1:{stage.port}/watch{query}", proxy=None, **options) as socket:
         yield Person(socket)
 

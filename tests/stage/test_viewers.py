@@ -305,7 +305,7 @@ async def test_what_a_viewer_says_amiss_is_an_error_and_no_more(stage: Stage, me
 
 
 async def test_who_talks_without_end_is_closed(stage: Stage) -> None:
-    async with caster_on(stage), viewer_of(stage, max_queue=None) as viewer:
+    async with caster_on(stage), viewer_of(stage) as viewer:
         for _ in range(viewers_module.MESSAGE_BURST + 5):
             await viewer.say("ping")
         assert await viewer.hear_close() == 4429

@@ -1,5 +1,6 @@
 """A log that can be told to refuse to be written, as a full disk does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 
@@ -8,16 +9,16 @@ from debate_caster.log import EventLog, Record, StreamInfo
 
 
 class UnwillingLog:
-    """Another log, which takes nothing while ``unwilling``."""
+    """Another log, which takes nothing while ``unwilling``. Acquiring ``refusals`` waits for the next refusal."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
         self.unwilling = False
-        self.refused = 0
+        self.refusals = asyncio.Semaphore(0)
 
     async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
         if self.unwilling:
-            self.refused += 1
+            self.refusals.release()
             raise LogError(stream, "the disk is full: free some space")
         return await self._log.append(stream, bodies, expect=expect, epoch=epoch)
 
