@@ -27,6 +27,11 @@ from debate_caster.show.events import (
     TurnEnded,
     TurnPrepared,
     TurnStarted,
+    VerdictGiven,
+    VoteChoice,
+    VoteClosed,
+    VoteCounted,
+    VoteOpened,
 )
 from debate_caster.show.public import PublicProjection, public_body, sender_of
 from debate_caster.stage.vocabulary import check_caster_event
@@ -45,6 +50,13 @@ SHARED: list[ShowEvent] = [
     TurnStarted(at=AT, turn=0, phase=0, speaker="bob", max_words=90, hints=(HINT,), prompt_digest="canary"),
     TurnEnded(at=AT, turn=0, speaker="bob", how="completed", detail="canary", words=80, first_token_s=47.11),
     HintUsed(at=AT, hint="h1", viewer="canary", turn=0, speaker="bob"),
+    VoteOpened(
+        at=AT, vote="before", method="swing", seconds=20.0,
+        choices=(VoteChoice(id="for", title="For"), VoteChoice(id="undecided", title="Undecided")),
+    ),
+    VoteClosed(at=AT, vote="before"),
+    VerdictGiven(at=AT, method="swing", outcome="won", leaders=("for",), changes={"for": 0.5, "against": -0.5},
+        before={"for": 1, "against": 1}, after={"for": 2, "against": 0, "undecided": 0}),
     ShowEnded(at=AT, why="budget", detail="no tokens left"),
 ]  # fmt: skip
 FATES: list[ShowEvent] = [
@@ -60,6 +72,7 @@ THOUGHTS: list[ShowEvent] = [
 PRIVATE: list[ShowEvent] = [
     ChunkAired(at=AT, turn=0, index=0, speaker="bob", text="Hello"),
     HintOffered(at=AT, hint="h1", viewer="v", text="And birds?"),
+    VoteCounted(at=AT, vote="before", target="canary", counts={"for": 1}),
     MoneySpent(at=AT, turn=0, model="m", attempt=1, prompt_tokens=1, completion_tokens=1),
     ConnectionUp(at=AT, agent="bob", target="t", room="bc_1"),
     ConnectionDown(at=AT, agent="bob", target="t", reason="gone"),
@@ -113,6 +126,7 @@ def test_a_used_hint_says_what_it_was() -> None:
 def test_an_event_is_aired_by_whom_it_concerns_and_otherwise_by_the_lead() -> None:
     senders = {event.type: sender_of(event, "ada") for event in SHARED + FATES + THOUGHTS + PRIVATE}
     assert {type_ for type_, sender in senders.items() if sender == "ada"} == {
-        "show_started", "show_ended", "hint_offered", "hint_accepted", "hint_declined", "hint_expired", "money_spent"
+        "show_started", "show_ended", "hint_offered", "hint_accepted", "hint_declined", "hint_expired", "money_spent",
+        "vote_opened", "vote_closed", "vote_counted", "verdict_given",
     }  # fmt: skip
     assert set(senders.values()) == {"ada", "bob"}

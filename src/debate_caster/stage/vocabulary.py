@@ -6,7 +6,7 @@ The contract is docs/protocol.md, section 3; a test compares the two. Knows noth
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -122,6 +122,36 @@ class _HintRefused(_Part):
     reason: str = ""
 
 
+_VoteId = Annotated[str, Field(min_length=1, max_length=64)]
+_Votes = dict[_VoteId, Annotated[int, Field(ge=0, le=2**53)]]
+
+
+class _Choice(_Part):
+    id: _VoteId
+    title: str = Field(default="", max_length=200)
+
+
+class _VoteOpened(_Part):
+    vote: _VoteId
+    method: str = ""
+    choices: list[_Choice] = Field(min_length=2, max_length=13)
+    seconds: float = Field(default=0.0, ge=0, le=86_400)
+
+
+class _VoteClosed(_Part):
+    vote: _VoteId
+
+
+class _VerdictGiven(_Part):
+    method: str = ""
+    outcome: Literal["won", "tied", "no_result"]
+    leaders: list[str] = []
+    changes: dict[str, float] = {}
+    before: _Votes | None = None
+    after: _Votes | None = None
+    why: str = ""
+
+
 class _ShowEnded(_Part):
     why: str
     detail: str = ""
@@ -137,6 +167,9 @@ CASTER_EVENTS: Mapping[str, type[BaseModel]] = {
     "tool_called": _TurnNote,
     "tool_answered": _TurnNote,
     "hint_used": _HintUsed,
+    "vote_opened": _VoteOpened,
+    "vote_closed": _VoteClosed,
+    "verdict_given": _VerdictGiven,
     "show_ended": _ShowEnded,
 }
 """What a caster may put on air with ``show_event``. Anything else it sends stays off the air."""
@@ -148,7 +181,9 @@ HINT_FATES: Mapping[str, type[BaseModel]] = {
 }
 """What a caster says about a hint to its author alone."""
 
-STAGE_EVENTS = frozenset({"room_opened", "room_reconnecting", "room_resumed", "room_closed", "chunk_aired"})
+STAGE_EVENTS = frozenset(
+    {"room_opened", "room_reconnecting", "room_resumed", "room_closed", "chunk_aired", "vote_counted"}
+)
 """What only the stage itself says; ``show_started`` and ``show_ended`` may come from either."""
 
 _ENVELOPE = frozenset({"seq", "at", "type", "via", "ref"})
