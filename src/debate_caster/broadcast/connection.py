@@ -11,23 +11,25 @@ from random import Random
 
 import structlog
 
+from debate_caster.broadcast.admission import Admission
 from debate_caster.broadcast.backoff import Backoff
 from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.credentials import Credential, Credentials
-from debate_caster.broadcast.feeds import Feed, LineFeed, RoomLostError, ShowFeed, Tally
+from debate_caster.broadcast.feed import Feed, RoomLostError, Tally
 from debate_caster.broadcast.lanes import Outbox
+from debate_caster.broadcast.line_feed import LineFeed
 from debate_caster.broadcast.remarks import RemarkSieve, ViewerRemark
 from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
+from debate_caster.broadcast.show_feed import ShowFeed
 from debate_caster.broadcast.socket import DroppedError, open_socket
 from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
 from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
-from debate_caster.pulsar.client import ClientMachine, Dialect, Identity, State, room_title
-from debate_caster.pulsar.messages import RESUME, ShowClaim
-from debate_caster.pulsar.replies import BroadcastDenied, ErrorReported, LiveUpdate, Reply, ViewerContext
-from debate_caster.pulsar.text import NAME_LIMIT, truncate
+from debate_caster.pulsar.client import ClientMachine, Dialect, State
+from debate_caster.pulsar.messages import RESUME
+from debate_caster.pulsar.replies import LiveUpdate, Reply, ViewerContext
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 
 __all__ = ["AgentConnection", "DeliveryReport"]
@@ -36,9 +38,6 @@ logger = structlog.get_logger()
 
 _REMARKS_WAITING = 256
 """Viewers' remarks that wait to be taken; further ones are dropped and counted."""
-
-_STARTS = 3
-"""Attempts to start on one socket when the server says that we are on air already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +105,10 @@ class AgentConnection:
         self.viewers: int | None = None
         self.agent, self.target = agent, target
         self._cast, self._show, self._log, self._credentials = tuple(cast), show, log, credentials
-        self._clock, self._random, self._rooms = clock, random, rooms
+        self._clock, self._rooms = clock, rooms
         self._on_remark, self._on_state, self._air_thoughts = on_remark, on_state, air_thoughts
         self._limits = limits or ConnectionLimits()
+        self._admission = Admission(agent=agent, cast=self._cast, show=show, target=target, clock=clock)
         self._backoff = Backoff(random, first_s=self._limits.backoff_first_s, longest_s=self._limits.backoff_longest_s)
         self._sieve = RemarkSieve(agent=agent.id, target=target.name, is_ours=rooms.is_ours)
         self._remarks: asyncio.Queue[ViewerRemark] = asyncio.Queue(_REMARKS_WAITING)
@@ -119,12 +119,9 @@ class AgentConnection:
         )
         self._feeds: dict[type[Feed], Feed] = {}
         self._feed: Feed | None = None
-        self._denial: BroadcastDenied | None = None
-        self._error: ErrorReported | None = None
         self._opened: list[str] = []
         self._resumable_room = ""
         self._on_air = False
-        self._registered_before = False
         self._last_problem = ""
         self._problem = ""
         self._dialect = ""
@@ -166,7 +163,8 @@ class AgentConnection:
         """Run out of patience some time after the show's end, at once where there was never a connection."""
         await self._until_the_show_has_ended()
         if self.live.is_set():
-            await self._clock.sleep(self._limits.ending_timeout_s)
+            limits = self._limits
+            await self._clock.sleep(limits.ending_timeout_s if self._on_air else limits.away_timeout_s)
         patience.reschedule(0)
 
     async def _until_the_show_has_ended(self) -> None:
@@ -181,10 +179,11 @@ class AgentConnection:
             self._remarks_taken += 1
 
     async def _keep_on_air(self, credential: Credential) -> None:
+        identity = self._admission.identity(credential)
         while True:
             try:
                 async with open_socket(self.target, clock=self._clock, limits=self._limits) as socket:
-                    machine = ClientMachine(self._identity(credential), max_frame_bytes=self._limits.max_frame_bytes)
+                    machine = ClientMachine(identity, max_frame_bytes=self._limits.max_frame_bytes)
                     session = Session(
                         socket,
                         machine,
@@ -203,6 +202,8 @@ class AgentConnection:
                     return
             except DroppedError as exc:
                 await self._go_off_air(exc.detail)
+            if self._feed is not None and self._feed.is_finished:
+                return  # no room is opened for nothing
             await self._clock.sleep(self._backoff.next_s())
 
     # -- one socket ----------------------------------------------------------------------------------------------
@@ -212,9 +213,9 @@ class AgentConnection:
         machine = session.machine
         while True:
             if machine.state is State.OPEN:
-                await self._register(session)
+                await self._admission.register(session, resume_room=self._resumable_room)
             if machine.state is State.REGISTERED:
-                await self._start(session)
+                await self._admission.start(session, part=len(self._opened) + 1)
             feed = await self._go_on_air(machine)
             try:
                 async with alongside(session.beat()):
@@ -222,42 +223,12 @@ class AgentConnection:
             except ForgottenError as exc:
                 machine.forget()
                 reason = exc.detail
-            except RoomLostError:
-                reason = "the server has ended the room"
+            except RoomLostError as exc:
+                reason = exc.detail
             else:
                 return
             await self._go_off_air(reason)
             await self._clock.sleep(self._backoff.next_s())
-
-    async def _register(self, session: Session) -> None:
-        machine = session.machine
-        await session.send(machine.register(resume_room=self._resumable_room))
-        await session.until(lambda: machine.state is not State.REGISTERING, "answer to `register`")
-        if machine.state is not State.OPEN:
-            self._registered_before = True
-            return
-        code, message = (self._error.code, self._error.message) if self._error else ("", "")
-        hopeless = code == "AUTH_FAILED" and not self._registered_before
-        error = BroadcastError if hopeless else DroppedError
-        raise error(self.target.name, f"the server does not let us in: {code}: {message}".rstrip(": "))
-
-    async def _start(self, session: Session) -> None:
-        machine = session.machine
-        title = room_title(self._show.title, len(self._opened) + 1)
-        for _ in range(_STARTS):
-            await session.send(machine.start(title, show=self._claim()))
-            await session.until(lambda: machine.state is not State.STARTING, "answer to `broadcast_start`")
-            if machine.state is State.LIVE:
-                return
-            denial = self._denial
-            if denial is None or denial.reason != "you_are_already_broadcasting":
-                reason = denial.reason if denial else "unknown reason"
-                error = BroadcastError if reason == "show_key" else DroppedError
-                raise error(self.target.name, f"the broadcast was denied: {reason}")
-            # A room of an earlier connection that the server has not given up yet.
-            await session.send(machine.end_room(denial.room))
-            await self._clock.sleep(1.0)
-        raise DroppedError(self.target.name, "the server keeps an old room of ours open")
 
     async def _go_on_air(self, machine: ClientMachine) -> Feed:
         self._dialect = machine.dialect.value if machine.dialect else ""
@@ -308,10 +279,7 @@ class AgentConnection:
     # -- what comes ----------------------------------------------------------------------------------------------
 
     def _hear(self, reply: Reply, machine: ClientMachine) -> None:
-        if isinstance(reply, BroadcastDenied):
-            self._denial = reply
-        elif isinstance(reply, ErrorReported):
-            self._error = reply
+        self._admission.hear(reply)
         if self._feed is not None:
             self._feed.hear(reply, machine)
         if machine.state is not State.LIVE:
@@ -327,30 +295,6 @@ class AgentConnection:
                     logger.warning("remarks_dropped", waiting=_REMARKS_WAITING)
 
     # -- what it is made of --------------------------------------------------------------------------------------
-
-    def _identity(self, credential: Credential) -> Identity:
-        return Identity(
-            agent_id=credential.agent_id,
-            name=truncate(self.agent.name, NAME_LIMIT),
-            emoji=self.agent.emoji,
-            color=self.agent.color,
-            style=self.agent.style,
-            secret=credential.secret,
-            token=self.target.token.get_secret_value() if self.target.token else "",
-        )
-
-    def _claim(self) -> ShowClaim:
-        return ShowClaim(
-            id=self._show.id,
-            key=self._show.key,
-            title=self._show.title,
-            motion=self._show.motion,
-            language=self._show.language,
-            agent=self.agent.id,
-            role="moderator" if self.agent.moderator else "debater",
-            side=self.agent.side or "",
-            order=[member.id for member in self._cast].index(self.agent.id),
-        )
 
     def _feed_for(self, dialect: Dialect | None) -> Feed:
         kind: type[Feed] = ShowFeed if dialect is Dialect.STAGE else LineFeed
@@ -374,6 +318,7 @@ class AgentConnection:
             )
         return LineFeed(
             show=self._show.id,
+            target=self.target.name,
             agent=self.agent.id,
             outbox=self._outbox,
             rooms=self._rooms,

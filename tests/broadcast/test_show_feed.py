@@ -1,4 +1,4 @@
-"""What a peer that knows shows is told; lines for Pulsar servers are tested with the whole connection."""
+"""What a peer that knows shows is told, over a whole connection."""
 
 from datetime import datetime
 from typing import Any

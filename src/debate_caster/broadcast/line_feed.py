@@ -1,31 +1,26 @@
-"""Following the show log on behalf of one agent, and saying its part through an open session.
+"""One agent's lines for a Pulsar server: one at a time, each proven before the next, also into the others' rooms.
 
-Two ways. A peer that knows shows gets everything that is public, in order, under its sequence number, and acknowledges
-it. A Pulsar server gets lines, one at a time, each proven before the next, in its agent's room and mirrored into the
-others'. A feed outlives sessions: it knows what has been delivered.
+When, what and how joined, ``lanes`` decides; this module sends, and finds out what became of each line.
 """
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
 from debate_caster.broadcast.companions import alongside
+from debate_caster.broadcast.feed import RoomLostError, Tally
 from debate_caster.broadcast.lanes import Line, Outbox, Piece
 from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
-from debate_caster.broadcast.socket import DroppedError
 from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State
-from debate_caster.pulsar.replies import ErrorReported, LiveUpdate, Reply, RoomLine, TextAcked, WarningGiven
-from debate_caster.show.events import ChunkAired, ShowEnded, ShowEvent, decode, stream_of
-from debate_caster.show.public import PublicProjection, sender_of
+from debate_caster.pulsar.replies import ErrorReported, LiveUpdate, Reply, RoomLine, WarningGiven
+from debate_caster.show.events import ChunkAired, ShowEnded, decode, stream_of
 
-__all__ = ["Feed", "LineFeed", "RoomLostError", "ShowFeed", "Tally"]
+__all__ = ["LineFeed"]
 
 logger = structlog.get_logger()
 
@@ -35,173 +30,21 @@ _RATE_PAUSE_S = 1.2
 _ROOM_PAUSE_S = 2.0
 """Before a room that refused a line is asked again."""
 
-_ECHOES_REMEMBERED = 16
 _TRIES = 4
 """How often a line is sent that a server refuses for a reason we don't know, before it is given up."""
 
-
-class RoomLostError(Exception):
-    """The room is gone although the agent is still known: it takes a new one."""
-
-
-@dataclass(slots=True)
-class Tally:
-    """Counts of one agent on one target: chunks of its own, and lines mirrored into others' rooms."""
-
-    sent: int = 0
-    delivered: int = 0
-    mirrored: int = 0
-    refused: int = 0
+_ECHOES_REMEMBERED = 16
+"""Of the lines under way there is only ever one; some more for those that come late."""
 
 
-class Feed(Protocol):
-    """What says an agent's part. ``run`` returns when the show has ended and everything is delivered."""
-
-    async def run(self, session: Session) -> None:
-        """Go on where the last session ended.
-
-        Raises:
-            RoomLostError: The room is gone.
-            DroppedError: The connection is gone.
-        """
-        ...
-
-    def hear(self, reply: Reply, machine: ClientMachine) -> None:
-        """Take in what the peer said."""
-        ...
-
-
-class ShowFeed:
-    """For a peer that knows shows: every public event of this agent, and its text, acknowledged by ``ref``."""
+class LineFeed:
+    """For one agent on one target; ``mirror`` says whether its lines go into the other agents' rooms too."""
 
     def __init__(
         self,
         *,
         show: str,
         target: str,
-        agent: str,
-        lead: str,
-        air_thoughts: bool,
-        rooms: TargetRooms,
-        log: EventLog,
-        clock: Clock,
-        limits: ConnectionLimits,
-        tally: Tally,
-    ) -> None:
-        self._show, self._target, self._agent, self._lead = show, target, agent, lead
-        self._rooms, self._log, self._clock, self._limits, self._tally = rooms, log, clock, limits, tally
-        self._projection = PublicProjection(air_thoughts=air_thoughts)
-        self._delivered = 0
-        self._furthest_sent = 0
-        self._read = 0
-        self._under_way: deque[tuple[int, bool]] = deque()
-        self._not_waited_for: frozenset[tuple[str, int]] = frozenset()
-        self._trouble = ""
-        self._news = asyncio.Event()
-        rooms.listen(self._news.set)
-
-    async def run(self, session: Session) -> None:
-        self._trouble = ""
-        if session.machine.resumed_ref is not None:
-            self._settle(session.machine.resumed_ref)
-        self._under_way.clear()
-        async with self._log.tail(stream_of(self._show), self._delivered) as records:
-            async for record in records:
-                event = decode(record)
-                body = self._projection.body(event)
-                if sender_of(event, self._lead) == self._agent and (isinstance(event, ChunkAired) or body is not None):
-                    await self._let_others_finish(event.seq)
-                    await self._say(event, body, session)
-                self._read = max(self._read, record.seq)
-                self._report()
-                if isinstance(event, ShowEnded):
-                    await self._until_under_way(0, session)
-                    return
-
-    async def _let_others_finish(self, ref: int) -> None:
-        """Wait until the agents on air have delivered what comes before ``ref``; for a moment, and once for each."""
-        laggards = self._rooms.laggards(self._agent, ref)
-        if laggards <= self._not_waited_for:
-            return
-        try:
-            async with self._clock.timeout(self._limits.order_patience_s):
-                while laggards := self._rooms.laggards(self._agent, ref):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            self._not_waited_for = laggards
-
-    async def _say(self, event: ShowEvent, body: dict[str, object] | None, session: Session) -> None:
-        if isinstance(event, ChunkAired):
-            frame = session.machine.text(event.text, turn=event.turn, index=event.index, ref=event.seq)
-            self._tally.sent += event.seq > self._furthest_sent
-        else:
-            frame = session.machine.event(dict(body or {}), ref=event.seq)
-        self._check(session)
-        self._furthest_sent = max(self._furthest_sent, event.seq)
-        self._under_way.append((event.seq, isinstance(event, ChunkAired)))
-        await session.send(frame)
-        await self._until_under_way(self._limits.window - 1, session)
-
-    async def _until_under_way(self, most: int, session: Session) -> None:
-        """Wait until at most so many frames are not acknowledged."""
-        try:
-            while len(self._under_way) > most:
-                self._check(session)
-                self._news.clear()
-                async with self._clock.timeout(self._limits.reply_timeout_s):
-                    await self._news.wait()
-        except TimeoutError as exc:
-            if any(is_text for _, is_text in self._under_way):
-                raise DroppedError(self._target, "the peer acknowledges nothing any more") from exc
-            self._under_way.clear()  # an event that it did not want; nobody misses a word
-
-    def _check(self, session: Session) -> None:
-        if self._trouble:
-            raise DroppedError(self._target, f"the peer could not take a frame: {self._trouble}")
-        if session.machine.state is not State.LIVE:
-            raise RoomLostError
-
-    def hear(self, reply: Reply, machine: ClientMachine) -> None:
-        match reply:
-            case TextAcked() if reply.room in {"", machine.room}:
-                self._settle(reply.ref)
-            case ErrorReported(code="LOG_UNAVAILABLE" | "INTERNAL"):
-                self._trouble = reply.code
-            case ErrorReported(code="BAD_EVENT"):
-                self._drop_refused_event()
-            case _:
-                pass
-        self._news.set()
-
-    def _settle(self, ref: int) -> None:
-        """Everything up to ``ref`` is in the air log: frames of a socket are handled in order."""
-        ref = min(ref, self._furthest_sent)  # a peer can't have what we have not sent
-        self._delivered = max(self._delivered, ref)
-        while self._under_way and self._under_way[0][0] <= ref:
-            self._tally.delivered += self._under_way.popleft()[1]
-        self._report()
-
-    def _report(self) -> None:
-        self._rooms.advance(self._agent, self._under_way[0][0] - 1 if self._under_way else self._read)
-
-    def _drop_refused_event(self) -> None:
-        """Count the oldest event as settled: the peer will not acknowledge it."""
-        for place, (_, is_text) in enumerate(self._under_way):
-            if not is_text:
-                del self._under_way[place]
-                self._tally.refused += 1
-                self._report()
-                return
-
-
-class LineFeed:
-    """For a Pulsar server: this agent's lines in its room, and as chat in the other agents' rooms."""
-
-    def __init__(
-        self,
-        *,
-        show: str,
         agent: str,
         outbox: Outbox,
         rooms: TargetRooms,
@@ -211,7 +54,8 @@ class LineFeed:
         limits: ConnectionLimits,
         tally: Tally,
     ) -> None:
-        self._show, self._agent, self._outbox, self._rooms, self._mirror = show, agent, outbox, rooms, mirror
+        self._show, self._target, self._agent = show, target, agent
+        self._outbox, self._rooms, self._mirror = outbox, rooms, mirror
         self._log, self._clock, self._limits, self._tally = log, clock, limits, tally
         self._wake = asyncio.Event()
         self._ended_at: int | None = None
@@ -222,6 +66,10 @@ class LineFeed:
         self._counted = 0
         rooms.listen(self._wake.set)
 
+    @property
+    def is_finished(self) -> bool:
+        return self._ended_at is not None and not self._outbox.own_waiting
+
     async def run(self, session: Session) -> None:
         self._joined.clear()
         self._clear_doubt()
@@ -229,7 +77,7 @@ class LineFeed:
             while self._ended_at is None or not self._outbox.is_done(self._ended_at):
                 self._wake.clear()
                 if session.machine.state is not State.LIVE:
-                    raise RoomLostError
+                    raise RoomLostError(self._target, "the server has ended the room")
                 await self._join_others(session)
                 step = self._outbox.next(self._clock.monotonic())
                 if isinstance(step, Line):
