@@ -43,6 +43,9 @@ logger = structlog.get_logger()
 LIVE_TIMEOUT_S = 3.0
 """How long a show waits for its targets before it begins: a handshake takes a tenth of that, on a bad line half."""
 
+OPENING_TIMEOUT_S = 0.5
+"""How long a show that is stopped before it began waits for rooms that are just being opened."""
+
 INTERRUPTED_TIMEOUT_S = 1.0
 """How long connections may go on delivering once the show was interrupted; then they say goodbye, within 2 s."""
 
@@ -230,6 +233,8 @@ class _Show:
             waits = [tasks.create_task(self._ready.wait()), tasks.create_task(self._stop.wait())]
             # Networks do not run faster for a show that does: real seconds, whatever the clock's speed.
             await asyncio.wait(waits, timeout=LIVE_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
+            # Even then, what is being opened is to be open, so that it can be closed politely.
+            await asyncio.wait(waits[:1], timeout=OPENING_TIMEOUT_S if self._stop.is_set() else 0)
             for wait in waits:
                 wait.cancel()
         if self._awaited and not self._stop.is_set():
