@@ -126,8 +126,12 @@ async def test_an_agent_hears_nothing_until_its_line_is_stored_and_then_everythi
 
 async def test_a_show_taken_over_by_another_stage_is_over_here() -> None:
     log = MemoryEventLog()
-    async with open_stage(log=log) as stage, caster_on(stage) as ada:
+    async with open_stage(log=log) as stage, caster_on(stage) as ada, viewer_of(stage) as viewer:
+        await viewer.hear_events(1)
         await log.append("air/show-1", ["{}"], expect=1)
         await ada.stream("lost", ref=1)
         await asyncio.wait_for(stage.wait_over("show-1"), 5)
+        assert await viewer.hear_close() == 4503
+        await ada.stream("lost, too", ref=2)
+        assert (await ada.hear("error"))["code"] == "LOG_UNAVAILABLE"
         assert not [frame for frame in ada.frames if frame["type"] == "text_ack"]

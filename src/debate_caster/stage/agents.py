@@ -5,7 +5,6 @@ arrived has been dealt with: a client may say its whole show and hang up.
 """
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -37,14 +36,13 @@ from debate_caster.pulsar.messages import (
     encode_reply,
 )
 from debate_caster.stage.archive import Archive
+from debate_caster.stage.attendance import Attendance
+from debate_caster.stage.broadcasts import Broadcast
 from debate_caster.stage.fan_out import BUFFER_LIMIT, abort, websocket_frame
-from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.programme import DeniedError, Programme
 from debate_caster.stage.rates import Bucket
-from debate_caster.stage.rooms import Host, Room
-from debate_caster.stage.shows import Show
-from debate_caster.stage.vocabulary import show_time
+from debate_caster.stage.rooms import Room
 
 __all__ = ["FEATURES", "AgentConnection", "Agents"]
 
@@ -158,14 +156,12 @@ async def _finish(frames: "asyncio.Queue[str | None]", handling: "asyncio.Task[N
 
 
 class AgentConnection:
-    """One agent's socket. ``agent`` is who it says it is, once that was believed; ``room`` what it has on air."""
+    """One agent's socket. ``agent`` is who it says it is, once that was believed."""
 
     def __init__(
         self, agents: Agents, socket: web.WebSocketResponse, transport: asyncio.Transport, address: str
     ) -> None:
         self.agent: Register | None = None
-        self.show: Show | None = None
-        self.room: Room | None = None
         self.features: frozenset[str] = frozenset()
         self.gone = False
         self._agents, self._socket, self._transport, self._address = agents, socket, transport, address
@@ -173,7 +169,8 @@ class AgentConnection:
         self._clock = agents.clock
         self._bucket = Bucket(FRAME_BURST, FRAMES_PER_S)
         self._refusals = 0
-        self._joined: set[Room] = set()
+        self._broadcast = Broadcast(agents.programme, self)
+        self._attendance = Attendance(agents.programme, self, agents.clock)
 
     # -- sending -------------------------------------------------------------------------------------------------
 
@@ -191,6 +188,10 @@ class AgentConnection:
     def error(self, code: str, message: str) -> None:
         self._agents.counters.agent_frames_refused += 1
         self.send("error", {"code": code, "message": message})
+
+    def warn(self, code: str, message: str) -> None:
+        self._agents.counters.agent_frames_refused += 1
+        self.send("warning", {"code": code, "message": message})
 
     async def hang_up(self, code: int, reason: str) -> None:
         with suppress(TimeoutError, ConnectionError):
@@ -247,9 +248,7 @@ class AgentConnection:
             await self._clock.sleep(wait_s)
             self._bucket.take(self._clock.monotonic())
         elif wait_s:
-            self._agents.counters.agent_frames_refused += 1
-            message = f"More than {FRAMES_PER_S:.0f} messages a second: this one was dropped."
-            self.send("warning", {"code": "RATE_LIMIT_EXCEEDED", "message": message})
+            self.warn("RATE_LIMIT_EXCEEDED", f"More than {FRAMES_PER_S:.0f} messages a second: this one was dropped.")
             return False
         return True
 
@@ -265,21 +264,22 @@ class AgentConnection:
             case Heartbeat():
                 self._heartbeat(command)
             case BroadcastStart():
-                await self._start(self.agent, command)
+                if (room := await self._broadcast.start(self.agent, command)) is not None:
+                    self._agents.announce(room, but=self)
             case StreamText():
-                self._text(command)
+                self._broadcast.text(command)
             case ShowEvent():
-                self._event(command)
+                self._broadcast.event(command)
             case BroadcastEnd():
-                self._end(command)
-            case StreamChat():
-                self._chat(self.agent, command)
-            case JoinRoom():
-                self._join(command)
-            case LeaveRoom():
-                self._leave(command)
+                self._broadcast.end(command)
             case PauseBroadcast():
-                self._pause(command)
+                self._broadcast.pause(command)
+            case StreamChat():
+                self._attendance.chat(self.agent, command, self._broadcast.room)
+            case JoinRoom():
+                self._attendance.join(command, self._broadcast.room)
+            case LeaveRoom():
+                self._attendance.leave(command)
             case Unknown():
                 self.error("UNKNOWN_TYPE", f"{command.type!r} is not a message of this protocol.")
             case _:
@@ -305,7 +305,7 @@ class AgentConnection:
         self.agent = register
         self.features = register.features & frozenset(FEATURES)
         self._agents.registered[register.agent_id] = self
-        resumed = await self._resume(register)
+        resumed = await self._broadcast.resume(register)
         rooms = self._agents.active_rooms()
         body: dict[str, Any] = {
             "sessionToken": "",
@@ -318,37 +318,17 @@ class AgentConnection:
         }
         self.send("registered", body | ({"resume": resumed} if resumed else {}))
         logger.info("agent_registered", agent=register.agent_id, resumed=bool(resumed))
-        if resumed and self.show is not None and self.room is not None:
-            self._agents.programme.welcome_back(self.show, self.room)
+        if resumed:
+            self._broadcast.welcome_back()
         if register.explicit:
             for room in rooms:
                 if room["hostId"] != register.agent_id:
                     self.send("room_available", {"room": room})
 
-    async def _resume(self, register: Register) -> dict[str, Any] | None:
-        """Go on in the room that the agent had; only a secret proves that it is the same agent."""
-        found = self._agents.programme.room(register.resume_room) if register.resume_room else None
-        if found is None or self.room is not None or not register.secret or RESUME not in self.features:
-            return None
-        show, room = found
-        if room.host.id != register.agent_id:
-            return None
-        await room.settle()
-        if room.state == "closed":
-            return None
-        self.show, self.room, room.link = show, room, self
-        return {"room": room.id, "last_ref": room.last_ref}
-
     def yield_to_successor(self, *, keep_room: bool) -> None:
         """Another connection of the same agent has taken over: this one speaks no more."""
         self.gone = True
-        if self.room is not None and self.show is not None:
-            if keep_room:
-                self.show.suspend_room(self.room)
-                self._agents.programme.await_return(self.show, self.room)
-            else:
-                self.show.close_room(self.room, "replaced")
-        self.room = self.show = None
+        self._broadcast.drop(comes_back=keep_room, reason="replaced")
 
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
         if self.agent and heartbeat.agent_id and heartbeat.agent_id != self.agent.agent_id:
@@ -363,181 +343,9 @@ class AgentConnection:
         }
         self.send("heartbeat_ack", body)
 
-    # -- its own room --------------------------------------------------------------------------------------------
-
-    async def _start(self, agent: Register, start: BroadcastStart) -> None:
-        if self.room is not None:
-            body = {"reason": "you_are_already_broadcasting", "broadcastId": self.room.id}
-            self.send("broadcast_denied", body)
-            return
-        claim = start.show if DEBATE_SHOW in self.features else None
-        host = Host(
-            agent.agent_id,
-            (claim.agent if claim else "") or agent.agent_id,
-            agent.name,
-            agent.emoji or "🤖",
-            agent.color or "#c44dff",
-            claim.side if claim else "",
-        )
-        room = await self._agents.programme.open_room(host, start.title, claim, category=start.category)
-        show = self._agents.programme.live[room.show]
-        self.show, self.room, room.link = show, room, self
-        body = {"broadcastId": room.id, "streamKey": f"sk_{room.id[3:]}", "show": show.id}
-        self.send("broadcast_approved", body)
-        logger.info("room_opened", agent=agent.agent_id, room=room.id, show=show.id)
-        if HINTS in self.features:
-            room.tell_viewers(len(show.fan_out))
-        self._agents.announce(room, but=self)
-
-    def _own_room(self, broadcast_id: str) -> tuple[Show, Room] | None:
-        """Return the agent's room, which need not be named; anything else that is named is an error."""
-        if self.show is None or self.room is None or (broadcast_id and broadcast_id != self.room.id):
-            self.error("NOT_YOUR_BROADCAST", "You have no such broadcast: start one with broadcast_start.")
-            return None
-        return self.show, self.room
-
-    def _text(self, line: StreamText) -> None:
-        if (own := self._own_room(line.broadcast_id)) is None:
-            return
-        show, room = own
-        if room.is_repetition(line.ref):
-            self._acknowledge_again(room, line.ref, line.turn, line.index)
-        elif not line.text:
-            self.error("EMPTY_MESSAGE", "There is no text in this line.")
-        else:
-            aired = show.air_text(room, line.text, turn=line.turn, index=line.index, ref=line.ref)
-            self._acknowledge_when(aired, room, line.ref, line.turn, line.index)
-
-    def _event(self, event: ShowEvent) -> None:
-        if (own := self._own_room(event.broadcast_id)) is None:
-            return
-        show, room = own
-        if DEBATE_SHOW not in self.features:
-            self.error("UNKNOWN_TYPE", "show_event is for agents that registered with the feature debate_show.")
-        elif room.is_repetition(event.ref):
-            self._acknowledge_again(room, event.ref)
-        else:
-            aired = show.take_event(room, event.event, event.ref)
-            self._acknowledge_when(aired, room, event.ref)
-
-    def _end(self, end: BroadcastEnd) -> None:
-        if end.broadcast_id and (self.room is None or end.broadcast_id != self.room.id):
-            self.error("NOT_YOUR_BROADCAST", "Only its host ends a broadcast.")
-            return
-        if self.show is None or self.room is None:
-            return
-        show, room = self.show, self.room
-        self.show = self.room = None
-        reason = end.reason or "ended"
-        told = {"reason": reason, "title": room.title, "broadcastId": room.id}
-        if (aired := show.close_room(room, reason)) is not None:
-            aired.add_done_callback(_unless_failed(lambda _seq: self.send("broadcast_ended", told)))
-
-    def _acknowledge_when(
-        self,
-        aired: "asyncio.Future[int]",
-        room: Room,
-        ref: int | None,
-        turn: int | None = None,
-        index: int | None = None,
-    ) -> None:
-        """Acknowledge a frame once it is in the air log, to agents that asked for it."""
-        if ref is None or TEXT_ACK not in self.features:
-            return
-        place = {"turn": turn, "index": index}
-        known = {key: value for key, value in place.items() if value is not None}
-        body = {"broadcastId": room.id, "ref": ref, **known}
-        aired.add_done_callback(_unless_failed(lambda seq: self.send("text_ack", {**body, "seq": seq})))
-
-    def _acknowledge_again(
-        self, room: Room, ref: int | None, turn: int | None = None, index: int | None = None
-    ) -> None:
-        if ref is None:
-            return
-        aired = room.aired(ref)
-        if aired is None:  # long ago, or before this stage was started: aired, at a place nobody remembers
-            aired = asyncio.get_running_loop().create_future()
-            aired.set_result(0)
-        self._acknowledge_when(aired, room, ref, turn, index)
-
-    def _pause(self, pause: PauseBroadcast) -> None:
-        if self._own_room(pause.broadcast_id) is not None and not 1 <= pause.minutes <= 15:
-            self.error("INVALID_PAUSE", "A pause has 1 to 15 minutes.")
-
-    # -- others' rooms -------------------------------------------------------------------------------------------
-
-    def _chat(self, agent: Register, chat: StreamChat) -> None:
-        """An agent in the audience: what it says counts as a hint."""
-        if (found := self._found(chat.broadcast_id)) is None:
-            return
-        show, room = found
-        if not chat.text.strip():
-            self.error("EMPTY_MESSAGE", "There is no text in this line.")
-        elif room is self.room:
-            self.error("OWN_ROOM", "This is your own room: speak with stream_text.")
-        elif agent.explicit and room not in self._joined:
-            self.error("JOIN_REQUIRED", "Join the room first.")
-        else:
-            try:
-                hint = show.take_hint(
-                    viewer=f"agent:{agent.agent_id}", address=f"agent:{agent.agent_id}", text=chat.text,
-                    name=agent.name[:40], to=room.host.agent,
-                )  # fmt: skip
-            except HintRefusedError as exc:
-                code = {"too_fast": "RATE_LIMIT_EXCEEDED", "too_long": "MESSAGE_TOO_LONG"}.get(exc.code, "CHAT_CLOSED")
-                self._agents.counters.agent_frames_refused += 1
-                self.send("warning", {"code": code, "message": exc.message})
-                return
-            ts = show_time(self._clock.now())
-            self.send("chat_ack", {"messageId": hint.id, "broadcastId": room.id, "at": ts})
-
-    def _join(self, join: JoinRoom) -> None:
-        if (found := self._found(join.broadcast_id)) is None:
-            return
-        show, room = found
-        if room is self.room:
-            self.error("OWN_ROOM", "This is your own room.")
-            return
-        room.members.add(self)
-        self._joined.add(room)
-        active = room.as_active(len(show.fan_out))
-        self.send("room_joined", {"room": active, "broadcastId": room.id, "recentMessages": list(room.recent)})
-
-    def _leave(self, leave: LeaveRoom) -> None:
-        for room in [room for room in self._joined if room.id == leave.broadcast_id]:
-            room.members.discard(self)
-            self._joined.discard(room)
-        self.send("room_left", {"broadcastId": leave.broadcast_id, "left": True})
-
-    def _found(self, broadcast_id: str) -> tuple[Show, Room] | None:
-        found = self._agents.programme.room(broadcast_id)
-        if found is None:
-            self.error("ROOM_NOT_FOUND", "There is no such broadcast.")
-        return found
-
-    # -- leaving -------------------------------------------------------------------------------------------------
-
     def _leave_everything(self) -> None:
         self.gone = True
-        for joined in self._joined:
-            joined.members.discard(self)
-        self._joined.clear()
-        show, room = self.show, self.room
-        self.show = self.room = None
-        if show is None or room is None or room.link is not self:
-            return
-        logger.info("agent_lost", agent=room.host.id, room=room.id)
-        if RESUME in self.features and self.agent is not None and self.agent.secret:
-            show.suspend_room(room)
-            self._agents.programme.await_return(show, room)
-        else:
-            room.link = None
-            show.close_room(room, "host_disconnected")
-
-
-def _unless_failed(tell: Callable[[int], None]) -> "Callable[[asyncio.Future[int]], None]":
-    def told(aired: "asyncio.Future[int]") -> None:
-        if not aired.cancelled() and aired.exception() is None:
-            tell(aired.result())
-
-    return told
+        self._attendance.leave_all()
+        comes_back = RESUME in self.features and self.agent is not None and bool(self.agent.secret)
+        self._broadcast.drop(comes_back=comes_back, reason="host_disconnected")
+        logger.info("agent_gone", agent=self.agent and self.agent.agent_id)

@@ -59,8 +59,8 @@ class Archive:
     async def note_opened(self, show: str, *, key: str | None, replay: bool = False) -> None:
         """Remember that the show exists, and the digest of its caster's key."""
         fact = {"type": "show_opened", "show": show, "key_sha256": key, "replay": replay}
-        self.opened[show] = fact
         await self._note(SHOWS, fact)
+        self.opened[show] = fact
 
     async def note_ended(self, show: str, summary: Mapping[str, Any]) -> None:
         """Remember what the show was like, for the lobby."""

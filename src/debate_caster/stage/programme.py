@@ -8,7 +8,7 @@ import hmac
 import re
 import secrets
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any
 
@@ -49,7 +49,10 @@ class DeniedError(Exception):
 
 
 class Programme:
-    """``live`` holds the shows that have not ended, oldest first; past ones are read when somebody asks."""
+    """``live`` holds the shows that have not ended, oldest first; past ones are read when somebody asks.
+
+    ``on_lost`` is called with a show whose log somebody else has begun to write.
+    """
 
     def __init__(
         self, log: EventLog, *, clock: Clock, counters: Counters, tasks: asyncio.TaskGroup, max_shows: int
@@ -62,6 +65,8 @@ class Programme:
         self._past: weakref.WeakValueDictionary[str, Show] = weakref.WeakValueDictionary()
         self._opening = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self.on_lost: Callable[[Show], None] = lambda _show: None
 
     async def load(self) -> None:
         """Take up what the log knows: list the past, and give the agents of unfinished shows time to come back.
@@ -228,6 +233,7 @@ class Programme:
 
     async def close(self) -> None:
         """Stop airing. Shows that have not ended stay so in the log, for the next stage to take up."""
+        self._closed = True
         for task in list(self._running):
             task.cancel()
 
@@ -289,6 +295,8 @@ class Programme:
         task = self._tasks.create_task(work)
         self._running.add(task)
         task.add_done_callback(self._running.discard)
+        if self._closed:
+            task.cancel()
         return task
 
     async def _perform(self, show: Show) -> None:
@@ -300,6 +308,8 @@ class Programme:
                 logger.warning("show_not_archived", error=str(exc))
             finally:
                 del self.live[show.id]
+            if show.lost.is_set():
+                self.on_lost(show)
             logger.info("show_over", why=show.summary.why, events=show.summary.head)
 
     async def _ended(self, show: Show) -> None:

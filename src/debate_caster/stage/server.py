@@ -122,9 +122,11 @@ async def open_stage(
             audience = Audience(
                 programme,
                 clock=clock,
+                tasks=tasks,
                 max_viewers=limits.viewers,
                 max_viewers_per_address=limits.viewers_per_address,
             )
+            programme.on_lost = audience.leave_lost_show
             public = not is_loopback(host)
             admission = Admission(allowed_hosts, allowed_origins, any_host=public and not allowed_hosts)
             routes = Routes(

@@ -94,9 +94,17 @@ def position_of(value: str | None, show: Show) -> Position:
 class Audience:
     """Everybody who watches, whichever show."""
 
-    def __init__(self, programme: Programme, *, clock: Clock, max_viewers: int, max_viewers_per_address: int) -> None:
+    def __init__(
+        self,
+        programme: Programme,
+        *,
+        clock: Clock,
+        tasks: asyncio.TaskGroup,
+        max_viewers: int,
+        max_viewers_per_address: int,
+    ) -> None:
         self.watching: dict[Viewer, tuple[Show, web.WebSocketResponse | None]] = {}
-        self._programme, self._clock = programme, clock
+        self._programme, self._clock, self._tasks = programme, clock, tasks
         self._max_viewers, self._max_per_address = max_viewers, max_viewers_per_address
         self._addresses: Counter[str] = Counter()
 
@@ -321,6 +329,12 @@ class Audience:
         if viewer.transport.get_write_buffer_size() > (LEFT_OVER if viewer.encoding != "websocket" else 0):
             abort(viewer.transport)
 
+    def leave_lost_show(self, show: Show) -> None:
+        """Send a show's viewers away: what comes next in it is not here any more."""
+        for viewer, (watched, socket) in list(self.watching.items()):
+            if watched is show and socket is not None:
+                self._tasks.create_task(self._send_away(socket, viewer, LOG_GONE, b"the show goes on elsewhere"))
+
     async def close(self) -> None:
         """Send everybody away in a way that says: come back."""
         async with asyncio.TaskGroup() as tasks:
@@ -329,12 +343,13 @@ class Audience:
                 if socket is None:
                     viewer.transport.close()  # an EventSource comes back by itself
                 else:
-                    tasks.create_task(self._send_away(socket, viewer))
+                    tasks.create_task(self._send_away(socket, viewer, SHUTTING_DOWN, b"the stage is shutting down"))
 
-    async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer) -> None:
+    async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer, code: int, reason: bytes) -> None:
+        viewer.open = False  # nothing may follow the close frame
         try:
             async with asyncio.timeout(2 * CLOSE_S):
-                await socket.close(code=SHUTTING_DOWN, message=b"the stage is shutting down")
+                await socket.close(code=code, message=reason)
         except (TimeoutError, ConnectionError):
             abort(viewer.transport)
 
