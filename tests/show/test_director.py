@@ -300,7 +300,7 @@ def test_stopping_lets_the_chunk_on_air_stand_and_ends_the_show_at_once() -> Non
 
 def test_a_turn_that_was_prepared_when_the_show_stopped_is_closed_too() -> None:
     async def producer(backstage: Backstage) -> None:
-        while backstage.writer.transcript.prepared is None or backstage.writer.transcript.prepared.turn < 1:
+        while all(prepared.turn < 1 for prepared in backstage.writer.transcript.prepared):
             await backstage.clock.sleep(0.1)
         backstage.stop.set()
 
@@ -406,6 +406,17 @@ def test_a_token_budget_closes_the_show_after_the_current_speech() -> None:
     assert [event.how for event in evening.of(TurnEnded)][-1] == "completed"
     spent = evening.transcript.spent
     assert spent.prompt_tokens + spent.completion_tokens <= 2500
+
+
+def test_a_turn_is_logged_with_the_digest_of_its_own_prompt() -> None:
+    evening = perform_evening(
+        make_scenario(rounds=4, pacing=Pacing(gap_s=5.0, lead_max_s=20.0)),
+        lambda _request, call: Reply("Hm." if call % 2 else words_of(20), first_token_s=4.0),
+    )
+
+    prepared = {event.turn: event.prompt_digest for event in evening.of(TurnPrepared)}
+    assert {event.turn: event.prompt_digest for event in evening.of(TurnStarted)} == prepared
+    assert len(set(prepared.values())) == 8
 
 
 def test_a_show_goes_on_where_its_log_ends() -> None:

@@ -190,12 +190,12 @@ class _Director:
             return transcript.ended
         at = self._writer.now()
         events: list[ShowEvent] = []
-        next_turn, prepared = transcript.next_turn, transcript.prepared
         if transcript.open is not None:
             events.append(self._aborted(why))
-            next_turn += 1
-        if prepared is not None and prepared.turn == next_turn:
-            events.append(TurnEnded(at=at, turn=prepared.turn, speaker=prepared.speaker, how="skipped", detail=why))
+        events += [
+            TurnEnded(at=at, turn=prepared.turn, speaker=prepared.speaker, how="skipped", detail=why)
+            for prepared in transcript.prepared
+        ]
         events += [*await self._desk.close(), *self._votes.break_off()]
         ended = ShowEnded(at=at, why=why, detail=detail)
         if transcript.started is not None:
@@ -435,7 +435,8 @@ class _Director:
         )
 
     def _started(self, speech: Speech) -> TurnStarted:
-        turn, prepared = speech.turn, self._writer.transcript.prepared
+        turn = speech.turn
+        digests = {prepared.turn: prepared.prompt_digest for prepared in self._writer.transcript.prepared}
         return TurnStarted(
             at=self._writer.now(),
             turn=turn.index,
@@ -447,7 +448,7 @@ class _Director:
             addresses=turn.addresses,
             max_words=turn.max_words,
             hints=speech.hints,
-            prompt_digest=prepared.prompt_digest if prepared else "",
+            prompt_digest=digests.get(turn.index, ""),
         )
 
     def _chunk(self, turn: Turn, index: int, text: str, due: float) -> ChunkAired:

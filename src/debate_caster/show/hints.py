@@ -104,6 +104,7 @@ class HintDesk:
         self._heard: OrderedDict[str, float] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
         self._taken: dict[int, tuple[HintTaken, ...]] = {}
+        self._leaving: set[str] = set()
         self._deciding = asyncio.Lock()
         self._open = True
 
@@ -147,7 +148,7 @@ class HintDesk:
 
         Viewers who have had fewer hints used come first, one hint of each before the second of any, then the oldest.
         """
-        aside = {hint.id for taken in self._taken.values() for hint in taken}
+        aside = self._aside()
         rounds: dict[str, int] = {}
         ranked: list[tuple[int, int, PendingHint]] = []
         for order, hint in enumerate(self._writer.transcript.pending):
@@ -166,6 +167,7 @@ class HintDesk:
     def use(self, turn: Turn) -> tuple[HintUsed, ...]:
         """Return the events that say that ``turn`` uses what it took; to be logged with its start."""
         taken = self._taken.pop(turn.index, ())
+        self._leaving |= {hint.id for hint in taken}
         for hint in taken:
             _remember(self._served, hint.viewer, self._served.get(hint.viewer, 0) + 1)
         return tuple(
@@ -179,14 +181,15 @@ class HintDesk:
 
     def expired(self) -> tuple[HintExpired, ...]:
         """Return the events that end the hints which have waited ``hint_lifetime_turns``; to be logged."""
-        transcript = self._writer.transcript
-        aside = {hint.id for taken in self._taken.values() for hint in taken}
-        return tuple(
-            self._expire(hint, "lifetime")
+        transcript, aside = self._writer.transcript, self._aside()
+        over = [
+            hint
             for hint in transcript.pending
             if len(transcript.speeches) - hint.turns_ended >= self._audience.hint_lifetime_turns
             and hint.id not in aside
-        )
+        ]
+        self._leaving |= {hint.id for hint in over}
+        return tuple(self._expire(hint, "lifetime") for hint in over)
 
     async def close(self) -> tuple[HintExpired, ...]:
         """Take nothing more; return the events that end what is still pending, to be logged with the show's end."""
@@ -194,6 +197,11 @@ class HintDesk:
         async with self._deciding:
             self._taken.clear()
             return tuple(self._expire(hint, "show_ended") for hint in self._writer.transcript.pending)
+
+    def _aside(self) -> set[str]:
+        """Return the pending hints that are spoken for: taken by a turn to come, or their end is being logged."""
+        self._leaving &= {hint.id for hint in self._writer.transcript.pending}
+        return self._leaving | {hint.id for taken in self._taken.values() for hint in taken}
 
     def _expire(self, hint: PendingHint, reason: str) -> HintExpired:
         return HintExpired(at=self._writer.now(), hint=hint.id, viewer=hint.viewer, reason=reason)

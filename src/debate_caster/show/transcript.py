@@ -123,15 +123,16 @@ class Poll:
 class Transcript:
     """A show so far.
 
-    ``started`` is None before its first event; after ``ended`` only connections come and go. Of a turn that was
-    skipped there is a speech without text.
+    ``started`` is None before its first event; after ``ended`` only connections come and go. ``prepared`` are the turns
+    whose models have been asked and which have not begun: two of them in the pause before a short speech. A turn that
+    was skipped has a speech without text.
     """
 
     seq: int = 0
     at: datetime | None = None
     started: ShowStarted | None = None
     phase: PhaseStarted | None = None
-    prepared: TurnPrepared | None = None
+    prepared: tuple[TurnPrepared, ...] = ()
     open: OpenTurn | None = None
     speeches: tuple[Speech, ...] = ()
     undecided: tuple[str, ...] = ()
@@ -210,19 +211,17 @@ class Transcript:
                 return self
 
     def _prepare(self, event: TurnPrepared) -> "Transcript":
-        current = self.open.started.turn if self.open else self.next_turn - 1
-        expected = self.prepared.turn + 1 if self.prepared else current + 1
-        if event.turn < current or event.turn > expected:
+        expected = self.prepared[-1].turn + 1 if self.prepared else self.next_turn + (self.open is not None)
+        if event.turn != expected:
             raise _illegal(event, f"turn {expected} comes next")
-        return replace(self, prepared=event)
+        return replace(self, prepared=(*self.prepared, event))
 
     def _start(self, event: TurnStarted) -> "Transcript":
         if self.open is not None:
             raise _illegal(event, f"turn {self.open.started.turn} is on air")
         if event.turn != self.next_turn:
             raise _illegal(event, f"turn {self.next_turn} comes next")
-        prepared = self.prepared if self.prepared and self.prepared.turn > event.turn else None
-        return replace(self, open=OpenTurn(event), prepared=prepared)
+        return replace(self, open=OpenTurn(event), prepared=self._prepared_after(event.turn))
 
     def _air(self, event: ChunkAired) -> "Transcript":
         if self.open is None or self.open.started.turn != event.turn or event.index != len(self.open.chunks):
@@ -251,8 +250,11 @@ class Transcript:
                 ended_at=event.at,
             )
         speech = replace(speech, detail=event.detail, words=event.words, usage=event.usage)
-        prepared = self.prepared if self.prepared and self.prepared.turn > event.turn else None
+        prepared = self._prepared_after(event.turn)
         return replace(self, open=None, prepared=prepared, speeches=(*self.speeches, speech))
+
+    def _prepared_after(self, turn: int) -> tuple[TurnPrepared, ...]:
+        return tuple(prepared for prepared in self.prepared if prepared.turn > turn)
 
     def _spend(self, event: MoneySpent) -> "Transcript":
         by_model = dict(self.spent_by_model)
@@ -312,7 +314,7 @@ class Transcript:
     def _close(self, event: ShowEnded) -> "Transcript":
         if self.open is not None:
             raise _illegal(event, f"turn {self.open.started.turn} is still on air")
-        return replace(self, ended=event, prepared=None)
+        return replace(self, ended=event, prepared=())
 
 
 def fold(events: Iterable[ShowEvent], *, start: Transcript | None = None) -> Transcript:
