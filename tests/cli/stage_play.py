@@ -8,6 +8,7 @@ from debate_caster.show.events import (
     AgentCast,
     ChunkAired,
     HintAccepted,
+    HintOffered,
     HintTaken,
     HintUsed,
     PhaseCast,
@@ -36,6 +37,7 @@ def play(*lines: str, motion: str = "This house would ban homework") -> list[Sho
             seed=1, agents=(ADA, BEN), phases=(PhaseCast(key="opening", title="Opening", turns=2),), turns=2,
         ),
         PhaseStarted(at=at, phase=0, key="opening", title="Opening", speaker="ada"),
+        HintOffered(at=at, hint="h1", viewer="v1", name="Mia", text="What about rest?", to="ada", source="stage"),
         HintAccepted(at=at, hint="h1", viewer="v1", name="Mia", text="What about rest?", to="ada"),
         TurnPrepared(at=at, turn=0, phase=0, speaker="ada", prompt_digest="", prompt_words=1),
         TurnStarted(

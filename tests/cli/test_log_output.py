@@ -107,7 +107,7 @@ def test_libraries_and_warnings_are_heard(opened: Open) -> None:
 def test_logging_is_put_back() -> None:
     root = logging.getLogger()
     before = (root.level, root.handlers[:])
-    output = LogOutput(level="debug", as_json=True, color=False, redaction=Redaction(), emit=[].append)
+    output = LogOutput(level="debug", as_json=True, color=False, redaction=Redaction(), emit=to_stderr)
 
     output.restore()
 
