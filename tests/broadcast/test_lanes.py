@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.broadcast.lanes import Lane, Line, Outbox, Piece
@@ -31,6 +31,7 @@ def line(step: Line | float | None) -> Line:
     return step
 
 
+@settings(deadline=None)
 @given(PIECES, st.integers(10, 60))
 def test_joined_lines_equal_the_chunks_and_every_line_fits(chunks: list[tuple[int, str]], limit: int) -> None:
     lane = Lane("ada", limit=limit)

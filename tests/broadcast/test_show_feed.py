@@ -99,13 +99,27 @@ def test_each_room_claims_its_place_in_the_show() -> None:
             async with show.on(Target("t", server.url)):
                 await show.end()
             claims = sorted(server.claims, key=lambda claim: int(claim["order"]))
+            assert claims[0].pop("key") == claims[1].pop("key")
             assert claims == [
                 {
-                    "id": SHOW.id, "key": SHOW.key, "title": SHOW.title, "motion": SHOW.motion, "language": "en",
+                    "id": SHOW.id, "title": SHOW.title, "motion": SHOW.motion, "language": "en",
                     "agent": agent, "role": "debater", "side": agent, "order": order,
                 }
                 for order, agent in enumerate(("ada", "bob"))
             ]  # fmt: skip
+
+    run_virtual(main)
+
+
+def test_no_target_learns_the_key_that_another_one_knows_the_show_by() -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with ExtendedServer(clock) as one, ExtendedServer(clock) as two:
+            async with show.on(Target("one", one.url), Target("two", two.url)):
+                await show.end()
+            keys = {claim["key"] for server in (one, two) for claim in server.claims}
+            assert len(keys) == 2
+            assert SHOW.key not in str(one.received) + str(two.received)
 
     run_virtual(main)
 

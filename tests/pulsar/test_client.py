@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.errors import ProtocolError
@@ -187,6 +187,7 @@ def test_a_forgotten_agent_registers_again_in_the_shape_that_all_understand() ->
     assert machine.room == ""
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([vector["frame"] for vector in VECTORS["server"]]) | st.text(max_size=10), max_size=12))
 def test_no_sequence_of_frames_puts_an_agent_on_air_that_did_not_ask(frames: list[Any]) -> None:
     machine = ClientMachine(ADA)

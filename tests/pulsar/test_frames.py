@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.errors import ProtocolError
@@ -16,12 +16,14 @@ JSON: st.SearchStrategy[Any] = st.recursive(
 BODIES = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in {"type", "ts", "payload"}), JSON, max_size=5)
 
 
+@settings(deadline=None)
 @given(st.sampled_from([Shape.FLAT, Shape.PAYLOAD]), st.text(min_size=1, max_size=20), BODIES)
 def test_what_is_encoded_is_decoded_again(shape: Shape, type_: str, body: dict[str, Any]) -> None:
     frame = decode_frame(encode_frame(shape, type_, body, ts=5))
     assert (frame.shape, frame.type, frame.body) == (shape, type_, body)
 
 
+@settings(deadline=None)
 @given(BODIES)
 def test_a_hybrid_frame_says_the_same_to_readers_of_either_shape(body: dict[str, Any]) -> None:
     message = json.loads(encode_frame(Shape.HYBRID, "register", body))
@@ -29,6 +31,7 @@ def test_a_hybrid_frame_says_the_same_to_readers_of_either_shape(body: dict[str,
     assert message == {"type": "register", **body}
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(st.characters(exclude_categories=()), max_size=200) | JSON.map(json.dumps))
 def test_whatever_comes_is_a_frame_or_a_protocol_error(raw: str | bytes) -> None:
     try:

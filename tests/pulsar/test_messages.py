@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.pulsar.frames import FrameError, Shape
@@ -67,6 +67,7 @@ def test_replies_are_written_as_the_vectors_say(vector: dict[str, Any]) -> None:
     assert json.loads(written) == vector["frame"]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([vector["frame"]["type"] for vector in VECTORS["agent"]]),
     st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=8),

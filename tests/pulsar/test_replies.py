@@ -2,7 +2,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.errors import ProtocolError
@@ -35,6 +35,7 @@ def test_servers_frames_mean_what_the_vectors_say(vector: dict[str, Any]) -> Non
     assert as_fields(reply) == vector["fields"]
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(TYPES), st.dictionaries(st.sampled_from(FIELDS), JSON | st.lists(JSON), max_size=6), st.booleans()
 )
@@ -42,6 +43,7 @@ def test_fields_of_any_type_are_survived(type_: str, fields: dict[str, Any], fla
     decode_server_frame(json.dumps({"type": type_, **fields} if flat else {"type": type_, "payload": fields}))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=100) | st.text(max_size=100))
 def test_anything_else_is_a_protocol_error(raw: str | bytes) -> None:
     try:

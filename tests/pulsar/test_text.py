@@ -1,6 +1,6 @@
 import pytest
 import regex  # type: ignore[import-untyped]  # the package ships no types
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.pulsar.text import split_text, starts_alike, truncate, utf16_length, without_surrogates
@@ -31,6 +31,7 @@ def test_a_grapheme_above_the_limit_is_cut_between_code_points() -> None:
     assert truncate("\u200d😀" * 60, 3) in {"\u200d😀", "\u200d"}
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(0, 50))
 def test_truncated_text_is_the_start_and_fits(text: str, limit: int) -> None:
     start = truncate(text, limit)
@@ -38,6 +39,7 @@ def test_truncated_text_is_the_start_and_fits(text: str, limit: int) -> None:
     assert utf16_length(start) <= limit
 
 
+@settings(deadline=None)
 @given(WORDS, st.integers(12, 40))
 def test_split_pieces_fit_and_join_to_the_text_again(text: str, limit: int) -> None:
     pieces = split_text(text, limit)
@@ -69,6 +71,7 @@ def test_lines_that_agree_in_their_first_hundred_units_count_as_one() -> None:
     assert not starts_alike("yes", "yes!")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=()), max_size=50))
 def test_text_without_surrogates_has_a_utf8_form(text: str) -> None:
     without_surrogates(text).encode()

@@ -1,5 +1,6 @@
 """Getting an agent on air through an open session: registered, then approved, each or a reason why not."""
 
+import hmac
 from collections.abc import Sequence
 
 from debate_caster.broadcast.credentials import Credential
@@ -18,6 +19,9 @@ __all__ = ["Admission"]
 
 _STARTS = 3
 """Attempts to start on one socket when the server says that we are on air already."""
+
+_REASON_LIMIT = 200
+"""UTF-16 units kept of what a server says against us; it ends in logs and on a terminal."""
 
 _OLD_ROOM_PAUSE_S = 1.0
 """How long a server gets to end a room that an earlier connection has left behind."""
@@ -68,7 +72,7 @@ class Admission:
         if machine.state is not State.OPEN:
             self._let_in_before = True
             return
-        code, message = (self._error.code, self._error.message) if self._error else ("", "")
+        code, message = (self._error.code, truncate(self._error.message, _REASON_LIMIT)) if self._error else ("", "")
         hopeless = code == "AUTH_FAILED" and not self._let_in_before
         error = BroadcastError if hopeless else DroppedError
         raise error(self._target.name, f"the server does not let us in: {code}: {message}".rstrip(": "))
@@ -98,7 +102,7 @@ class Admission:
     def _claim(self) -> ShowClaim:
         return ShowClaim(
             id=self._show.id,
-            key=self._show.key,
+            key=_key_for(self._target.name, self._show.key),
             title=self._show.title,
             motion=self._show.motion,
             language=self._show.language,
@@ -107,3 +111,8 @@ class Admission:
             side=self._agent.side or "",
             order=self._order,
         )
+
+
+def _key_for(target: str, key: str) -> str:
+    """Return the show's key on one target: a server that learns its own can't speak for us on another."""
+    return hmac.new(key.encode(), target.encode(), "sha256").hexdigest()

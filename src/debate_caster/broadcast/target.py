@@ -54,7 +54,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class ShowIdentity:
-    """What a target needs to know about the show. ``key`` is a secret that binds the rooms of one show together."""
+    """What a target needs to know about the show.
+
+    ``key`` is the caster's secret: each target gets one made from it, by which it knows the rooms of the show.
+    """
 
     id: str
     key: str = field(repr=False)
