@@ -6,6 +6,7 @@ import { element, mark, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
 import { HintBox } from "/static/hint-box.js";
 import { past, show } from "/static/past.js";
+import { Replay } from "/static/replay.js";
 import { ShowState } from "/static/show-state.js";
 import { LiveEnd, SpeechList, anchorOf, showPondering } from "/static/speeches.js";
 
@@ -14,6 +15,8 @@ const state = new ShowState();
 const list = new SpeechList($("speeches"), $("turns"), state);
 const end = new LiveEnd($("speeches"), showJump);
 const box = new HintBox({ show, state, goTo: goToTurn });
+
+const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
 const ENDINGS = {
   completed: ["The debate has ended", "Thank you for watching."],
@@ -47,6 +50,7 @@ stream.onStatus((status, detail) => {
 });
 function greet(hello) {
   greeting = hello;
+  if (!replay.greet(hello.show)) return;
   state.greet(hello.show);
   state.head = hello.head ?? 0;
 }
@@ -58,6 +62,7 @@ stream.on("hello", (hello) => {
   box.refresh();
 });
 stream.on("reset", ({ epoch }) => {
+  replay.forget();
   state.reset();
   if (greeting?.epoch === epoch) greet(greeting);
   list.clear();
@@ -68,7 +73,7 @@ stream.on("viewers", ({ count }) => showViewers(count));
 for (const type of ["hint_received", "hint_fate", "hint_used"]) stream.on(type, (frame) => box.learn(frame));
 stream.on("*", (event) => {
   if (Number.isInteger(event.seq)) {
-    state.apply(event);
+    take(event);
     const at = Date.parse(event.at);
     if (settled && !Number.isNaN(at)) ahead = Math.max(ahead ?? -Infinity, at - Date.now());
   }
@@ -78,11 +83,25 @@ stream.on("*", (event) => {
 async function readPast() {
   const read = { after: 0, epoch: null };
   for await (const { events, head, epoch } of past()) {
-    for (const event of events) state.apply(event);
+    for (const event of events) take(event);
     Object.assign(read, { after: events.at(-1).seq, epoch });
     state.head = head;
   }
   return read;
+}
+
+function take(event) {
+  replay.take(event);
+  if (!replay.active) state.apply(event);
+}
+
+/** The viewer has gone to another moment of a past show. */
+function drawAnew() {
+  list.clear();
+  heard = 0;
+  announced = { speech: state.current, ended: state.ended !== null };
+  end.jump();
+  schedule();
 }
 
 function schedule() {
@@ -111,6 +130,7 @@ function draw() {
   drawEnd();
   drawConnection();
   drawClock();
+  replay.draw();
   box.draw();
   const begun = state.speeches.filter((speech) => speech.begun).length;
   end.keep();
@@ -181,11 +201,12 @@ function drawEnd() {
     say($("end-text"), lostWhy);
   }
   $("end-top").hidden = nothing;
+  $("end-replay").hidden = nothing || ended === null;
 }
 
 function drawConnection() {
   let pill = connection;
-  if (connection === "live" && state.kind === "replay") pill = "replay";
+  if (replay.active || (connection === "live" && state.kind === "replay")) pill = "replay";
   if (state.ended !== null && state.caughtUp) pill = "ended";
   mark($("connection"), "data-state", pill);
   say($("connection-text"), PILLS[pill]);
@@ -203,7 +224,7 @@ function drawClock() {
   $("clock").hidden = startedAt === null;
   if (startedAt === null) return;
   let now = stageTime();
-  if (kind === "replay") now = lastAt ?? startedAt;
+  if (kind === "replay") now = replay.active ? replay.now : (lastAt ?? startedAt);
   if (ended) now = ended.at ?? lastAt ?? startedAt;
   say($("clock-face"), clockFace(now - startedAt));
 }
@@ -217,7 +238,7 @@ function showViewers(count) {
 
 function showJump(following, missed) {
   $("to-live").hidden = following;
-  const live = state.ended ? "Jump to the end" : "Jump to live";
+  const live = state.ended ? "Jump to the end" : replay.active ? "Jump to the speaker" : "Jump to live";
   say($("to-live-text"), missed ? `${live} · ${missed} new` : live);
 }
 
@@ -285,11 +306,15 @@ $("end-top").addEventListener("click", (event) => {
   event.preventDefault();
   readFromTheStart();
 });
+$("end-replay").addEventListener("click", () => {
+  replay.play();
+  $("replay").querySelector("button").focus();
+});
 $("audience-toggle").addEventListener("click", () => setDock($("audience-toggle").getAttribute("aria-expanded") !== "true"));
 addEventListener("hashchange", followAddress);
 document.addEventListener("visibilitychange", schedule);
 setInterval(() => {
-  if (ahead !== null && state.pass(stageTime())) schedule();
+  if (replay.active ? state.pass(replay.now) : ahead !== null && state.pass(stageTime())) schedule();
   drawClock();
   box.draw();
 }, 1000);
