@@ -15,6 +15,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 __all__ = ["Program", "Viewer", "running", "speeches_of", "watching", "write_scenario"]
 
+LEFT_OUT = ("DEBATE_CASTER_", "NO_COLOR", "PYTHONASYNCIODEBUG")
 PERSONAS = {"wren": "for", "otis": "against"}
 
 
@@ -78,8 +79,8 @@ class Program:
 @asynccontextmanager
 async def running(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Program]:
     """Run the program in ``cwd``, where it keeps its data as well; leaving the block kills it if it still runs."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith(("DEBATE_CASTER_", "NO_COLOR"))}
-    environ |= {"XDG_DATA_HOME": str(cwd / "data"), "PYTHONASYNCIODEBUG": "0"} | dict(env or {})
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
+    environ |= {"XDG_DATA_HOME": str(cwd / "data")} | dict(env or {})
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "debate_caster", *map(str, arguments), cwd=cwd, env=environ, limit=2**22,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,

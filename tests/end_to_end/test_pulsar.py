@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from debate_caster.broadcast import Target
-from debate_caster.clock import SystemClock
+from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario import load_scenario
@@ -16,7 +17,6 @@ from tests.pulsar_servers.loopback import LoopbackServer
 from tests.pulsar_servers.pulsar_v1 import PulsarV1
 from tests.pulsar_servers.pulsar_v2 import PulsarV2
 
-SPEED = 20.0
 CASTS = {
     2: {},
     3: {"format": "roundtable", "agents": [{"persona": "wren"}, {"persona": "otis"}, {"persona": "ada"}]},
@@ -39,10 +39,15 @@ def seen(text: str) -> str:
 
 @pytest.mark.parametrize("agents", [2, 3])
 @pytest.mark.parametrize("kind", [PulsarV1, PulsarV2])
-async def test_the_transcript_is_complete_and_in_order_although_a_connection_drops(
+def test_the_transcript_is_complete_and_in_order_although_a_connection_drops(
     kind: type[PulsarV1 | PulsarV2], agents: int, tmp_path: Path
 ) -> None:
-    clock = SystemClock(speed=SPEED)
+    run_virtual(partial(perform_with_a_drop, kind, agents, tmp_path))
+
+
+async def perform_with_a_drop(
+    kind: type[PulsarV1 | PulsarV2], agents: int, tmp_path: Path, clock: VirtualClock
+) -> None:
     pacing = {"chars_per_second": 60, "min_interval_s": 2.0, "gap_s": 0.5}
     scenario = load_scenario(write_scenario(tmp_path, pacing=pacing, **CASTS[agents]), env=os.environ)
     log = MemoryEventLog()
@@ -51,7 +56,7 @@ async def test_the_transcript_is_complete_and_in_order_although_a_connection_dro
         show = tasks.create_task(
             run_show(scenario, log=log, targets=[Target("pulsar", server.url)], clock=clock, seed=3, show_id="s1")
         )
-        await server.until(lambda: any(len(room.texts("host")) >= 3 for room in server.rooms_of("otis")))
+        await server.until(lambda: any(len(room.texts("host")) >= 3 for room in server.rooms_of("otis")), 300)
         assert server.drop("Otis Bell")
     outcome = show.result()
 

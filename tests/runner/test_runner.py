@@ -103,8 +103,16 @@ async def test_a_target_that_is_down_delays_the_beginning_only_for_a_while_and_n
     assert reports["wren", "stage"].problem == ""
 
 
-async def test_a_viewers_remark_on_any_target_becomes_a_hint_that_is_answered(tmp_path: Path) -> None:
-    clock, log = SystemClock(speed=20), MemoryEventLog()
+def test_a_viewers_remark_on_any_target_becomes_a_hint_that_is_answered(tmp_path: Path) -> None:
+    outcome = run_virtual(partial(perform_with_a_remark, tmp_path))
+
+    used = [hint for speech in outcome.transcript.speeches for hint in speech.hints]
+    assert [(hint.name, hint.text) for hint in used] == [("Mia", "What about pupils without a quiet desk?")]
+    assert outcome.transcript.hints.used == 1
+
+
+async def perform_with_a_remark(tmp_path: Path, clock: VirtualClock) -> ShowOutcome:
+    log = MemoryEventLog()
     scenario = scenario_in(tmp_path, pacing={"chars_per_second": 40})
     async with PulsarV1(clock) as server, asyncio.TaskGroup() as tasks:
         show = tasks.create_task(
@@ -113,11 +121,7 @@ async def test_a_viewers_remark_on_any_target_becomes_a_hint_that_is_answered(tm
         await server.until(lambda: any(room.texts() for room in server.rooms_of("wren")))
         room = server.rooms_of("otis")[0]
         await server.viewer_says(room, "Mia", "What about pupils without a quiet desk?")
-    outcome = show.result()
-
-    used = [hint for speech in outcome.transcript.speeches for hint in speech.hints]
-    assert [(hint.name, hint.text) for hint in used] == [("Mia", "What about pupils without a quiet desk?")]
-    assert outcome.transcript.hints.used == 1
+    return show.result()
 
 
 @pytest.mark.parametrize("before_it_begins", [True, False])
