@@ -35,6 +35,7 @@ from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, S
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.transcript import Transcript
+from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["ShowOutcome", "new_seed", "new_show_id", "run_show", "targets_of"]
 
@@ -157,9 +158,11 @@ class _Show:
     async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target], credentials: Credentials) -> ShowOutcome:
         writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
+        rundown = plan(self._scenario)
+        votes = VoteDesk(self._scenario, rundown, writer, clock=self._clock)
         cast = cast_of(self._scenario)
         connections = [
-            connection for target in targets for connection in self._connections(target, cast, desk, credentials)
+            connection for target in targets for connection in self._connections(target, cast, desk, votes, credentials)
         ]
         self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
@@ -170,7 +173,7 @@ class _Show:
                 await self._until_live()
             ended = await perform(
                 self._scenario,
-                plan(self._scenario),
+                rundown,
                 llms,
                 writer,
                 desk,
@@ -178,6 +181,7 @@ class _Show:
                 random=Random(self._seed),  # noqa: S311 - a show that can be repeated, not a secret
                 stop=self._stop,
                 seed=self._seed,
+                votes=votes,
             )
             await self._until_delivered(broadcasts, ended)
             noting.cancel()
@@ -186,7 +190,7 @@ class _Show:
         return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)
 
     def _connections(
-        self, target: Target, cast: Sequence[AgentCast], desk: HintDesk, credentials: Credentials
+        self, target: Target, cast: Sequence[AgentCast], desk: HintDesk, votes: VoteDesk, credentials: Credentials
     ) -> list[AgentConnection]:
         rooms = TargetRooms(cast)
 
@@ -212,6 +216,7 @@ class _Show:
                 random=Random(f"{self._seed} {target.name} {agent.id}"),  # noqa: S311 - jitter
                 rooms=rooms,
                 on_remark=offer,
+                votes=votes,
                 on_state=self._hear_state,
                 air_thoughts=self._scenario.audience.air_thoughts,
             )

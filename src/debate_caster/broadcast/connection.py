@@ -14,6 +14,7 @@ import structlog
 from debate_caster.broadcast.admission import Admission
 from debate_caster.broadcast.backoff import Backoff
 from debate_caster.broadcast.companions import alongside
+from debate_caster.broadcast.counts import VoteTaker
 from debate_caster.broadcast.credentials import Credential, Credentials
 from debate_caster.broadcast.feed import Feed, RoomLostError, Tally
 from debate_caster.broadcast.lanes import Outbox
@@ -28,8 +29,8 @@ from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State
-from debate_caster.pulsar.messages import RESUME
-from debate_caster.pulsar.replies import LiveUpdate, Reply, ViewerContext
+from debate_caster.pulsar.messages import RESUME, VOTES
+from debate_caster.pulsar.replies import LiveUpdate, Reply, ViewerContext, VoteCounted
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 
 __all__ = ["AgentConnection", "DeliveryReport"]
@@ -38,6 +39,9 @@ logger = structlog.get_logger()
 
 _REMARKS_WAITING = 256
 """Viewers' remarks that wait to be taken; further ones are dropped and counted."""
+
+_COUNTS_WAITING = 16
+"""Counts that wait to be taken: a show has two votes, and a stage repeats itself after a break."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ class AgentConnection:
         rooms: Shared by all connections of this show to this target.
         on_remark: Awaited with each viewer's remark, one at a time.
         on_state: Awaited when the agent goes on or off the air.
+        votes: Told of the audience's votes, where the target takes any.
         air_thoughts: Whether thoughts and tool calls are public.
         limits: See there.
     """
@@ -98,6 +103,7 @@ class AgentConnection:
         rooms: TargetRooms,
         on_remark: Callable[[ViewerRemark], Awaitable[None]],
         on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]],
+        votes: VoteTaker | None = None,
         air_thoughts: bool = False,
         limits: ConnectionLimits | None = None,
     ) -> None:
@@ -113,6 +119,8 @@ class AgentConnection:
         self._sieve = RemarkSieve(agent=agent.id, target=target.name, is_ours=rooms.is_ours)
         self._remarks: asyncio.Queue[ViewerRemark] = asyncio.Queue(_REMARKS_WAITING)
         self._remarks_taken = self._remarks_dropped = 0
+        self._votes = votes
+        self._counts: asyncio.Queue[VoteCounted] = asyncio.Queue(_COUNTS_WAITING)
         self._tally = Tally()
         self._outbox = Outbox(
             agent.id, [other.id for other in self._cast] if target.mirror else [], rooms, self._limits
@@ -152,7 +160,7 @@ class AgentConnection:
         """Keep on air, but not for ever: a target that is away must not hold up the end of the show."""
         patience = asyncio.timeout(None)
         try:
-            async with patience, alongside(self._lose(patience), self._pass_on_remarks()):
+            async with patience, alongside(self._lose(patience), self._pass_on_remarks(), self._pass_on_counts()):
                 await self._keep_on_air(credential)
         except TimeoutError:
             if not patience.expired():
@@ -177,6 +185,12 @@ class AgentConnection:
         while True:
             await self._on_remark(await self._remarks.get())
             self._remarks_taken += 1
+
+    async def _pass_on_counts(self) -> None:
+        while True:
+            counted = await self._counts.get()
+            if self._votes is not None:
+                await self._votes.count(self.target.name, counted.vote, dict(counted.counts))
 
     async def _keep_on_air(self, credential: Credential) -> None:
         identity = self._admission.identity(credential)
@@ -240,6 +254,8 @@ class AgentConnection:
         self._feed = self._feed_for(machine.dialect)
         if machine.room and machine.dialect is not Dialect.FLAT:  # the published form has no chat to mirror with
             self._rooms.open(self.agent.id, machine.room, wire_id=machine.identity.agent_id)
+        if self._votes is not None and VOTES in machine.features:
+            self._votes.takes_votes(self.target.name)
         self.live.set()
         logger.info("on_air", room=machine.room, dialect=self._dialect, part=len(self._opened))
         await self._on_state(
@@ -286,6 +302,8 @@ class AgentConnection:
             return
         if isinstance(reply, LiveUpdate | ViewerContext) and reply.room in {"", machine.room}:
             self.viewers = self.viewers if reply.viewers is None else reply.viewers
+        if isinstance(reply, VoteCounted) and reply.room in {"", machine.room} and not self._counts.full():
+            self._counts.put_nowait(reply)
         for remark in self._sieve.sift(reply, room=machine.room):
             try:
                 self._remarks.put_nowait(remark)

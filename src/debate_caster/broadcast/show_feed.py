@@ -15,8 +15,18 @@ from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, State
+from debate_caster.pulsar.messages import VOTES
 from debate_caster.pulsar.replies import ErrorReported, Reply, TextAcked
-from debate_caster.show.events import ChunkAired, ShowEnded, ShowEvent, decode, stream_of
+from debate_caster.show.events import (
+    ChunkAired,
+    ShowEnded,
+    ShowEvent,
+    VerdictGiven,
+    VoteClosed,
+    VoteOpened,
+    decode,
+    stream_of,
+)
 from debate_caster.show.public import PublicProjection, sender_of
 
 __all__ = ["ShowFeed"]
@@ -65,6 +75,8 @@ class ShowFeed:
             async for record in records:
                 event = decode(record)
                 body = self._projection.body(event)
+                if isinstance(event, VoteOpened | VoteClosed | VerdictGiven) and VOTES not in session.machine.features:
+                    body = None  # a stage that takes no votes
                 if sender_of(event, self._lead) == self._agent and (isinstance(event, ChunkAired) or body is not None):
                     await self._let_others_finish(event.seq)
                     await self._say(event, body, session)

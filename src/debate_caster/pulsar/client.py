@@ -15,6 +15,7 @@ from debate_caster.pulsar.messages import (
     HINTS,
     RESUME,
     TEXT_ACK,
+    VOTES,
     ShowClaim,
 )
 from debate_caster.pulsar.replies import (
@@ -73,7 +74,7 @@ _TRANSITIONS: dict[tuple[State, str], State] = {
 """What may follow what. What a server says out of turn changes nothing; what we would say out of turn is a bug."""
 
 _REFUSALS = frozenset({"AUTH_FAILED", "INTERNAL", "PARSE_ERROR"})
-_FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS)
+_FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES)
 
 
 @dataclass(frozen=True, slots=True)

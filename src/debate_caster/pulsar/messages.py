@@ -23,6 +23,7 @@ __all__ = [
     "HINTS",
     "RESUME",
     "TEXT_ACK",
+    "VOTES",
     "BroadcastEnd",
     "BroadcastStart",
     "Command",
@@ -44,6 +45,7 @@ DEBATE_SHOW = "debate_show"
 TEXT_ACK = "text_ack"
 RESUME = "resume"
 HINTS = "hints"
+VOTES = "votes"
 EXPLICIT_PARTICIPATION = "explicit_participation"
 
 AGENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

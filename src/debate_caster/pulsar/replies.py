@@ -27,6 +27,7 @@ __all__ = [
     "RoomLine",
     "TextAcked",
     "ViewerContext",
+    "VoteCounted",
     "WarningGiven",
     "decode_server_frame",
 ]
@@ -128,6 +129,15 @@ class ViewerContext:
 
 
 @dataclass(frozen=True, slots=True)
+class VoteCounted:
+    """What our stage counted in a vote that is closed: votes by choice."""
+
+    room: str
+    vote: str
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class WarningGiven:
     """A frame was dropped, the socket stays open. Codes of the real servers: RATE_LIMIT_EXCEEDED, DUPLICATE_MESSAGE."""
 
@@ -161,6 +171,7 @@ Reply = (
     | TextAcked
     | LiveUpdate
     | ViewerContext
+    | VoteCounted
     | WarningGiven
     | ErrorReported
     | Other
@@ -262,6 +273,15 @@ def _lines(body: dict[str, Any], key: str) -> tuple[RoomLine, ...]:
     )
 
 
+def _vote_counted(frame: Frame) -> Reply:
+    vote, given = _word(frame.body, "vote"), frame.body.get("counts")
+    if not vote or not isinstance(given, dict):
+        return Other(frame.type, frame.body)
+    names = [name for name in list(given)[:_LINES_KEPT] if isinstance(name, str) and len(name) <= _WORD]
+    counts = tuple((name, votes) for name in names if (votes := _number(given, name)) is not None)
+    return VoteCounted(_word(frame.body, "broadcastId"), vote, counts)
+
+
 def _warning(frame: Frame) -> WarningGiven:
     return WarningGiven(_word(frame.body, "code"), truncate(_string(frame.body, "message"), CHAT_LIMIT))
 
@@ -280,6 +300,7 @@ _READERS: dict[str, Callable[[Frame], Reply]] = {
     "text_ack": _text_acked,
     "live_update": _live_update,
     "viewer_context": _viewer_context,
+    "vote_counted": _vote_counted,
     "warning": _warning,
     "error": _error,
 }

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import structlog
 
 from debate_caster.clock import Clock
+from debate_caster.errors import FencedError, LogError
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.events import VerdictGiven, VoteChoice, VoteClosed, VoteCounted, VoteName, VoteOpened
@@ -56,7 +57,7 @@ class VoteDesk:
         """Log what a target counted. A repetition is ignored, and so is the count of a vote that is not closed.
 
         Raises:
-            LogError: The log could not be written.
+            FencedError: Another writer is at work on this show.
         """
         async with self._counting:
             transcript = self._writer.transcript
@@ -66,7 +67,12 @@ class VoteDesk:
                 return
             votes = {choice.id: min(max(counts.get(choice.id, 0), 0), VOTES_LIMIT) for choice in poll.choices}
             counted = VoteCounted(at=self._writer.now(), vote=poll.vote, target=target, counts=votes)
-            await self._writer.append(counted)
+            try:
+                await self._writer.append(counted)
+            except FencedError:
+                raise
+            except LogError as exc:  # the director meets it too, and knows what to do; without a count, no result
+                logger.warning("count_lost", target=target, vote=vote, error=str(exc))
             self._news.set()
 
     # -- for the director ----------------------------------------------------------------------------------------

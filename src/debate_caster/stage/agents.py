@@ -20,6 +20,7 @@ from debate_caster.pulsar.messages import (
     HINTS,
     RESUME,
     TEXT_ACK,
+    VOTES,
     BroadcastEnd,
     BroadcastStart,
     Command,
@@ -48,7 +49,7 @@ __all__ = ["FEATURES", "AgentConnection", "Agents"]
 
 logger = structlog.get_logger()
 
-FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, EXPLICIT_PARTICIPATION)
+FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, EXPLICIT_PARTICIPATION)
 
 MAX_FRAME = 256 * 1024
 """Bytes of one message. A line has at most 4,000 characters; a show's first event lists its agents and phases."""

@@ -73,6 +73,7 @@ class Broadcast:
         logger.info("room_opened", agent=agent.agent_id, room=room.id, show=show.id)
         if HINTS in self._speaker.features:
             room.tell_viewers(len(show.fan_out))
+        room.tell_counts(show.ballots.counted)
         return room
 
     async def resume(self, agent: Register) -> dict[str, Any] | None:

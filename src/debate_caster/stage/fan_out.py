@@ -288,7 +288,11 @@ class FanOut:
         self._told, self._told_at = len(self), now
         if self.on_count is not None:
             self.on_count(self._told)
-        frame = websocket_frame(b'{"type":"viewers","count":%d}' % self._told)
+        await self.tell(b'{"type":"viewers","count":%d}' % self._told)
+
+    async def tell(self, payload: bytes) -> None:
+        """Write a message that is no event to everybody who is live over a WebSocket."""
+        frame = websocket_frame(payload)
         for (encoding, _), channel in list(self.channels.items()):
             if encoding == "websocket":
                 await self.write_all(list(channel), frame)

@@ -13,6 +13,7 @@ from typing import Any
 
 from debate_caster.clock import Clock
 from debate_caster.stage.rates import Rates
+from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.vocabulary import show_time
 
 __all__ = ["Hint", "HintDesk", "HintRates", "HintRefusedError", "network_of"]
@@ -30,16 +31,8 @@ ADDRESS_BURST, ADDRESS_PER_S = 20, 2.0
 """A viewer gets three hints at once and one every 5 s; all viewers behind one address ten times as much."""
 
 
-class HintRefusedError(Exception):
-    """The stage does not take the hint. ``code`` is one word, ``retry_after`` seconds where waiting helps."""
-
-    def __init__(self, code: str, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(code, message)
-        self.code, self.message, self.retry_after = code, message, retry_after
-
-    def as_json(self) -> dict[str, Any]:
-        wait = {} if self.retry_after is None else {"retry_after": round(self.retry_after + 0.05, 1)}
-        return {"error": self.code, "message": self.message, **wait}
+class HintRefusedError(RefusedError):
+    """The stage does not take the hint."""
 
 
 @dataclass(slots=True)

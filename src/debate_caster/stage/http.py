@@ -11,10 +11,12 @@ from aiohttp import web
 from debate_caster.errors import LogError
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
+from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.pages import SECURITY_HEADERS, page
 from debate_caster.stage.programme import Programme
+from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.shows import Show
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
 from debate_caster.stage.vocabulary import json_bytes
@@ -96,6 +98,7 @@ class Routes:
             web.get("/api/shows/{show}/events", self._events),
             web.post("/api/shows/{show}/hints", self._take_hint),
             web.get("/api/shows/{show}/hints/{hint}", self._hint),
+            web.post("/api/shows/{show}/votes", self._take_vote),
             web.get("/watch", self._watch),
             web.get("/healthz", self._healthy),
             web.get("/readyz", self._ready),
@@ -183,15 +186,7 @@ class Routes:
 
     async def _take_hint(self, request: web.Request) -> web.StreamResponse:
         show = await self._show(request)
-        try:
-            hint = await request.json()
-        except (ValueError, RecursionError):
-            hint = None
-        if not isinstance(hint, Mapping):
-            return _problem(400, "bad_request", "The body is to be a JSON object.")
-        viewer = hint.get("viewer") or f"address-{request.remote}"
-        if not isinstance(viewer, str) or (hint.get("viewer") and not VIEWER_ID.fullmatch(viewer)):
-            return _problem(400, "bad_request", "A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
+        hint, viewer = await _contribution(request)
         try:
             taken = show.take_hint(
                 viewer=viewer,
@@ -201,10 +196,19 @@ class Routes:
                 to=hint.get("to"),
             )
         except HintRefusedError as exc:
-            status = {"too_fast": 429, "closed": 409, "too_long": 413}.get(exc.code, 400)
-            headers = {} if exc.retry_after is None else {"Retry-After": str(int(exc.retry_after) + 1)}
-            return _json(exc.as_json(), status=status, headers=headers)
+            return _refusal(exc)
         return _json(taken.received(), status=202)
+
+    async def _take_vote(self, request: web.Request) -> web.StreamResponse:
+        show = await self._show(request)
+        ballot, viewer = await _contribution(request)
+        try:
+            taken = show.take_vote(
+                viewer=viewer, address=request.remote or "", choice=ballot.get("choice"), vote=ballot.get("vote")
+            )
+        except VoteRefusedError as exc:
+            return _refusal(exc)
+        return _json(taken)
 
     async def _hint(self, request: web.Request) -> web.StreamResponse:
         hint = (await self._show(request)).desk.get(request.match_info["hint"])
@@ -261,6 +265,33 @@ class Routes:
 
 
 _NO_SUCH_SHOW = '{"error":"no_such_show","message":"There is no such show."}'
+
+
+async def _contribution(request: web.Request) -> tuple[Mapping[str, Any], str]:
+    """Return what a viewer posted, and who it says it is; who says nothing is known by its address."""
+    try:
+        posted = await request.json()
+    except (ValueError, RecursionError):
+        posted = None
+    if not isinstance(posted, Mapping):
+        raise _bad_request("The body is to be a JSON object.")
+    viewer = posted.get("viewer") or f"address-{request.remote}"
+    if not isinstance(viewer, str) or (posted.get("viewer") and not VIEWER_ID.fullmatch(viewer)):
+        raise _bad_request("A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
+    return posted, viewer
+
+
+def _bad_request(message: str) -> web.HTTPBadRequest:
+    body = json_bytes({"error": "bad_request", "message": message})
+    return web.HTTPBadRequest(body=body, content_type="application/json", headers=_FRESH)
+
+
+def _refusal(refused: RefusedError) -> web.Response:
+    status = {"too_fast": 429, "closed": 409, "no_vote": 409, "vote_closed": 409, "too_long": 413, "full": 503}
+    headers = {} if refused.retry_after is None else {"Retry-After": str(int(refused.retry_after) + 1)}
+    return _json(refused.as_json(), status=status.get(refused.code, 400), headers=headers)
+
+
 _FRESH = {"Cache-Control": "no-store"}
 
 

@@ -29,6 +29,8 @@ class Counters:
     agent_frames_refused: int = 0
     hints: Counter[str] = field(default_factory=Counter)
     """By what became of them: received, refused, queued, used, declined, expired."""
+    votes: Counter[str] = field(default_factory=Counter)
+    """By what became of them: taken, or refused and why."""
 
 
 _HELP = {
@@ -53,6 +55,10 @@ class _Collector:
         for fate, count in sorted(self._counters.hints.items()):
             hints.add_metric([fate], count)
         yield hints
+        votes = CounterMetricFamily(f"{PREFIX}_votes", "Viewers' votes by what became of them", labels=["fate"])
+        for fate, count in sorted(self._counters.votes.items()):
+            votes.add_metric([fate], count)
+        yield votes
         for name, values in self._gauges.items():
             gauge = GaugeMetricFamily(f"{PREFIX}_{name}", f"{name.capitalize()} right now", labels=["state"])
             for state, count in values.items():

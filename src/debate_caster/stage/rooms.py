@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from debate_caster.pulsar.messages import HINTS
+from debate_caster.pulsar.messages import HINTS, VOTES
 from debate_caster.stage.hints import Hint
 
 __all__ = ["Host", "Link", "Room"]
@@ -111,6 +111,12 @@ class Room:
         """Tell the agent how many watch, if it knows what to do with that."""
         if self.link is not None and HINTS in self.link.features:
             self.link.send("viewer_context", {"broadcastId": self.id, "hints": [], "viewers": viewers})
+
+    def tell_counts(self, counted: Mapping[str, Mapping[str, int]]) -> None:
+        """Tell the agent what was counted, by vote, if it knows what to do with that; it may have heard it before."""
+        if self.link is not None and VOTES in self.link.features:
+            for vote, counts in counted.items():
+                self.link.send("vote_counted", {"broadcastId": self.id, "vote": vote, "counts": dict(counts)})
 
     def relay(self, event: Mapping[str, Any], seq: int, viewers: int) -> None:
         """Remember an aired line, and pass it on to the agents that listen in."""

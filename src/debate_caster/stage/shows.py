@@ -13,6 +13,7 @@ from debate_caster.clock import Clock
 from debate_caster.errors import LogError, ProtocolError
 from debate_caster.log import EventLog
 from debate_caster.stage.air import Air
+from debate_caster.stage.ballots import BallotBox, VoteRefusedError
 from debate_caster.stage.fan_out import AirEvent, FanOut, Viewer, json_frame
 from debate_caster.stage.hints import Hint, HintDesk, HintRates, HintRefusedError
 from debate_caster.stage.metrics import Counters
@@ -49,6 +50,7 @@ class Show:
         self.air = Air(log, identity, clock=clock, counters=counters, on_aired=self._aired, on_lost=self._lost)
         self.fan_out = FanOut(clock, counters, on_count=self._tell_agents)
         self.desk = HintDesk(clock, rates)
+        self.ballots = BallotBox(log, identity, clock=clock)
         self.audience: dict[str, set[Viewer]] = {}
         self._counters, self._note_ended = counters, note_ended
         self._finished = asyncio.Event()
@@ -59,7 +61,7 @@ class Show:
         return [room for room in self.rooms.values() if room.state != "closed"]
 
     def as_json(self) -> dict[str, Any]:
-        return self.summary.as_json(viewers=len(self.fan_out))
+        return self.summary.as_json(viewers=len(self.fan_out)) | {"vote": self.ballots.as_json()}
 
     # -- its life ------------------------------------------------------------------------------------------------
 
@@ -67,7 +69,8 @@ class Show:
         """Store and deliver until the show is over; whoever cancels this ends the show's part in the stage only."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                workers = [tasks.create_task(self.air.run()), tasks.create_task(self.fan_out.run())]
+                works = (self.air.run(), self.fan_out.run(), self.ballots.run(self.fan_out.tell))
+                workers = [tasks.create_task(work) for work in works]
                 await self._finished.wait()
                 for worker in workers:
                     worker.cancel()
@@ -94,6 +97,8 @@ class Show:
             room = Room(identity, self.id, host, known.title, known.opened_at, order=known.order, state=known.state)
             room.last_ref = known.last_ref
             self.rooms[identity] = room
+        await self.ballots.load()
+        self._count_votes()
 
     def end(self, why: str, detail: str = "") -> None:
         """Say that the show has ended, unless it has been said."""
@@ -126,6 +131,7 @@ class Show:
         if room.state == "reconnecting":
             room.state = "live"
             self._air({"type": "room_resumed", "room": room.id, "agent": room.host.agent})
+        room.tell_counts(self.ballots.counted)
         waiting = [hint for hint in self.desk.undecided() if self._room_for(hint) is room]
         if waiting:
             room.offer_hints(waiting, len(self.fan_out))
@@ -221,6 +227,20 @@ class Show:
             room.offer_hints([hint], len(self.fan_out))
         return hint
 
+    def take_vote(self, *, viewer: str, address: str, choice: object, vote: object) -> dict[str, Any]:
+        """Take a viewer's vote; return what to tell the viewer.
+
+        Raises:
+            VoteRefusedError: There is no vote, or it is over, or the stage does not take this one.
+        """
+        try:
+            taken = self.ballots.cast(viewer=viewer, address=address, choice=choice, vote=vote)
+        except VoteRefusedError as exc:
+            self._counters.votes[f"refused_{exc.code}"] += 1
+            raise
+        self._counters.votes["taken"] += 1
+        return taken
+
     # -- behind the scenes ---------------------------------------------------------------------------------------
 
     def _air(self, event: Mapping[str, Any]) -> "asyncio.Future[int] | None":
@@ -238,14 +258,20 @@ class Show:
                 room.relay(fields, event.seq, len(self.fan_out))
             elif event.type == "hint_used":
                 self._decide(fields, seq=event.seq)
+            elif event.type == "vote_counted":
+                for room in self.open_rooms:
+                    room.tell_counts(self.ballots.counted)
             elif event.type == "show_ended":
                 self._expire_hints()
+        self._count_votes()
         self.fan_out.publish([event for event, _ in batch])
         if self.summary.ended and not self.open_rooms and not self.air.pending:
             self._finished.set()
 
     def _recall(self, event: Mapping[str, Any], seq: int) -> None:
         self.summary.apply(event, seq)
+        if not self.summary.replay:  # there, all votes were cast long ago
+            self.ballots.note(event)
         self.summary.epoch = self.air.epoch
         self._ending |= event.get("type") == "show_ended"
 
@@ -263,6 +289,12 @@ class Show:
         for viewer in self.audience.get(hint.viewer, ()):
             if viewer.encoding == "websocket":
                 viewer.write(json_frame(viewer.encoding, payload))
+
+    def _count_votes(self) -> None:
+        """Say how a vote went as soon as it is closed."""
+        if not self.summary.ended and (counted := self.ballots.uncounted()) is not None:
+            self.ballots.note(counted)
+            self._air(counted)
 
     def _expire_hints(self) -> None:
         for hint in self.desk.undecided():

@@ -53,6 +53,7 @@ class Summary:
     phases: list[dict[str, Any]] = field(default_factory=list)
     turns: int = 0
     hints_open: bool = True
+    verdict: dict[str, Any] | None = None
     rooms: dict[str, RoomSummary] = field(default_factory=dict)
 
     def apply(self, event: Mapping[str, Any], seq: int) -> None:
@@ -77,6 +78,9 @@ class Summary:
                 self.speaker = event.get("speaker")
             case "turn_ended":
                 self.speaker = None
+            case "verdict_given":
+                names = ("method", "outcome", "leaders", "changes", "before", "after", "why")
+                self.verdict = {name: event[name] for name in names if name in event}
             case "show_ended":
                 self.ended, self.ended_at, self.why = True, event.get("at"), event.get("why")
                 self.speaker, self.hints_open = None, False
@@ -107,6 +111,7 @@ class Summary:
             "turns": self.turns,
             "hints_open": self.hints_open and state == "live",
             "why": self.why,
+            "verdict": self.verdict,
         }
 
     @classmethod

@@ -19,6 +19,7 @@ from aiohttp.abc import AbstractStreamWriter
 
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
+from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.fan_out import (
     EVERYTHING,
     PING,
@@ -205,11 +206,24 @@ class Audience:
                     self._tell(viewer, {"type": "error", "code": refusal.pop("error"), **refusal})
                 else:
                     self._tell(viewer, hint.received())
+            case "vote":
+                try:
+                    taken = show.take_vote(
+                        viewer=viewer.identity,
+                        address=viewer.address,
+                        choice=message.get("choice"),
+                        vote=message.get("vote"),
+                    )
+                except VoteRefusedError as exc:
+                    refusal = exc.as_json()
+                    self._tell(viewer, {"type": "error", "code": refusal.pop("error"), **refusal})
+                else:
+                    self._tell(viewer, taken)
             case _:
                 self._complain(viewer, "bad_request", "Unknown type of message.")
 
     def _recognise(self, show: Show, viewer: Viewer, identity: object) -> None:
-        """A viewer says who it is: it hears again what became of its hints."""
+        """A viewer says who it is: it hears again what became of its hints, and how it voted."""
         if not isinstance(identity, str) or not VIEWER_ID.fullmatch(identity):
             self._complain(viewer, "bad_request", "A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
             return
@@ -217,6 +231,8 @@ class Audience:
         for hint in show.desk.of_viewer(identity):
             if hint.fate["state"] != "received":
                 self._tell(viewer, hint.fate_frame())
+        if (taken := show.ballots.choice_of(identity)) is not None:
+            self._tell(viewer, taken)
 
     # -- SSE -----------------------------------------------------------------------------------------------------
 
