@@ -132,7 +132,10 @@ async def test_many_appends_at_once_share_a_commit(tmp_path: Path) -> None:
     await log.close()
 
 
-async def test_listing_streams_does_not_read_the_logs(tmp_path: Path) -> None:
+async def test_listing_streams_does_not_read_the_logs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "debate_caster.log.sqlite.READERS", 1
+    )  # so that the one connection watched below is the one that reads
     path = tmp_path / "events.sqlite"
     log = SqliteEventLog(path)
     for number in range(5):
