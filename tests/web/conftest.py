@@ -9,6 +9,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
 
+from tests.web.fake_stage import FakeStage, open_fake_stage
+
 CHROMIUM = shutil.which("chromium")
 
 ARGUMENTS = [
@@ -50,6 +52,15 @@ class Visit:
         return self.page
 
 
+async def settles(page: Page, expression: str, wanted: object) -> None:
+    """Wait until a script's value is as wanted; fail with what it is."""
+    for _ in range(100):
+        if await page.evaluate(expression) == wanted:
+            return
+        await page.wait_for_timeout(30)
+    assert await page.evaluate(expression) == wanted
+
+
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def browser() -> AsyncGenerator[Browser, None]:
     if CHROMIUM is None:
@@ -71,3 +82,9 @@ async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncGenera
     await context.close()
     assert made.complaints == []
     assert made.hosts <= {"127.0.0.1"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stage() -> AsyncGenerator[FakeStage, None]:
+    async with open_fake_stage() as opened:
+        yield opened

@@ -10,7 +10,7 @@ from playwright.async_api import Page, ViewportSize, expect
 
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeStage, open_fake_stage
-from tests.web.test_pages import AGENTS, begin, open_show, speak, whole_turn
+from tests.web.plays import AGENTS, begin, open_show, speak, whole_turn
 
 pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.asyncio(loop_scope="session")]
 

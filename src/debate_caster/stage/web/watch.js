@@ -5,16 +5,33 @@ import { clockFace, length } from "/static/durations.js";
 import { element, mark, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
 import { HintBox } from "/static/hint-box.js";
+import { Moments } from "/static/moments.js";
 import { past, show } from "/static/past.js";
 import { Replay } from "/static/replay.js";
 import { ShowState } from "/static/show-state.js";
-import { LiveEnd, SpeechList, anchorOf, showPondering } from "/static/speeches.js";
+import { LiveEnd, SpeechList, showPondering } from "/static/speeches.js";
+import { Voices } from "/static/voices.js";
 
 const $ = (id) => document.getElementById(id);
 const state = new ShowState();
 const list = new SpeechList($("speeches"), $("turns"), state);
 const end = new LiveEnd($("speeches"), showJump);
-const box = new HintBox({ show, state, goTo: goToTurn });
+const voices = new Voices(state, { onSaid: showSaid, onChange: showVoices });
+const moments = new Moments({
+  pane: $("speeches"),
+  list,
+  state,
+  end,
+  onGo: (speech, index) => voices.readFrom(speech, index ?? 0),
+});
+const box = new HintBox({
+  show,
+  state,
+  goTo: (turn) => {
+    if (matchMedia("(max-width: 900px)").matches) setDock(false);
+    moments.goToTurn(turn);
+  },
+});
 
 const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
@@ -32,6 +49,7 @@ let lostWhy = "";
 let scheduled = false;
 let settled = false;
 let heard = 0;
+let noticed = null;
 let announced = { speech: null, ended: false };
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
@@ -66,6 +84,7 @@ stream.on("reset", ({ epoch }) => {
   state.reset();
   if (greeting?.epoch === epoch) greet(greeting);
   list.clear();
+  voices.goLive();
   settled = false;
   announced = { speech: null, ended: false };
 });
@@ -98,6 +117,7 @@ function take(event) {
 /** The viewer has gone to another moment of a past show. */
 function drawAnew() {
   list.clear();
+  voices.goLive();
   heard = 0;
   announced = { speech: state.current, ended: state.ended !== null };
   end.jump();
@@ -140,10 +160,11 @@ function draw() {
     settled = true;
     setTimeout(() => performance.mark("live-line")); // a task of its own comes after the frame that shows it
     announced = { speech: state.current, ended: state.ended !== null };
-    if (state.ended) readFromTheStart();
-    followAddress();
+    if (state.ended) moments.goToStart();
+    moments.followAddress();
   }
   announce();
+  voices.follow();
   if (list.behind) schedule();
 }
 
@@ -257,61 +278,78 @@ function announce() {
   }
 }
 
-/** `#t5` is the fifth turn, `#123` the event with that sequence number. */
-function followAddress() {
-  if (location.hash) list.draw({ all: true });
-  const wanted = location.hash.slice(1);
-  let target = /^(t|s)\d+$/.test(wanted) ? $(wanted) : null;
-  if (/^\d+$/.test(wanted)) {
-    const before = [...$("turns").querySelectorAll("[data-seq]")].filter((chunk) => Number(chunk.dataset.seq) <= Number(wanted));
-    target = before.at(-1)?.closest(".turn") ?? null;
+/** A link to this moment: to whatever the phone shares to, to the clipboard, or at least to the address bar. */
+async function share() {
+  const url = moments.address;
+  if (navigator.share && matchMedia("(pointer: coarse)").matches) {
+    await navigator.share({ title: document.title, url }).catch(() => {}); // the viewer has thought better of it
+    return;
   }
-  if (target) reveal(target);
+  try {
+    await navigator.clipboard.writeText(url);
+    notice("The link to this moment has been copied.");
+  } catch {
+    history.replaceState(null, "", new URL(url).hash || location.pathname);
+    notice("The address of this page now leads to this moment.");
+  }
 }
 
-function readFromTheStart() {
-  const pane = $("speeches");
-  if (pane.scrollHeight <= pane.clientHeight) return;
-  end.leave();
-  pane.scrollTop = 0;
+function notice(text) {
+  clearTimeout(noticed);
+  say($("notice"), text);
+  noticed = setTimeout(() => say($("notice"), ""), 4000);
 }
 
-function goToTurn(turn) {
-  list.draw({ all: true });
-  const speech = state.speeches.find((one) => one.turn === turn);
-  const item = speech && list.itemOf(speech);
-  if (!item) return;
-  history.replaceState(null, "", `#${anchorOf(speech)}`);
-  if (matchMedia("(max-width: 900px)").matches) setDock(false);
-  reveal(item);
+function toggleVoices() {
+  if (voices.on) voices.stop();
+  else voices.start(end.following && !state.ended ? null : moments.speechInView);
 }
 
-function reveal(item) {
-  for (const found of document.querySelectorAll("[data-found]")) found.removeAttribute("data-found");
-  item.dataset.found = "";
-  end.leave();
-  item.scrollIntoView({ block: "start" });
-  item.focus({ preventScroll: true });
+/** Shows which words are being read. */
+function showSaid(speech, chunk) {
+  document.querySelector("[data-said]")?.removeAttribute("data-said");
+  const words = chunk && list.itemOf(speech)?.querySelector(`[data-seq="${chunk.seq}"]`);
+  if (words) words.dataset.said = "";
+}
+
+function showVoices(on, why) {
+  mark($("voices"), "aria-pressed", String(on));
+  if (why) notice(why === "not-allowed" ? "The browser does not allow this page to speak." : "This browser has no voice that can read this.");
 }
 
 function setDock(open) {
   mark($("audience-toggle"), "aria-expanded", String(open));
 }
 
-$("to-live").addEventListener("click", () => {
+function jumpToLive() {
   end.jump();
+  voices.goLive();
   $("speeches").focus({ preventScroll: true });
+}
+
+/** Keys work where the speeches have the focus, so that they are in nobody's way elsewhere. */
+const KEYS = { j: () => moments.step(1), k: () => moments.step(-1), l: jumpToLive, c: share, v: () => voices.available && toggleVoices() };
+$("speeches").addEventListener("keydown", (event) => {
+  const action = KEYS[event.key.toLowerCase()];
+  if (!action || event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  event.preventDefault();
+  action();
 });
+$("to-live").addEventListener("click", jumpToLive);
 $("end-top").addEventListener("click", (event) => {
   event.preventDefault();
-  readFromTheStart();
+  moments.goToStart();
 });
 $("end-replay").addEventListener("click", () => {
   replay.play();
   $("replay").querySelector("button").focus();
 });
+$("share").addEventListener("click", share);
+$("voices").hidden = !voices.available;
+$("voices").addEventListener("click", toggleVoices);
+addEventListener("pagehide", () => voices.stop());
 $("audience-toggle").addEventListener("click", () => setDock($("audience-toggle").getAttribute("aria-expanded") !== "true"));
-addEventListener("hashchange", followAddress);
+addEventListener("hashchange", () => moments.followAddress());
 document.addEventListener("visibilitychange", schedule);
 setInterval(() => {
   if (replay.active ? state.pass(replay.now) : ahead !== null && state.pass(stageTime())) schedule();
