@@ -134,3 +134,16 @@ async def test_a_hint_goes_from_the_box_to_the_agent_and_its_fate_comes_back(sta
         await expect(page.locator("#t2 .answers")).to_have_text("Answers a hint by Noor: What about nurses?")
         assert await page.locator(".words").all_text_contents() == ["I open.", "To Noor: they work nights."]
         assert await page.locator(".speaker-name").all_text_contents() == ["Ada", "Ben"]
+
+
+async def test_the_page_of_a_live_show_has_its_past_fetched_before_its_scripts(stage: Stage, visit: Visit) -> None:
+    async with connect(stage.agents_url) as first:
+        ada = await join_show(first, CAST[0], 0)
+        await ada.say(0, 0, "Said before anybody came.")
+        page = await visit.go(stage.show_url("friday"))
+        await expect(page.locator(".words")).to_have_text("Said before anybody came.")
+
+    order = "performance.getEntriesByType('resource').map((one) => new URL(one.name).pathname)"
+    fetched = await page.evaluate(order)
+    assert fetched[0] == "/api/shows/friday/events"
+    assert fetched.count(fetched[0]) == 1

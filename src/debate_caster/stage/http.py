@@ -145,7 +145,7 @@ class Routes:
         return answer
 
     async def _watch_page(self, request: web.Request) -> web.StreamResponse:
-        """The watch page; its first line says what it will ask for, so that the past is on its way before the scripts."""
+        """The watch page, with what it will ask for in its headers: the past is on its way before the scripts are."""
         response = _file(request, "watch.html")
         show = self._programme.live.get(request.match_info["show"])
         if show is not None and show.air.head:

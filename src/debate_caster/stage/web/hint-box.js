@@ -8,7 +8,7 @@ import { recall, remember, viewerId } from "/static/storage.js";
 const USUAL_LENGTH = 280;
 const KEPT = 30;
 const FINAL = new Set(["used", "declined", "expired"]);
-const WHY = {
+const WHY = new Map(Object.entries({
   too_long: "it is too long",
   empty: "there is no text in it",
   duplicate: "it says what another hint has said already",
@@ -19,7 +19,7 @@ const WHY = {
   full: "too many hints are waiting",
   lifetime: "its moment passed before a turn could take it",
   show_ended: "the show ended before a turn could take it",
-};
+}));
 
 export class HintBox {
   #form = document.getElementById("hint-form");
@@ -156,9 +156,9 @@ export class HintBox {
       case "used":
         return `Used by ${this.#nameOf(speaker)} in turn ${turn + 1}`;
       case "declined":
-        return `Declined: ${WHY[reason] ?? (reason || "no reason given")}`;
+        return `Declined: ${WHY.get(reason) ?? (reason || "no reason given")}`;
       case "expired":
-        return `Expired: ${WHY[reason] ?? (reason || "no turn could take it")}`;
+        return `Expired: ${WHY.get(reason) ?? (reason || "no turn could take it")}`;
       default:
         return "Received";
     }
@@ -222,7 +222,7 @@ export class HintBox {
 
   #refused({ error, message, retry_after: retryAfter }) {
     if (Number.isFinite(retryAfter) && retryAfter > 0) this.#waitUntil = Date.now() + retryAfter * 1000;
-    this.#report(WHY[error] ? `Not taken: ${WHY[error]}.` : message || "The stage did not take the hint.", "bad");
+    this.#report(WHY.has(error) ? `Not taken: ${WHY.get(error)}.` : message || "The stage did not take the hint.", "bad");
   }
 
   #report(text, tone = "") {

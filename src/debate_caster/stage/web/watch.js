@@ -35,12 +35,12 @@ const box = new HintBox({
 
 const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
-const ENDINGS = {
+const ENDINGS = new Map(Object.entries({
   completed: ["The debate has ended", "Thank you for watching."],
   budget: ["The debate has ended", "The show has reached the limit of its budget."],
   interrupted: ["The show was stopped", "Its producer has ended it early."],
   failed: ["The show broke off", "A fault has ended it early."],
-};
+}));
 const PILLS = { connecting: "Connecting", live: "Live", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
 
 let connection = "connecting";
@@ -213,7 +213,7 @@ function drawEnd() {
   say($("skeleton-text"), connection === "live" ? "Waiting for the first words" : "Connecting to the stage");
   $("end-card").hidden = ended === null && connection !== "lost";
   if (ended !== null) {
-    const [title, text] = ENDINGS[ended.why] ?? ["The broadcast has ended", "Every speaker has left the stage."];
+    const [title, text] = ENDINGS.get(ended.why) ?? ["The broadcast has ended", "Every speaker has left the stage."];
     const took = state.startedAt !== null && ended.at !== null ? ` It took ${length(ended.at - state.startedAt)}.` : "";
     say($("end-title"), title);
     say($("end-text"), `${text}${ended.why === "failed" && ended.detail ? ` (${ended.detail})` : ""}${took}`);
