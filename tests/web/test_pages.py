@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.async_api import Route, expect
 
+from debate_caster.stage.pages import page as page_of
 from tests.web.conftest import Visit
-from tests.web.fake_stage import WEB, FakeStage
+from tests.web.fake_stage import FakeStage
 from tests.web.plays import AGENTS, PHASES, begin, open_show, speak, whole_turn, words
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -392,4 +393,6 @@ async def test_pages_are_light_and_ask_nobody_else(stage: FakeStage, visit: Visi
     await expect(page.locator("#connection-text")).to_have_text("Live")
 
     names = {path.rpartition("/")[2] for path in visit.paths if path.startswith("/static/")} | {"watch.html"}
-    assert sum((WEB / name).stat().st_size for name in names) <= 120_000
+    parts = [served for name in names if (served := page_of(name))]
+    assert len(parts) == len(names)
+    assert sum(len(part.compressed) for part in parts) <= 120_000

@@ -8,7 +8,8 @@ from playwright.async_api import Page, expect
 
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeShow, FakeStage, open_fake_stage
-from tests.web.test_pages import begin, finish, open_show, phone, speak, whole_turn, words
+from tests.web.plays import begin, finish, open_show, speak, whole_turn, words
+from tests.web.test_pages import phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
