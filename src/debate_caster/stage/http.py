@@ -293,8 +293,8 @@ async def _contribution(request: web.Request) -> tuple[Mapping[str, Any], str]:
 
 
 def _bad_request(message: str) -> web.HTTPBadRequest:
-    body = json_bytes({"error": "bad_request", "message": message})
-    return web.HTTPBadRequest(body=body, content_type="application/json", headers=_FRESH)
+    text = json_bytes({"error": "bad_request", "message": message}).decode()
+    return web.HTTPBadRequest(text=text, content_type="application/json", headers=_FRESH)
 
 
 def _refusal(refused: RefusedError) -> web.Response:
