@@ -1,11 +1,15 @@
 """Past shows on the watch page: played again, scrubbed, and left as they were."""
 
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
 
+from debate_caster.log import MemoryEventLog
+from debate_caster.stage import open_stage
+from tests.watching.loopback import talking
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeShow, FakeStage, open_fake_stage
 from tests.web.plays import begin, finish, open_show, speak, whole_turn, words
@@ -137,3 +141,27 @@ async def test_the_controls_fit_a_phone(stage: FakeStage, visit: Visit) -> None:
     slider = await page.get_by_role("slider").bounding_box()
     assert slider is not None
     assert slider["width"] > 100
+
+
+async def test_what_has_been_said_can_be_taken_along(visit: Visit, tmp_path: Path) -> None:
+    async with open_stage(log=MemoryEventLog()) as real:
+        async with talking(real) as agent:
+            await agent.say("<b>One</b>.")
+            await agent.end()
+        await real.wait_over(agent.show)
+        page = await visit.go(real.show_url(agent.show))
+        links = page.locator("#end-transcript a")
+        await expect(links).to_have_text(["page", "Markdown", "JSON", "HTML file"])
+        async with page.expect_download() as download:
+            await links.nth(3).click()
+        file = tmp_path / (await download.value).suggested_filename
+        await (await download.value).save_as(file)
+        await links.nth(0).click()
+
+        await expect(page.locator("article p")).to_have_text("<b>One</b>.")
+        assert (
+            await page.evaluate("getComputedStyle(document.querySelector('article')).borderInlineStartStyle") == "solid"
+        )
+        page_on_disk = await visit.go(file.as_uri())
+        await expect(page_on_disk.locator("article p")).to_have_text("<b>One</b>.")
+        visit.hosts.discard("")  # the file's

@@ -16,6 +16,7 @@ from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.pages import SECURITY_HEADERS, page
 from debate_caster.stage.programme import Programme
+from debate_caster.stage.publications import Publications
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.shows import Show
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
@@ -99,6 +100,7 @@ class Routes:
             web.post("/api/shows/{show}/hints", self._take_hint),
             web.get("/api/shows/{show}/hints/{hint}", self._hint),
             web.post("/api/shows/{show}/votes", self._take_vote),
+            *Publications(self._show).routes(),
             web.get("/watch", self._watch),
             web.get("/healthz", self._healthy),
             web.get("/readyz", self._ready),

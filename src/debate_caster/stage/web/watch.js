@@ -223,6 +223,7 @@ function drawEnd() {
   }
   $("end-top").hidden = nothing;
   $("end-replay").hidden = nothing || ended === null;
+  $("end-transcript").hidden = $("end-replay").hidden;
 }
 
 function drawConnection() {
@@ -340,6 +341,7 @@ $("end-top").addEventListener("click", (event) => {
   event.preventDefault();
   moments.goToStart();
 });
+for (const link of $("end-transcript").querySelectorAll("a")) link.href = `/api/shows/${encodeURIComponent(show)}/transcript?format=${link.dataset.format}`;
 $("end-replay").addEventListener("click", () => {
   replay.play();
   $("replay").querySelector("button").focus();
