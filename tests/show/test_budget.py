@@ -1,4 +1,5 @@
 from decimal import Decimal
+from functools import partial
 from random import Random
 
 import pytest
@@ -99,7 +100,7 @@ def test_what_an_earlier_run_spent_counts() -> None:
         purse.reserve("m", prompt_tokens=90, max_tokens=20)
 
 
-def honest(request: Request, random: Random) -> Reply:
+def honest(request: Request, _call: int, *, random: Random) -> Reply:
     """Return a reply of any kind whose usage keeps to the limits that the provider was given."""
     read = random.randint(1, estimate_prompt_tokens(request.messages))
     written = random.randint(0, request.max_tokens)
@@ -115,9 +116,10 @@ def honest(request: Request, random: Random) -> Reply:
     )
 
 
-def test_500_random_shows_never_spend_more_than_their_budget() -> None:
+@pytest.mark.parametrize("batch", range(10))
+def test_500_random_shows_never_spend_more_than_their_budget(batch: int) -> None:
     ended = {"budget": 0, "completed": 0, "failed": 0, "interrupted": 0}
-    for seed in range(500):
+    for seed in range(50 * batch, 50 * (batch + 1)):
         random = Random(seed)
         tokens, cost = random.randint(300, 8000), Decimal(random.randint(1, 40)) / 1000
         scenario = make_scenario(
@@ -127,12 +129,12 @@ def test_500_random_shows_never_spend_more_than_their_budget() -> None:
             budget=Budget(max_tokens=tokens, max_cost=cost, max_minutes=random.choice([None, 1.0])),
         )
 
-        evening = perform_evening(scenario, lambda request, _call, random=random: honest(request, random), seed=seed)  # type: ignore[misc]
+        evening = perform_evening(scenario, partial(honest, random=random), seed=seed)
 
         spent = evening.of(MoneySpent)
         assert sum(event.prompt_tokens + event.completion_tokens for event in spent) <= tokens
         assert sum(event.cost for event in spent) <= cost
         assert len(spent) == len(evening.llm.asked)
         ended[evening.ended.why] += 1
-    assert ended["budget"] > 100
-    assert ended["completed"] > 50
+    assert ended["budget"] >= 10
+    assert ended["completed"] >= 3

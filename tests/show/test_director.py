@@ -399,6 +399,26 @@ def test_a_speech_that_outlasts_the_budget_ends_with_a_sentence() -> None:
     assert evening.seconds(evening.events[-1]) <= 45.0
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(words_of(60), words_per_s=0.4), id="slow"),
+        pytest.param(Reply(words_of(60), first_token_s=500.0), id="silent"),
+        pytest.param(Reply("To begin with, a word of thanks.", hangs=True), id="stalled"),
+        pytest.param(Reply(error=outage()), id="failing"),
+    ],
+)
+def test_no_model_makes_a_show_last_longer_than_its_budget(reply: Reply) -> None:
+    evening = perform_evening(
+        make_scenario(rounds=40, budget=Budget(max_minutes=1.0)),
+        lambda _request, call: reply if call else Reply(words_of(20)),
+    )
+
+    assert evening.seconds(evening.events[-1]) <= 60.5
+    assert evening.ended.why in {"budget", "failed"}
+    assert evening.llm.open_streams == 0
+
+
 def test_a_token_budget_closes_the_show_after_the_current_speech() -> None:
     evening = perform_evening(make_scenario(rounds=10, budget=Budget(max_tokens=2500)))
 

@@ -25,8 +25,9 @@ __all__ = ["HintDesk", "Remark", "WordFilter", "clean_line"]
 
 T = TypeVar("T")
 
-QUEUE_LIMIT = 200
-"""Hints pending at once: an hour's worth of prompts at three a turn. More could not be used before they expire."""
+LEAST_QUEUE, LONGEST_QUEUE = 20, 200
+"""Bounds of the number of hints pending at once; between them it is twice what turns can use before a hint expires,
+since half of them may name an agent who speaks rarely. More would only wait to expire."""
 
 VIEWER_LIMIT = 3
 """Of these, how many may be one viewer's."""
@@ -107,6 +108,8 @@ class HintDesk:
         self._leaving: set[str] = set()
         self._deciding = asyncio.Lock()
         self._open = True
+        usable = scenario.audience.hint_lifetime_turns * scenario.audience.max_hints_per_turn
+        self._queue_limit = min(max(2 * usable, LEAST_QUEUE), LONGEST_QUEUE)
 
     async def offer(self, remark: Remark) -> str | None:
         """Screen a remark and log what becomes of it; return why it is declined, None where it is accepted.
@@ -225,10 +228,11 @@ class HintDesk:
             return "unknown_addressee"
         if heard is not None and now - heard < self._audience.hint_interval_s:
             return "too_fast"
-        if any(_folded(hint.text) == _folded(text) for hint in pending):
-            return "duplicate"
-        if len(pending) >= QUEUE_LIMIT or sum(hint.viewer == viewer for hint in pending) >= VIEWER_LIMIT:
+        if len(pending) >= self._queue_limit or sum(hint.viewer == viewer for hint in pending) >= VIEWER_LIMIT:
             return "full"
+        folded = text.casefold()
+        if any(hint.text.casefold() == folded for hint in pending):
+            return "duplicate"
         return None
 
 

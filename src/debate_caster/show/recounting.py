@@ -133,7 +133,7 @@ def _page(transcript: Transcript) -> Iterator[str]:
         tally = transcript.hints
         told = f"The show {ENDINGS[transcript.ended.why]}."
         if tally.offered:
-            told += f" Viewers gave {tally.offered} hint{'s' * (tally.offered != 1)}; {tally.used} of them were used."
+            told += f" Hints from viewers: {tally.offered}; used: {tally.used}."
         yield f"<footer><p>{_escaped(told)}</p></footer>"
 
 
