@@ -419,6 +419,30 @@ def test_no_model_makes_a_show_last_longer_than_its_budget(reply: Reply) -> None
     assert evening.llm.open_streams == 0
 
 
+def test_a_model_that_hangs_in_mid_speech_does_not_keep_the_show_on_air() -> None:
+    evening = perform_evening(
+        make_scenario(words=60, budget=Budget(max_minutes=0.6)),
+        lambda _request, _call: Reply(words_of(24), hangs=True),
+    )
+
+    assert evening.ended.why == "budget"
+    assert evening.seconds(evening.events[-1]) == pytest.approx(36.0, abs=1.0)
+    assert [event.how for event in evening.of(TurnEnded)] == ["clipped"]
+    assert evening.of(TurnEnded)[0].usage.attempts == 1
+    assert evening.llm.open_streams == 0
+
+
+def test_a_model_that_is_silent_until_the_time_is_over_ends_the_show() -> None:
+    evening = perform_evening(
+        make_scenario(budget=Budget(max_minutes=1.0)),
+        lambda _request, call: Reply(words_of(30), first_token_s=1000.0 if call == 1 else 0.5),
+    )
+
+    assert evening.ended.why == "budget"
+    assert evening.seconds(evening.events[-1]) == pytest.approx(60.0, abs=0.1)
+    assert [event.how for event in evening.of(TurnEnded)] == ["completed", "skipped"]
+
+
 def test_a_token_budget_closes_the_show_after_the_current_speech() -> None:
     evening = perform_evening(make_scenario(rounds=10, budget=Budget(max_tokens=2500)))
 

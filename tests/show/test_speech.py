@@ -12,7 +12,7 @@ from debate_caster.show.budget import Treasury
 from debate_caster.show.cast import cast_of
 from debate_caster.show.events import MoneySpent, ShowEvent, ShowStarted, ThoughtNoted, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
-from debate_caster.show.speech import THOUGHTS_CHARS, Speech, Studio
+from debate_caster.show.speech import THOUGHTS_CHARS, LiveSpeech, Studio
 from tests.show.stage_props import Reply, ScriptedLLM, make_scenario, outage, words_of
 
 REQUEST = Request((Message("user", "Speak."),), max_tokens=200)
@@ -21,7 +21,7 @@ REQUEST = Request((Message("user", "Speak."),), max_tokens=200)
 class Composed:
     """A speech that has been composed by a scripted model, and the log it left."""
 
-    def __init__(self, speech: Speech, llm: ScriptedLLM, treasury: Treasury, events: list[ShowEvent]) -> None:
+    def __init__(self, speech: LiveSpeech, llm: ScriptedLLM, treasury: Treasury, events: list[ShowEvent]) -> None:
         self.speech, self.llm, self.treasury, self.events = speech, llm, treasury, events
 
     def spent(self) -> list[MoneySpent]:
@@ -54,7 +54,7 @@ def compose(
         )
         treasury = Treasury(Budget(max_tokens=max_tokens), {"m": ModelScript(name="m")}, started=0.0)
         studio = Studio(writer, treasury, RetryPolicy(), clock, scenario.pacing)
-        speech = Speech(plan(scenario).turns[0], studio)
+        speech = LiveSpeech(plan(scenario).turns[0], studio)
         llm = ScriptedLLM(clock, list(replies))
         composing = asyncio.create_task(speech.compose(llm, "m", REQUEST, prompt_tokens=30, random=Random(1)))
         if give_up_s is None:

@@ -42,8 +42,8 @@ from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import count_words, reading_s
 from debate_caster.show.pacing import Pacer, longest_speech_s
 from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
-from debate_caster.show.speech import Speech, Studio
-from debate_caster.show.transcript import Speech as PastSpeech
+from debate_caster.show.speech import LiveSpeech, Studio
+from debate_caster.show.transcript import Speech
 from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["perform"]
@@ -120,6 +120,7 @@ class _Director:
         self._treasury = Treasury(scenario.budget, scenario.models, started=clock.monotonic())
         self._studio = Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing)
         self._mute_in_a_row = 0
+        self._composing: dict[int, asyncio.Task[None]] = {}
 
     # -- from the first event to the last ---------------------------------------------------------------------------
 
@@ -134,10 +135,12 @@ class _Director:
                 await self._end("failed", "the show log could not be written")
             raise
         except asyncio.CancelledError:
-            await self._end("interrupted", "cancelled")
+            with suppress(LogError):
+                await self._end("interrupted", "cancelled")
             raise
         except BaseException:
-            await self._end("failed", "an error in the program")
+            with suppress(LogError):
+                await self._end("failed", "an error in the program")
             raise
         return await self._end(why, detail)
 
@@ -226,17 +229,12 @@ class _Director:
         turns = self._rundown.turns[self._writer.transcript.next_turn :]
         await self._votes.open_first()
         async with asyncio.TaskGroup() as tasks:
-            composing: asyncio.Task[None] | None = None
-            upcoming: Speech | None = None
             try:
+                upcoming = self._begin_speech(tasks, turns[0], after=None) if turns else None
                 for place, turn in enumerate(turns):
-                    if upcoming is None:
-                        upcoming = Speech(turn, self._studio)
-                        composing = tasks.create_task(self._compose(upcoming, after=None))
-                    speech, upcoming = upcoming, None
-                    if place + 1 < len(turns):
-                        upcoming = Speech(turns[place + 1], self._studio)
-                        composing = tasks.create_task(self._compose(upcoming, after=speech))
+                    speech = upcoming or self._begin_speech(tasks, turn, after=None)
+                    more = place + 1 < len(turns)
+                    upcoming = self._begin_speech(tasks, turns[place + 1], after=speech) if more else None
                     with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
@@ -245,14 +243,19 @@ class _Director:
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
-                if composing is not None:
+                for composing in self._composing.values():
                     composing.cancel()
         if not any(speech.text for speech in self._writer.transcript.speeches):
             return "failed", "nobody said a word"
         await self._votes.take_last(self._seconds_to(self._treasury.deadline))
         return "completed", ""
 
-    async def _deliver(self, speech: Speech) -> None:
+    def _begin_speech(self, tasks: asyncio.TaskGroup, turn: Turn, *, after: LiveSpeech | None) -> LiveSpeech:
+        speech = LiveSpeech(turn, self._studio)
+        self._composing[turn.index] = tasks.create_task(self._compose(speech, after))
+        return speech
+
+    async def _deliver(self, speech: LiveSpeech) -> None:
         """Air one speech and log its end.
 
         Raises:
@@ -265,13 +268,18 @@ class _Director:
             await self._clock.sleep_until(self._pacer.read_at)
             await self._close(speech)
         speech.over.set()
+        self._composing.pop(speech.turn.index).cancel()
         if expired := self._desk.expired():
             await self._writer.append(*expired)
 
-    async def _open(self, speech: Speech) -> bool:
-        """Wait for the first chunk and its instant, and air it; return whether there was one."""
+    async def _open(self, speech: LiveSpeech) -> bool:
+        """Wait for the first chunk and its instant, and air it; return whether there was one.
+
+        Raises:
+            BudgetExhaustedError: It was refused, or its model was still silent when the show's time was over.
+        """
         turn = speech.turn
-        while await speech.wait():
+        while await self._has_more(speech):
             due = max(self._start_of(turn), self._clock.monotonic())
             await self._clock.sleep_until(due)
             text = speech.take()
@@ -289,35 +297,52 @@ class _Director:
             return True
         return False
 
-    async def _go_on(self, speech: Speech) -> None:
+    async def _go_on(self, speech: LiveSpeech) -> None:
         """Air the other chunks, each at its instant, while the show has time."""
         turn, deadline = speech.turn, self._treasury.deadline
         last = speech.draft.chunks[0]
         try:
-            async with self._clock.timeout(self._seconds_to(deadline)) as patience:
-                while await speech.wait():
-                    due = self._pacer.due(turn.speaker)
-                    if deadline is not None and ends_sentence(last) and self._sentence_end(speech, due) > deadline:
-                        speech.draft.cut()
-                        return
-                    patience.reschedule(None)
-                    await self._clock.sleep_until(due)
-                    text = speech.take()
-                    if text is not None:
-                        await self._writer.append(self._chunk(turn, speech.draft.taken - 1, text, due))
-                        self._pacer.aired(turn.speaker, text, due=due)
-                        last = text
-        except TimeoutError:
-            speech.draft.cut()
+            while await self._has_more(speech):
+                due = self._pacer.due(turn.speaker)
+                if deadline is not None and ends_sentence(last) and self._sentence_end(speech, due) > deadline:
+                    await self._break_off(speech)
+                    return
+                await self._clock.sleep_until(due)
+                text = speech.take()
+                if text is not None:
+                    await self._writer.append(self._chunk(turn, speech.draft.taken - 1, text, due))
+                    self._pacer.aired(turn.speaker, text, due=due)
+                    last = text
+        except BudgetExhaustedError:
+            await self._break_off(speech)
 
-    async def _skip(self, speech: Speech) -> None:
+    async def _has_more(self, speech: LiveSpeech) -> bool:
+        """Wait for a chunk, as long as the show has time.
+
+        Raises:
+            BudgetExhaustedError: The time is over, or the speech was refused.
+        """
+        try:
+            async with self._clock.timeout(self._seconds_to(self._treasury.deadline)):
+                return await speech.wait()
+        except TimeoutError as exc:
+            raise BudgetExhaustedError("minutes", "the time was over while a model was silent") from exc
+
+    async def _break_off(self, speech: LiveSpeech) -> None:
+        """End a speech with what is on air, and hang up on its model."""
+        speech.close()
+        composing = self._composing[speech.turn.index]
+        composing.cancel()
+        await asyncio.wait({composing})
+
+    async def _skip(self, speech: LiveSpeech) -> None:
         turn = speech.turn
         self._desk.give_back(turn)
         self._mute_in_a_row += 1
         skipped = self._ended(speech, "skipped", chunks=(), text="")
         await self._writer.append(*self._votes.closing(turn), *self._phase_of(turn), skipped)
 
-    async def _close(self, speech: Speech) -> None:
+    async def _close(self, speech: LiveSpeech) -> None:
         on_air = self._writer.transcript.open
         chunks = on_air.chunks if on_air else ()
         self._mute_in_a_row = 0
@@ -327,7 +352,7 @@ class _Director:
 
     # -- reading ahead ----------------------------------------------------------------------------------------------
 
-    async def _compose(self, speech: Speech, after: Speech | None) -> None:
+    async def _compose(self, speech: LiveSpeech, after: LiveSpeech | None) -> None:
         """Have a speech composed, when it is time to: its task lives as long as the model speaks."""
         turn = speech.turn
         model = self._models[turn.speaker]
@@ -357,7 +382,7 @@ class _Director:
         if speech.first_sentence_s is not None:
             self._leads.note(model, speech.first_sentence_s)
 
-    async def _time_to_ask(self, turn: Turn, model: str, after: Speech) -> None:
+    async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech) -> None:
         """Wait until the speech before is final and the turn is ``lead`` seconds away."""
         await after.composed.wait()
         if not after.draft.chunks or not self._scenario.pacing.read_ahead:  # a skipped turn gives its hints back first
@@ -371,7 +396,7 @@ class _Director:
                 async with self._clock.timeout(wait_s):
                     await after.over.wait()
 
-    def _cue(self, speech: Speech, model: str, after: Speech | None) -> _Cue:
+    def _cue(self, speech: LiveSpeech, model: str, after: LiveSpeech | None) -> _Cue:
         """Take the hints and build the prompt.
 
         Raises:
@@ -384,7 +409,7 @@ class _Director:
         )
         speeches = list(self._writer.transcript.speeches)
         if after is not None and after.text and not after.over.is_set():
-            speeches.append(PastSpeech(after.turn.index, after.turn.phase, after.turn.speaker, after.text, "completed"))
+            speeches.append(Speech(after.turn.index, after.turn.phase, after.turn.speaker, after.text, "completed"))
         speech.hints = self._desk.take(turn)
         prompt = self._prompts.build(turn, speeches, speech.hints)
         max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
@@ -398,7 +423,7 @@ class _Director:
         planned = self._pacer.planned(turn.speaker, pause_s=self._scenario.pacing.gap_s)
         return max(planned, self._votes.earliest(turn))
 
-    def _start_after(self, speech: Speech, turn: Turn) -> float:
+    def _start_after(self, speech: LiveSpeech, turn: Turn) -> float:
         """Return when ``turn`` is to begin if ``speech``, composed but not over, is aired without a hitch."""
         draft, speaker = speech.draft, speech.turn.speaker
         left = draft.chunks[draft.taken :]
@@ -413,7 +438,7 @@ class _Director:
     def _seconds_to(self, deadline: float | None) -> float | None:
         return None if deadline is None else max(deadline - self._clock.monotonic(), 0.0)
 
-    def _sentence_end(self, speech: Speech, due: float) -> float:
+    def _sentence_end(self, speech: LiveSpeech, due: float) -> float:
         """Return when the sentence that begins at ``due`` will have been read, as far as its text is known."""
         pacing, read = self._scenario.pacing, due
         for text in speech.draft.chunks[speech.draft.taken :]:
@@ -434,7 +459,7 @@ class _Director:
             PhaseStarted(at=self._writer.now(), phase=phase.index, key=phase.key, title=phase.title, speaker=speaker),
         )
 
-    def _started(self, speech: Speech) -> TurnStarted:
+    def _started(self, speech: LiveSpeech) -> TurnStarted:
         turn = speech.turn
         digests = {prepared.turn: prepared.prompt_digest for prepared in self._writer.transcript.prepared}
         return TurnStarted(
@@ -456,7 +481,7 @@ class _Director:
 
     def _ended(
         self,
-        speech: Speech,
+        speech: LiveSpeech,
         how: Literal["completed", "clipped", "aborted", "skipped"],
         *,
         chunks: tuple[str, ...],

@@ -238,11 +238,11 @@ class HintDesk:
 
 def _addressees(scenario: Scenario) -> dict[str, str]:
     """Return what may stand in ``to``, case-folded, and which agent or side it means; ids win over names and sides."""
-    known = {side.casefold(): side for side in scenario.format.sides}
-    known |= {title.casefold(): side for side, title in scenario.format.side_titles.items()}
-    known |= {agent.name.casefold(): agent.id for agent in scenario.agents}
-    known |= {agent.id.casefold(): agent.id for agent in scenario.agents}
-    return known
+    known = {side: side for side in scenario.format.sides}
+    known |= {title: side for side, title in scenario.format.side_titles.items()}
+    known |= {agent.name: agent.id for agent in scenario.agents}
+    known |= {agent.id: agent.id for agent in scenario.agents}
+    return {clean_line(name, ID_CHARS).casefold(): meant for name, meant in known.items()}
 
 
 def _folded(text: str) -> str:

@@ -27,7 +27,7 @@ from debate_caster.show.draft import Draft
 from debate_caster.show.events import HintTaken, MoneySpent, ThoughtNoted, Usage
 from debate_caster.show.log_writer import ShowLogWriter
 
-__all__ = ["Speech", "Studio"]
+__all__ = ["LiveSpeech", "Studio"]
 
 THOUGHT_CHARS = 600
 """A thought is logged in pieces of about this length, so that one that is aired appears while it is being thought."""
@@ -57,7 +57,7 @@ class Studio:
     pacing: Pacing
 
 
-class Speech:
+class LiveSpeech:
     """One turn, from the call of the model to its last chunk. ``compose`` fills it, ``wait`` and ``take`` empty it."""
 
     def __init__(self, turn: Turn, studio: Studio) -> None:
@@ -104,6 +104,11 @@ class Speech:
     def take(self) -> str | None:
         """Return the next chunk, to be aired at once; None where a repeated attempt or a clip has taken it away."""
         return self._draft.take()
+
+    def close(self) -> None:
+        """End the speech with the last chunk that was taken, whatever its model does."""
+        self._draft.cut()
+        self._finish()
 
     def refuse(self, refusal: BudgetExhaustedError) -> None:
         """Say that the show can't afford this speech."""
@@ -223,7 +228,7 @@ class Speech:
 class _Reply:
     """One attempt's reply while it is read."""
 
-    speech: Speech
+    speech: LiveSpeech
     clock: Clock
     max_tokens: int
     usage: UsageReported | None = None
