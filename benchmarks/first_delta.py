@@ -32,6 +32,9 @@ __all__ = ["run"]
 
 VIEWERS = 100
 TURNS = 80
+THINKING_S = 0.25
+"""Before the first words: unpaced, but not more than the 20 frames a second that a stage takes from an agent."""
+
 WARM_UP = 5
 """Turns not counted: first use of everything."""
 
@@ -154,7 +157,7 @@ async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
         length = re.search(rb"(?i)content-length: *(\d+)", head)
         await reader.readexactly(int(length[1]) if length else 0)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(THINKING_S)
         writer.write(delta(f"This stamp {time.monotonic_ns()} is when I begin. And "))
         await asyncio.sleep(0.02)
         writer.write(delta("here I end.") + delta("", finish="stop") + b"data: [DONE]\n\n")

@@ -13,7 +13,7 @@ import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import LogError
-from debate_caster.log import EventLog, SqliteEventLog
+from debate_caster.log import EventLog, Record, SqliteEventLog
 from tests.log.conformance import EventLogConformance
 
 
@@ -80,6 +80,33 @@ async def test_a_tail_sees_what_another_process_writes(tmp_path: Path) -> None:
 
     await ours.close()
     await theirs.close()
+
+
+async def test_a_tail_that_keeps_up_reads_no_disk_and_one_that_falls_behind_misses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    await log.append("a", ["0"], expect=0)
+    reads = 0
+    read = log.read
+
+    async def counted(stream: str, after: int, *, limit: int = 500) -> list[Record]:
+        nonlocal reads
+        reads += 1
+        return await read(stream, after, limit=limit)
+
+    monkeypatch.setattr(log, "read", counted)
+    async with log.tail("a", 0) as records, log.tail("a", 0) as behind:
+        assert (await anext(records)).body == "0"
+        for number in range(1, 200):
+            await log.append("a", [str(number)], expect=number)
+            assert await anext(records) == Record(number + 1, str(number))
+        kept_up = reads
+
+        assert [(await anext(behind)).body for _ in range(200)] == [str(number) for number in range(200)]
+
+    assert kept_up == 1
+    await log.close()
 
 
 async def test_of_two_processes_one_wins_each_place(tmp_path: Path) -> None:

@@ -35,6 +35,9 @@ BUSY_TIMEOUT_S = 5.0
 POLL_INTERVAL_S = 0.5
 """How often tails look for what another process wrote: a ``PRAGMA`` that reads four bytes of shared memory."""
 
+RECENT = 64
+"""Records of our own kept for the tails of a stream, so that one that keeps up never reads the disk."""
+
 READERS = 2
 """Threads that read; a long history being read must not hold up the others."""
 
@@ -76,13 +79,25 @@ class _Append:
 
 @dataclass(slots=True)
 class _Followers:
-    """The tails of one stream that wait for it to grow."""
+    """The tails of one stream that wait for it to grow, and what this process appended of late, without a gap."""
 
     events: set[asyncio.Event] = field(default_factory=set)
+    recent: deque[Record] = field(default_factory=lambda: deque(maxlen=RECENT))
 
     def wake(self) -> None:
         for event in self.events:
             event.set()
+
+    def remember(self, first_seq: int, bodies: Sequence[str]) -> None:
+        if self.recent and self.recent[-1].seq != first_seq - 1:
+            self.recent.clear()
+        self.recent.extend(Record(seq, body) for seq, body in enumerate(bodies, start=first_seq))
+
+    def since(self, after: int) -> list[Record]:
+        """Return what follows ``after``, empty where the disk has to be asked."""
+        if not self.recent or self.recent[0].seq > after + 1:
+            return []
+        return [record for record in self.recent if record.seq > after]
 
 
 class SqliteEventLog:
@@ -119,6 +134,7 @@ class SqliteEventLog:
         if request.last_seq is None:  # pragma: no cover - the writer answers every request it takes
             raise LogError(stream, f"{self.path}: the writer gave no answer")
         if bodies and (followers := self._followers.get(stream)):
+            followers.remember(expect + 1, request.bodies)
             followers.wake()
         return request.last_seq
 
@@ -136,7 +152,7 @@ class SqliteEventLog:
         followers = self._followers.setdefault(stream, _Followers())
         followers.events.add(grown)
         try:
-            yield self._follow(stream, after, grown)
+            yield self._follow(stream, after, grown, followers)
         finally:
             followers.events.discard(grown)
             if not followers.events and self._followers.get(stream) is followers:
@@ -166,12 +182,14 @@ class SqliteEventLog:
     async def _run(executor: ThreadPoolExecutor | None, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(executor, work)
 
-    async def _follow(self, stream: str, after: int, grown: asyncio.Event) -> AsyncIterator[Record]:
+    async def _follow(
+        self, stream: str, after: int, grown: asyncio.Event, followers: _Followers
+    ) -> AsyncIterator[Record]:
         after = max(after, 0)
         while True:
             grown.clear()
             self._check_open(stream)
-            records = await self.read(stream, after)
+            records = followers.since(after) or await self.read(stream, after)
             for record in records:
                 after = record.seq
                 yield record
