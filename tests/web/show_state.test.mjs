@@ -176,10 +176,37 @@ test("a summary that says ended is believed, and the event tells why", () => {
   assert.equal(state.ended.why, "budget");
 });
 
-test("unknown types and missing fields change nothing and break nothing", () => {
-  const state = after({ type: "vote_opened" }, { type: "constructor" }, { type: "chunk_aired" }, { type: "turn_ended", turn: 3 }, { type: "phase_started" }, { type: "room_closed" });
+test("a vote is open between its two events, and the show's end closes it", () => {
+  const opened = { type: "vote_opened", vote: "before", method: "swing", choices: [{ id: "for", title: "Pro" }, { id: "undecided" }], seconds: 20 };
 
-  assert.equal(state.seq, 6);
+  assert.equal(after(started, opened).vote.open, true);
+  assert.equal(after(started, opened, { type: "vote_closed", vote: "after" }).vote.open, true);
+  assert.equal(after(started, opened, { type: "vote_closed", vote: "before" }).vote.open, false);
+  assert.equal(after(started, opened, { type: "show_ended", why: "failed" }).vote.open, false);
+  assert.deepEqual(after(opened).vote.choices, [{ id: "for", title: "Pro" }, { id: "undecided", title: "undecided" }]);
+});
+
+test("a vote stands as the last tally of it says, not as another vote's does", () => {
+  const state = after(started, { type: "vote_opened", vote: "after", choices: [{ id: "for" }], seconds: 20 });
+
+  state.count({ vote: "before", counts: { for: 9 } });
+  assert.deepEqual(state.standing, { counts: {}, votes: 0 });
+  state.greet({ id: "s", state: "live", vote: { vote: "after", counts: { for: 2, against: 1 } } });
+  assert.deepEqual(state.standing, { counts: { for: 2, against: 1 }, votes: 3 });
+});
+
+test("the verdict is the last word, and a choice is called by its title", () => {
+  const state = after(started, { type: "vote_opened", vote: "after", choices: [{ id: "for", title: "Pro" }] }, { type: "verdict_given", outcome: "won", leaders: ["for"] });
+
+  assert.equal(state.verdict.outcome, "won");
+  assert.deepEqual(["for", "against"].map((choice) => state.choiceTitle(choice)), ["Pro", "against"]);
+  assert.deepEqual(["for", "against", "undecided"].map((choice) => state.stanceOf(choice)), ["for", "against", "neutral"]);
+});
+
+test("unknown types and missing fields change nothing and break nothing", () => {
+  const state = after({ type: "vote_opened" }, { type: "vote_counted" }, { type: "verdict_given" }, { type: "constructor" }, { type: "chunk_aired" }, { type: "turn_ended", turn: 3 }, { type: "phase_started" }, { type: "room_closed" });
+
+  assert.equal(state.seq, 8);
 });
 
 test("any order of a turn's chunks gives the same speech", () => {

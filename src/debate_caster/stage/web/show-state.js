@@ -38,6 +38,10 @@ export class ShowState {
     this.announced = false;
     this.hintsOpen = null;
     this.hintLength = null;
+    /** The last vote that was opened: `{vote, method, choices, seconds, openedAt, open}`. */
+    this.vote = null;
+    this.tally = null;
+    this.verdict = null;
     this.speeches = [];
     this.prepared = null;
     this.startedAt = null;
@@ -59,6 +63,7 @@ export class ShowState {
     this.kind = summary.state === "replay" ? "replay" : "live";
     this.startedAt ??= instant(summary.started_at);
     for (const agent of summary.agents ?? []) this.list(agent);
+    if (summary.vote) this.count(summary.vote);
     if (summary.state === "ended" && this.ended === null) {
       this.ended = { why: summary.why ?? "", detail: "", at: instant(summary.ended_at) };
     }
@@ -207,6 +212,52 @@ export class ShowState {
     this.touched.add(speech);
   }
 
+  on_vote_opened(event, at) {
+    const choices = (event.choices ?? []).map(({ id, title }) => ({ id: String(id), title: String(title || id) }));
+    this.vote = { vote: String(event.vote), method: event.method ?? "", choices, seconds: Number(event.seconds) || 0, openedAt: at, open: true };
+  }
+
+  on_vote_closed(event) {
+    if (this.vote?.vote === event.vote) this.vote.open = false;
+  }
+
+  on_vote_counted(event) {
+    this.count(event);
+  }
+
+  on_verdict_given(event) {
+    this.verdict = {
+      method: event.method ?? "",
+      outcome: event.outcome ?? "no_result",
+      leaders: (event.leaders ?? []).map(String),
+      changes: event.changes ?? {},
+      before: event.before ?? null,
+      after: event.after ?? null,
+      why: event.why ?? "",
+    };
+  }
+
+  /** How a vote stands: a `vote_tally` frame, or anything else with `vote` and `counts`. */
+  count({ vote, counts }) {
+    this.tally = { vote, counts: counts ?? {} };
+  }
+
+  /** How the open vote stands, as far as we have heard. */
+  get standing() {
+    const counts = this.tally?.vote === this.vote?.vote ? (this.tally?.counts ?? {}) : {};
+    return { counts, votes: Object.values(counts).reduce((sum, votes) => sum + votes, 0) };
+  }
+
+  /** A choice as people call it. */
+  choiceTitle(id) {
+    return this.vote?.choices.find((choice) => choice.id === id)?.title ?? id;
+  }
+
+  /** For or against where the choice is a side that stands there, neutral otherwise. */
+  stanceOf(choice) {
+    return [...this.agents.values()].find(({ side, moderator }) => side === choice && !moderator)?.stance ?? "neutral";
+  }
+
   on_thought_noted(event) {
     this.note(event, { kind: "thought", text: String(event.text ?? "") });
   }
@@ -222,6 +273,7 @@ export class ShowState {
   on_show_ended(event, at) {
     this.ended = { why: event.why ?? "", detail: event.detail ?? "", at };
     this.prepared = null;
+    if (this.vote) this.vote.open = false;
     for (const agent of this.agents.values()) agent.state = "closed";
     for (const speech of this.speeches) if (!speech.ended) this.touched.add(speech);
   }

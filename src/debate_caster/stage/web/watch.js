@@ -11,6 +11,7 @@ import { Replay } from "/static/replay.js";
 import { ShowState } from "/static/show-state.js";
 import { LiveEnd, SpeechList, showPondering } from "/static/speeches.js";
 import { Voices } from "/static/voices.js";
+import { VoteBox, verdictText } from "/static/vote-box.js";
 
 const $ = (id) => document.getElementById(id);
 const state = new ShowState();
@@ -32,6 +33,7 @@ const box = new HintBox({
     moments.goToTurn(turn);
   },
 });
+const ballot = new VoteBox({ show, state, viewer: box.viewer });
 
 const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
@@ -50,7 +52,7 @@ let scheduled = false;
 let settled = false;
 let heard = 0;
 let noticed = null;
-let announced = { speech: null, ended: false };
+let announced = { speech: null, ended: false, vote: null, verdict: null };
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
 
@@ -86,10 +88,12 @@ stream.on("reset", ({ epoch }) => {
   list.clear();
   voices.goLive();
   settled = false;
-  announced = { speech: null, ended: false };
+  announced = { speech: null, ended: false, vote: null, verdict: null };
 });
 stream.on("viewers", ({ count }) => showViewers(count));
 for (const type of ["hint_received", "hint_fate", "hint_used"]) stream.on(type, (frame) => box.learn(frame));
+stream.on("vote_taken", (frame) => ballot.learn(frame));
+stream.on("vote_tally", (frame) => state.count(frame));
 stream.on("*", (event) => {
   if (Number.isInteger(event.seq)) {
     take(event);
@@ -119,7 +123,7 @@ function drawAnew() {
   list.clear();
   voices.goLive();
   heard = 0;
-  announced = { speech: state.current, ended: state.ended !== null };
+  announced = heardSoFar();
   end.jump();
   schedule();
 }
@@ -152,6 +156,7 @@ function draw() {
   drawClock();
   replay.draw();
   box.draw();
+  drawBallot();
   const begun = state.speeches.filter((speech) => speech.begun).length;
   end.keep();
   end.miss(Math.max(0, begun - heard));
@@ -159,7 +164,7 @@ function draw() {
   if (!settled && (connection === "live" || state.seq > 0)) {
     settled = true;
     setTimeout(() => performance.mark("live-line")); // a task of its own comes after the frame that shows it
-    announced = { speech: state.current, ended: state.ended !== null };
+    announced = heardSoFar();
     if (state.ended) moments.goToStart();
     moments.followAddress();
   }
@@ -265,8 +270,26 @@ function showJump(following, missed) {
 }
 
 /** Screen readers hear who speaks, not every chunk. */
+function drawBallot() {
+  ballot.draw({ now: stageTime(), past: replay.active || state.ended !== null });
+}
+
+function heardSoFar() {
+  return { speech: state.current, ended: state.ended !== null, vote: null, verdict: state.verdict };
+}
+
 function announce() {
-  const { current, ended } = state;
+  const { current, ended, verdict, vote } = state;
+  if (verdict && !announced.verdict) {
+    announced.verdict = verdict;
+    say($("announcer"), verdictText(verdict, state));
+    return;
+  }
+  if (vote?.open && announced.vote !== vote.vote && !$("vote").hidden) {
+    announced.vote = vote.vote;
+    say($("announcer"), `A vote is open: ${$("vote-question").textContent}`);
+    return;
+  }
   if (ended && !announced.ended) {
     announced.ended = true;
     say($("announcer"), `${$("end-title").textContent}. ${$("end-text").textContent}`);
@@ -357,4 +380,5 @@ setInterval(() => {
   if (replay.active ? state.pass(replay.now) : ahead !== null && state.pass(stageTime())) schedule();
   drawClock();
   box.draw();
+  if (!$("vote").hidden) drawBallot();
 }, 1000);
