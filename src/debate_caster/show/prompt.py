@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from debate_caster.llm.conversation import Cue, HeardHint, Message
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import AgentScript, ModelScript, Scenario
+from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.events import HintTaken
 from debate_caster.show.fencing import fence, fenced_records
 from debate_caster.show.measures import count_words
@@ -100,7 +101,8 @@ class PromptDesk:
     def _head(self, agent: AgentScript) -> tuple[str, str]:
         """Return the system message and how the first user message begins."""
         scenario, persona = self._scenario, agent.persona
-        believes = f" You believe: {'; '.join(persona.beliefs)}." if persona.beliefs else ""
+        beliefs = " ".join(belief if ends_sentence(belief) else f"{belief}." for belief in persona.beliefs)
+        believes = f" You believe: {beliefs}" if beliefs else ""
         paragraphs = [
             f"You are {agent.name}. {persona.style}{believes} {persona.manner}".rstrip(),
             f"You {self._part(agent)} in a live debate, read aloud. Plain sentences in the language"
@@ -109,7 +111,7 @@ class PromptDesk:
         ]
         if rules := " ".join(scenario.format.rules.split()):
             paragraphs.append(f"Format: {rules}")
-        people = ", ".join(self._label(other) for other in scenario.agents)
+        people = "; ".join(self._label(other) for other in scenario.agents)
         opening = [f"Motion: {scenario.motion}", f"On stage: {people}."]
         if background := scenario.background.strip():
             opening.insert(1, f"Background: {background}")
