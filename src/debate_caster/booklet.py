@@ -58,7 +58,10 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class Booklet:
-    """A show, or what there is of it. ``ending`` is a sentence, empty while it goes on; ``remarks`` follow it."""
+    """A show, or what there is of it. ``ending`` is a sentence, empty while it goes on; ``remarks`` follow it.
+
+    ``result`` says what came of the audience's votes: a sentence, then a line for each choice; empty without votes.
+    """
 
     title: str
     motion: str
@@ -69,6 +72,7 @@ class Booklet:
     speeches: tuple[Speech, ...]
     ending: str = ""
     remarks: str = ""
+    result: tuple[str, ...] = ()
     _by_id: dict[str, Speaker] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +99,9 @@ def as_markdown(booklet: Booklet) -> str:
             blocks += [f"> Hint from {_marked(hint.name) or 'a viewer'}: {_marked(hint.text)}" for hint in speech.hints]
             if speech.text:
                 blocks.append(_marked(speech.text.strip()))
+    if booklet.result:
+        sentence, *lines = (_marked(line) for line in booklet.result)
+        blocks += ["## The vote", f"**{sentence}.**", "\n".join(f"- {line}" for line in lines)]
     if booklet.ending:
         blocks.append(f"*{booklet.ending}*")
     return "\n\n".join(blocks) + "\n"
@@ -141,6 +148,10 @@ def _page(booklet: Booklet) -> Iterator[str]:
         for speech in speeches:
             yield from _article(booklet, speech)
         yield "</section>"
+    if booklet.result:
+        sentence, *lines = booklet.result
+        yield f'<section class="result"><h2>The vote</h2><p dir="auto"><strong>{_escaped(sentence)}.</strong></p>'
+        yield "<ul>" + "".join(f'<li dir="auto">{_escaped(line)}</li>' for line in lines) + "</ul></section>"
     if booklet.ending:
         told = f"{booklet.ending} {booklet.remarks}".strip()
         yield f"<footer><p>{_escaped(told)}</p></footer>"

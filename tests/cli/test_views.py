@@ -5,7 +5,19 @@ from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.standing import clock_time
 from debate_caster.cli.views import Follower, JsonLinesView, PlainView, View
 from debate_caster.log import MemoryEventLog
-from debate_caster.show.events import ConnectionDown, ConnectionUp, HintDeclined, ShowEnded, encode, stream_of
+from debate_caster.show.events import (
+    ConnectionDown,
+    ConnectionUp,
+    HintDeclined,
+    ShowEnded,
+    VerdictGiven,
+    VoteChoice,
+    VoteClosed,
+    VoteCounted,
+    VoteOpened,
+    encode,
+    stream_of,
+)
 from tests.cli.stage_play import play, records
 
 AT = play()[0].at
@@ -66,6 +78,29 @@ async def test_what_happens_beside_the_speeches_is_said_once_and_short() -> None
         "[00:00] Ada is back on stage, part 2",
         "[00:00] hint declined: too fast",
         "[00:00] The debate was closed: its budget is used up: 1000 tokens",
+    ]
+
+
+async def test_votes_and_what_came_of_them_are_told() -> None:
+    stream = io.StringIO()
+    outlet = Outlet(stream)
+    view = PlainView(outlet)
+    choices = (VoteChoice(id="for", title="Proposition"), VoteChoice(id="undecided", title="Undecided"))
+    events = [
+        play()[0],
+        VoteOpened(at=AT, vote="before", method="swing", choices=choices, seconds=20),
+        VoteClosed(at=AT, vote="before"),
+        VoteCounted(at=AT, vote="before", target="stage", counts={"for": 3, "undecided": 1}),
+        VerdictGiven(at=AT, method="swing", outcome="won", leaders=("for",), changes={"for": 0.25}),
+    ]
+    for record in records(events):
+        await view.show(record)
+    outlet.close()
+
+    assert stream.getvalue().splitlines()[1:] == [
+        "[00:00] the audience votes before the debate, for 20 s: Proposition, Undecided",
+        "[00:00] votes before the debate: Proposition 3, Undecided 1",
+        "[00:00] Proposition wins the vote by a swing of +25 points",
     ]
 
 

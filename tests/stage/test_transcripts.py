@@ -95,3 +95,23 @@ def test_the_order_of_arrival_changes_nothing_that_is_said(events: list[dict[str
     speeches = json.loads(told.render("json"))["speeches"]
 
     assert [speech["text"] for speech in speeches] == ["One. Two.", "Three."]
+
+
+def test_what_came_of_the_vote_is_told_and_stays_text() -> None:
+    choices = [{"id": "for", "title": "<b>Pro"}, {"id": "undecided", "title": "Undecided"}]
+    opened = {"type": "vote_opened", "vote": "after", "method": "single", "choices": choices, "seconds": 20}
+    verdict = {
+        "method": "single", "outcome": "won", "leaders": ["for"], "changes": {"for": 0.75}, "before": None,
+        "after": {"for": 3, "undecided": 1}, "why": "",
+    }  # fmt: skip
+
+    told = transcript(STARTED, opened, {"type": "verdict_given", **verdict})
+
+    assert json.loads(told.render("json"))["verdict"] == verdict
+    assert (
+        "## The vote\n\n**&lt;b&gt;Pro wins the vote with 75 %.**\n\n"
+        "- &lt;b&gt;Pro: 75 % (3 votes)\n- Undecided: 25 % (1 vote)\n"
+    ) in told.render("md")
+    page = told.render("html")
+    assert "<strong>&lt;b&gt;Pro wins the vote with 75 %.</strong>" in page
+    assert "<b>" not in page

@@ -22,6 +22,10 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "turn_ended": {},
     "chunk_aired": {},
     "hint_used": {"viewer": ""},
+    "vote_opened": {"method": "swing", "seconds": 0},
+    "vote_closed": {},
+    "vote_counted": {"target": "the stage"},
+    "verdict_given": {"method": "swing"},
     "show_ended": {"detail": ""},
 }  # fmt: skip
 """What a show log says and a stage does not, for each event that a view may show."""

@@ -18,6 +18,7 @@ from debate_caster.show.events import (
     TurnEnded,
     TurnPrepared,
     TurnStarted,
+    VoteOpened,
 )
 
 __all__ = ["Standing", "clock_time"]
@@ -46,6 +47,7 @@ class Standing:
     thinking: str = ""
     hints_waiting: set[str] = field(default_factory=set)
     hints_used: int = 0
+    choices: dict[str, str] = field(default_factory=dict)
     viewers: int | None = None
     down: set[tuple[str, str]] = field(default_factory=set)
     ended: ShowEnded | None = None
@@ -75,6 +77,8 @@ class Standing:
                 self.hints_used += 1
             case HintExpired():
                 self.hints_waiting.discard(event.hint)
+            case VoteOpened():
+                self.choices = {choice.id: choice.title for choice in event.choices}
             case ConnectionUp():
                 self.down.discard((event.agent, event.target))
             case ConnectionDown() if not event.final:

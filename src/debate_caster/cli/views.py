@@ -23,9 +23,13 @@ from debate_caster.show.events import (
     ShowStarted,
     TurnEnded,
     TurnStarted,
+    VerdictGiven,
+    VoteCounted,
+    VoteOpened,
     decode,
     stream_of,
 )
+from debate_caster.verdict_words import verdict_sentence
 
 __all__ = ["Follower", "JsonLinesView", "PlainView", "View", "ending", "notice", "speaker_label"]
 
@@ -100,6 +104,14 @@ def notice(standing: Standing, event: ShowEvent) -> str:
         case TurnEnded() if event.how in ("aborted", "skipped"):
             reason = f": {event.detail}" if event.detail else ""
             return f"{standing.name(event.speaker)}'s turn was {event.how}{reason}"
+        case VoteOpened():
+            choices = ", ".join(choice.title for choice in event.choices)
+            return f"the audience votes {event.vote} the debate, for {event.seconds:.0f} s: {choices}"
+        case VoteCounted():
+            counts = ", ".join(f"{standing.choices.get(choice, choice)} {n}" for choice, n in event.counts.items())
+            return f"votes {event.vote} the debate: {counts}"
+        case VerdictGiven():
+            return verdict_sentence(event.model_dump(), standing.choices)
         case ConnectionUp() if event.part > 1:
             return f"{standing.name(event.agent)} is back on {event.target}, part {event.part}"
         case ConnectionDown() if not event.final:

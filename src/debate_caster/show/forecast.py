@@ -103,7 +103,8 @@ def _summed(
         for name, (turns, read, written) in tally.items()
         if turns
     )
-    gaps = scenario.pacing.gap_s * max(len(rundown.turns) - 1, 0)
+    votes = {"off": 0, "single": 1, "swing": 2}[scenario.audience.votes]
+    gaps = scenario.pacing.gap_s * max(len(rundown.turns) - 1, 0) + scenario.audience.vote_s * votes
     spoken = rundown.max_words * CHARS_PER_WORD / scenario.pacing.chars_per_second
     longest = sum(longest_speech_s(scenario.pacing, turn.max_words) for turn in rundown.turns)
     worst = Forecast(len(rundown.turns), parts, longest_prompt, spoken + gaps, longest + gaps, ())

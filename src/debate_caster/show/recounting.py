@@ -13,6 +13,7 @@ from typing import Any
 
 from debate_caster.show.events import AgentCast
 from debate_caster.show.transcript import Speech, Transcript
+from debate_caster.verdict_words import verdict_lines, verdict_sentence
 
 __all__ = ["export_html", "export_json", "export_markdown"]
 
@@ -56,6 +57,9 @@ def export_json(transcript: Transcript) -> str:
             "used": transcript.hints.used,
             "expired": transcript.hints.expired,
         },
+        "verdict": transcript.verdict.model_dump(mode="json", exclude={"seq", "at", "type"})
+        if transcript.verdict
+        else None,
         "spent": transcript.spent.model_dump(mode="json"),
         "spent_by_model": {model: usage.model_dump(mode="json") for model, usage in transcript.spent_by_model},
     }
@@ -79,6 +83,9 @@ def export_markdown(transcript: Transcript) -> str:
             blocks += [f"> Hint from {_inline(hint.name) or 'a viewer'}: {_inline(hint.text)}" for hint in speech.hints]
             if speech.text:
                 blocks.append(_marked(speech.text.strip()))
+    if result := _result(transcript):
+        sentence, *lines = (_inline(line) for line in result)
+        blocks += ["## The vote", f"**{sentence}.**", "\n".join(f"- {line}" for line in lines)]
     if transcript.ended is not None:
         blocks.append(f"*The show {ENDINGS[transcript.ended.why]}.*")
     return "\n\n".join(blocks) + "\n"
@@ -129,6 +136,10 @@ def _page(transcript: Transcript) -> Iterator[str]:
         for speech in speeches:
             yield from _article(transcript, speech)
         yield "</section>"
+    if result := _result(transcript):
+        sentence, *lines = result
+        yield f'<section class="result"><h2>The vote</h2><p dir="auto"><strong>{_escaped(sentence)}.</strong></p>'
+        yield "<ul>" + "".join(f'<li dir="auto">{_escaped(line)}</li>' for line in lines) + "</ul></section>"
     if transcript.ended is not None:
         tally = transcript.hints
         told = f"The show {ENDINGS[transcript.ended.why]}."
@@ -177,6 +188,20 @@ def _speeches(transcript: Transcript) -> list[Speech]:
             )
         )
     return speeches
+
+
+def _verdict_as_json(transcript: Transcript) -> dict[str, Any] | None:
+    verdict = transcript.verdict
+    return verdict.model_dump(mode="json", exclude={"seq", "at", "type"}) if verdict is not None else None
+
+
+def _result(transcript: Transcript) -> tuple[str, ...]:
+    """Return what came of the audience's votes: a sentence, then a line for each choice; nothing without votes."""
+    if transcript.verdict is None:
+        return ()
+    verdict = transcript.verdict.model_dump()
+    titles = {choice.id: choice.title for poll in transcript.polls for choice in poll.choices}
+    return verdict_sentence(verdict, titles), *verdict_lines(verdict, titles)
 
 
 def _speech_as_json(speech: Speech) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from debate_caster.booklet import Booklet, Hint, Speaker, Speech, as_html, as_markdown, instant
 from debate_caster.stage.summary import Summary
+from debate_caster.verdict_words import verdict_lines, verdict_sentence
 
 __all__ = ["FORMATS", "AirTranscript"]
 
@@ -60,6 +61,7 @@ class AirTranscript:
         self._loose: _Turn | None = None
         self._ruled = False
         self._started_at: datetime | None = None
+        self._choices: dict[str, str] = {}
         self._ended: tuple[str, str, datetime | None] | None = None
 
     def take(self, event: Mapping[str, Any]) -> None:
@@ -78,6 +80,8 @@ class AirTranscript:
                 turn.how, turn.words, turn.ended_at = str(event.get("how") or "completed"), event.get("words"), at
             case "hint_used":
                 self._turn(event).hints[str(event.get("hint"))] = _hint(event)
+            case "vote_opened":
+                self._choices |= {str(one.get("id")): str(one.get("title")) for one in event.get("choices") or ()}
             case "show_ended" if self._ended is None:
                 self._ended = (str(event.get("why", "")), str(event.get("detail", "")), at)
             case _:
@@ -166,7 +170,14 @@ class AirTranscript:
             ),
             ending=ENDINGS.get(ended[0], "The show has ended.") if ended else "",
             remarks=f"Hints from viewers used: {used}." if used else "",
+            result=self._result(),
         )
+
+    def _result(self) -> tuple[str, ...]:
+        verdict = self._summary.verdict
+        if verdict is None:
+            return ()
+        return verdict_sentence(verdict, self._choices), *verdict_lines(verdict, self._choices)
 
     def _as_json(self) -> str:
         summary, ended = self._summary, self._ended
@@ -182,6 +193,7 @@ class AirTranscript:
             "ended": {"why": ended[0], "detail": ended[1]} if ended else None,
             "agents": [{key: agent[key] for key in agent if key not in ("room", "state")} for agent in summary.agents],
             "phases": summary.phases,
+            "verdict": summary.verdict,
             "speeches": [
                 {
                     "turn": turn.turn,
