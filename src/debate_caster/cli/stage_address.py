@@ -29,7 +29,14 @@ async def open_stage_for(session: Session, log: EventLog, clock: Clock) -> Async
     ports = [usual] if session.given("port") else [*range(usual, usual + MORE_PORTS + 1), 0]
     async with AsyncExitStack() as stack:
         for port in ports:
-            opening = open_stage(settings.host, port, log=log, clock=clock, allow_public=settings.allow_public)
+            opening = open_stage(
+                settings.host,
+                port,
+                log=log,
+                clock=clock,
+                allow_public=settings.allow_public,
+                frame_origins=frozenset(settings.frame_origins.split()),
+            )
             try:
                 stage = await stack.enter_async_context(opening)
             except* SetupError as group:

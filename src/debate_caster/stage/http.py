@@ -2,21 +2,24 @@
 
 import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from debate_caster.clock import Clock
 from debate_caster.errors import LogError
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
-from debate_caster.stage.pages import SECURITY_HEADERS, page
+from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
+from debate_caster.stage.previews import watch_page
 from debate_caster.stage.programme import Programme
-from debate_caster.stage.publications import Publications
+from debate_caster.stage.publications import Publications, base_of
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.shows import Show
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
@@ -82,7 +85,12 @@ class Routes:
         audience: Audience,
         counters: Counters,
         admission: Admission,
+        clock: Clock,
+        framing: str,
     ) -> None:
+        self._framed = {"Content-Security-Policy": framing}
+        framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
+        self._publications = Publications(self._show, programme, clock=clock, framed=framed)
         self._programme, self._agents, self._audience = programme, agents, audience
         self._counters, self._admission = counters, admission
 
@@ -92,7 +100,7 @@ class Routes:
         application.router.add_routes([
             web.get("/", self._page("lobby.html")),
             web.get("/shows/{show}", self._watch_page),
-            web.get("/overlay/{show}", self._page("overlay.html")),
+            web.get("/overlay/{show}", self._overlay),
             web.get("/static/{name}", self._static),
             web.get("/api/shows", self._list),
             web.get("/api/shows/{show}", self._summary),
@@ -100,7 +108,7 @@ class Routes:
             web.post("/api/shows/{show}/hints", self._take_hint),
             web.get("/api/shows/{show}/hints/{hint}", self._hint),
             web.post("/api/shows/{show}/votes", self._take_vote),
-            *Publications(self._show).routes(),
+            *self._publications.routes(),
             web.get("/watch", self._watch),
             web.get("/healthz", self._healthy),
             web.get("/readyz", self._ready),
@@ -148,13 +156,23 @@ class Routes:
 
     async def _watch_page(self, request: web.Request) -> web.StreamResponse:
         """The watch page, with what it will ask for in its headers: the past is on its way before the scripts are."""
-        response = _file(request, "watch.html")
+        found = page("watch.html")
+        with suppress(LogError):  # the page itself will say that the log can't be read
+            if known := await self._programme.find(request.match_info["show"]):
+                found = watch_page(known.as_json(), base=base_of(request))
+        response = _answer(request, found)
+        response.headers.update(self._framed)
         show = self._programme.live.get(request.match_info["show"])
         if show is not None and show.air.head:
             address = f"/api/shows/{show.id}/events?after="
             pieces = range(0, min(show.air.head, 8 * EVENTS_LIMIT), EVENTS_LIMIT)
             links = [f"<{address}{after}>; rel=preload; as=fetch; crossorigin=anonymous" for after in pieces]
             response.headers["Link"] = ", ".join(links)
+        return response
+
+    async def _overlay(self, request: web.Request) -> web.StreamResponse:
+        response = _file(request, "overlay.html")
+        response.headers.update(self._framed)
         return response
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
@@ -317,7 +335,10 @@ async def _secure(_request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _file(request: web.Request, name: str) -> web.Response:
-    found = page(name)
+    return _answer(request, page(name))
+
+
+def _answer(request: web.Request, found: Page | None) -> web.Response:
     if found is None:
         raise web.HTTPNotFound(text="There is no such page.\n")
     headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}

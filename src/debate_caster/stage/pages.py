@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["SECURITY_HEADERS", "Page", "page"]
+__all__ = ["SECURITY_HEADERS", "Page", "page", "page_of"]
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -52,11 +52,12 @@ def page(name: str) -> Page | None:
 def _pages() -> Mapping[str, Page]:
     """Read the folder, once in the process's life."""
     return {
-        entry.name: _read(_TYPES[kind], entry.read_bytes())
+        entry.name: page_of(_TYPES[kind], entry.read_bytes())
         for entry in (files("debate_caster.stage") / "web").iterdir()
         if entry.is_file() and (kind := entry.name.rpartition(".")[2]) in _TYPES
     }
 
 
-def _read(content_type: str, body: bytes) -> Page:
+def page_of(content_type: str, body: bytes) -> Page:
+    """Return a page with this body, ready for the wire."""
     return Page(content_type, body, gzip.compress(body, mtime=0), f'"{hashlib.sha256(body).hexdigest()[:20]}"')

@@ -1,4 +1,4 @@
-"""What people and programs take away from a stage: transcripts of its shows."""
+"""What people and programs take away from a stage: transcripts of its shows, feeds of them, cards for other sites."""
 
 import asyncio
 import json
@@ -8,13 +8,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from aiohttp import web
 
 from debate_caster.booklet import PAGE_POLICY
+from debate_caster.clock import Clock
+from debate_caster.stage import feeds
+from debate_caster.stage.previews import HEIGHT, WIDTH, oembed
+from debate_caster.stage.programme import Programme
 from debate_caster.stage.shows import Show
 from debate_caster.stage.transcripts import FORMATS, AirTranscript
 
-__all__ = ["Publications"]
+__all__ = ["Publications", "base_of"]
 
 PAGE = 200
 """Events read from the log at a time; the event loop breathes in between."""
+
+LISTED = 100
+"""Shows in a feed at most, newest first."""
 
 FindShow = Callable[[web.Request], Awaitable[Show]]
 
@@ -22,11 +29,36 @@ FindShow = Callable[[web.Request], Awaitable[Show]]
 class Publications:
     """Answers requests; ``find_show`` gives the show that a request is about, or raises the right answer."""
 
-    def __init__(self, find_show: FindShow) -> None:
-        self._find_show = find_show
+    def __init__(self, find_show: FindShow, programme: Programme, *, clock: Clock, framed: bool) -> None:
+        self._find_show, self._programme = find_show, programme
+        self._clock, self._framed = clock, framed
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        return [web.get("/api/shows/{show}/transcript", self._transcript)]
+        return [
+            web.get("/api/shows/{show}/transcript", self._transcript),
+            web.get("/api/shows/{show}/oembed", self._oembed),
+            web.get("/feed.json", self._json_feed),
+            web.get("/feed.xml", self._rss),
+            web.get("/calendar.ics", self._calendar),
+        ]
+
+    async def _json_feed(self, request: web.Request) -> web.StreamResponse:
+        text = feeds.json_feed(self._programme.listing(LISTED), base=base_of(request))
+        return _text(text, "application/feed+json; charset=utf-8")
+
+    async def _rss(self, request: web.Request) -> web.StreamResponse:
+        text = feeds.rss(self._programme.listing(LISTED), base=base_of(request))
+        return _text(text, "application/rss+xml; charset=utf-8")
+
+    async def _calendar(self, request: web.Request) -> web.StreamResponse:
+        text = feeds.calendar(self._programme.listing(LISTED), base=base_of(request), now=self._clock.now())
+        return _text(text, "text/calendar; charset=utf-8")
+
+    async def _oembed(self, request: web.Request) -> web.StreamResponse:
+        summary = (await self._find_show(request)).as_json()
+        width, height = (_pixels(request, name, most) for name, most in (("maxwidth", WIDTH), ("maxheight", HEIGHT)))
+        card = oembed(summary, base=base_of(request), framed=self._framed, width=width, height=height)
+        return _text(json.dumps(card, ensure_ascii=False), "application/json; charset=utf-8")
 
     async def _transcript(self, request: web.Request) -> web.StreamResponse:
         show = await self._find_show(request)
@@ -43,6 +75,21 @@ class Publications:
         if form == "html":
             headers["Content-Security-Policy"] = f"{PAGE_POLICY}; frame-ancestors 'none'"
         return web.Response(body=text.encode(errors="replace"), headers=headers)
+
+
+def base_of(request: web.Request) -> str:
+    """Return the stage's address as the one who asks knows it."""
+    return f"{request.scheme}://{request.host}"
+
+
+def _pixels(request: web.Request, name: str, default: int) -> int:
+    value = request.query.get(name, "")
+    return int(value) if value.isascii() and value.isdecimal() and 0 < len(value) < 6 else default
+
+
+def _text(text: str, content_type: str) -> web.Response:
+    headers = {"Content-Type": content_type, "Cache-Control": "no-cache"}
+    return web.Response(body=text.encode(errors="replace"), headers=headers)
 
 
 async def _read(show: Show, head: int) -> AirTranscript:

@@ -15,6 +15,7 @@ from debate_caster.log import EventLog
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.http import Admission, Routes, is_loopback
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.previews import frame_policy
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.viewers import Audience
 
@@ -100,17 +101,21 @@ async def open_stage(
     allow_public: bool = False,
     allowed_hosts: frozenset[str] = frozenset(),
     allowed_origins: frozenset[str] = frozenset(),
+    frame_origins: frozenset[str] = frozenset(),
 ) -> AsyncIterator[Stage]:
     """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
 
     ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
-    ``allowed_hosts`` the names it goes by besides loopback ones, none meaning any where it is public.
+    ``frame_origins`` those whose pages may show ours in a frame; ``allowed_hosts`` the names it goes by besides
+    loopback ones, none meaning any where it is public.
 
     Raises:
-        SetupError: The port can't be had, or ``host`` is not loopback and nobody said ``allow_public``.
+        SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or what is to
+            be a ``frame_origins`` is no origin.
         LogError: The log can't be read.
     """
     clock = clock or SystemClock()
+    framing = frame_policy(frame_origins)
     failure: Exception | None = None
     listener = await _listen(host, port, allow_public=allow_public)
     try:
@@ -130,7 +135,13 @@ async def open_stage(
             public = not is_loopback(host)
             admission = Admission(allowed_hosts, allowed_origins, any_host=public and not allowed_hosts)
             routes = Routes(
-                programme=programme, agents=agents, audience=audience, counters=counters, admission=admission
+                programme=programme,
+                agents=agents,
+                audience=audience,
+                counters=counters,
+                admission=admission,
+                clock=clock,
+                framing=framing,
             )
             # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
             runner = web.AppRunner(
