@@ -19,7 +19,8 @@ MARKS = {"clipped": "clipped at the limit", "aborted": "broken off", "skipped": 
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _MARKUP = re.compile(r"[\\`*_\[\]~|$@]|(?<=:)/|(?<=\bwww)\.", re.IGNORECASE)
-_LINE_START = re.compile(r"^[ \t]*(?:([#+=-])|(\d{1,9})([.)]))", re.MULTILINE)
+_INDENT = re.compile(r"^[ \t]+", re.MULTILINE)
+_LINE_START = re.compile(r"^(?:([#+=-])|(\d{1,9})([.)]))", re.MULTILINE)
 _COLOR = re.compile(r"#[0-9a-fA-F]{3,8}")
 
 
@@ -85,18 +86,18 @@ class Booklet:
 
 def as_markdown(booklet: Booklet) -> str:
     """Return the show as Markdown (CommonMark and GitHub's)."""
-    blocks = [f"# {_marked(booklet.title)}"]
-    blocks += [f"**Motion:** {_marked(booklet.motion)}"] if booklet.motion else []
-    blocks.append(f"{_marked(booklet.format_title)}, {booklet.started_at:%Y-%m-%d %H:%M} UTC")
+    blocks = [f"# {_inline(booklet.title)}"]
+    blocks += [f"**Motion:** {_inline(booklet.motion)}"] if booklet.motion else []
+    blocks.append(f"{_inline(booklet.format_title)}, {booklet.started_at:%Y-%m-%d %H:%M} UTC")
     blocks.append(
-        "\n".join(f"- {_marked(who.emoji)} **{_marked(who.name)}**{_part(who, _marked)}" for who in booklet.speakers)
+        "\n".join(f"- {_inline(who.emoji)} **{_inline(who.name)}**{_part(who, _inline)}" for who in booklet.speakers)
     )
     for phase, speeches in groupby(booklet.speeches, key=lambda speech: speech.phase):
-        blocks += [f"## {_marked(phase)}"] if phase else []
+        blocks += [f"## {_inline(phase)}"] if phase else []
         for speech in speeches:
             who = booklet.speaker(speech.speaker)
-            blocks.append(f"### {_marked(who.emoji)} {_marked(who.name)}{_aside(speech, _marked)}")
-            blocks += [f"> Hint from {_marked(hint.name) or 'a viewer'}: {_marked(hint.text)}" for hint in speech.hints]
+            blocks.append(f"### {_inline(who.emoji)} {_inline(who.name)}{_aside(speech, _inline)}")
+            blocks += [f"> Hint from {_inline(hint.name) or 'a viewer'}: {_inline(hint.text)}" for hint in speech.hints]
             if speech.text:
                 blocks.append(_marked(speech.text.strip()))
     if booklet.result:
@@ -204,10 +205,15 @@ def _escaped(text: str) -> str:
 
 def _marked(text: str) -> str:
     """Escape what Markdown would read as markup; HTML's own signs become entities."""
-    text = _INVISIBLE.sub("", text)
+    text = _INDENT.sub("", _INVISIBLE.sub("", text))
     text = _MARKUP.sub(lambda sign: f"\\{sign[0]}", text)
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _LINE_START.sub(lambda start: f"\\{start[1]}" if start[1] else f"{start[2]}\\{start[3]}", text)
+
+
+def _inline(text: str) -> str:
+    """As ``_marked``, for what stands within a line."""
+    return _marked(" ".join(text.split()))
 
 
 STYLE = """
