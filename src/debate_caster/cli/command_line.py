@@ -4,6 +4,7 @@ Exit status: 0 the show ran to its end; 1 it ended early, and says why; 2 bad in
 """
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -42,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run_from_shell() -> None:
     """Be the program ``debate-caster``."""
+    gc.disable()  # until everything is imported: none of that is garbage, and looking for some takes a tenth longer
     signal.signal(signal.SIGTERM, _interrupt)  # until a command takes signals over, SIGTERM ends like Ctrl-C
     sys.exit(main())
 

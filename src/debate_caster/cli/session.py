@@ -1,6 +1,7 @@
 """One run of a command: settings, log, the way to the terminal, and which exit status an error means."""
 
 import argparse
+import gc
 import importlib
 import os
 import shutil
@@ -108,7 +109,11 @@ def _perform(session: Session) -> int:
     command = session.options.command
     status = RAN
     try:
-        status = getattr(importlib.import_module(COMMANDS[command]), command)(session)
+        perform_command = getattr(importlib.import_module(COMMANDS[command]), command)
+        if not gc.isenabled():  # we are the program itself: what is here now is here to stay
+            gc.freeze()
+            gc.enable()
+        status = perform_command(session)
     except* DebateCasterError as group:
         errors = list(_leaves(group))
         for error in errors:
