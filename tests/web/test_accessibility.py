@@ -43,6 +43,18 @@ async def stage() -> AsyncGenerator[FakeStage, None]:
         await whole_turn(opened, ended, 0, "The only words.")
         await opened.air(ended, "show_ended", why="completed", detail="")
         ended.state = "ended"
+        polled = await open_show(opened, "polled")
+        choices = [{"id": "for", "title": "For"}, {"id": "against", "title": "Against"}, {"id": "undecided"}]
+        await opened.air(polled, "vote_opened", vote="before", method="swing", choices=choices, seconds=20)
+        decided = await open_show(opened, "decided")
+        counts: dict[str, Any] = {
+            "before": {"for": 4, "against": 6, "undecided": 0},
+            "after": {"for": 5, "against": 4, "undecided": 1},
+        }
+        swing: dict[str, Any] = {"outcome": "won", "leaders": ["for"], "changes": {"for": 0.1, "against": -0.2}}
+        await opened.air(decided, "vote_opened", vote="after", method="swing", choices=choices, seconds=20)
+        await opened.air(decided, "vote_closed", vote="after")
+        await opened.air(decided, "verdict_given", method="swing", why="", **swing, **counts)
         for number in range(8):
             opened.show(f"past{number}", motion=f"Motion {number}", agents=AGENTS).state = "ended"
         opened.show("early", motion="This house waits")
@@ -87,6 +99,9 @@ async def findings_in_every_look(page: Page, axe: str) -> dict[str, list[str]]:
         pytest.param("/", "#past-shows .past-show", id="lobby"),
         pytest.param("/shows/live", "#t2 .words", id="watch"),
         pytest.param("/shows/ended", "#end-card:not([hidden])", id="ended"),
+        pytest.param("/shows/polled", "#vote:not([hidden]) .choice", id="vote"),
+        pytest.param("/shows/decided", "#verdict:not([hidden]) table", id="verdict"),
+        pytest.param("/overlay/decided", ".stretch", id="overlay-verdict"),
         pytest.param("/shows/early", "#skeleton:not([hidden])", id="not-begun"),
         pytest.param("/shows/table", "#pondering:not([hidden])", id="round-table"),
         pytest.param("/shows/nowhere", "#end-card:not([hidden])", id="no-such-show"),

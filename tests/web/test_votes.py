@@ -150,6 +150,22 @@ async def test_ties_and_polls_without_a_result_are_said_to_be_that(
     await expect(page.locator("#verdict-title")).to_contain_text(words)
 
 
+async def test_the_overlay_has_a_bar_while_people_vote_and_then_the_result(
+    stage: Stage, ada: Agent, visit: Visit, other: Visit
+) -> None:
+    overlay = await visit.go(f"{stage.url}/overlay/friday")
+    await expect(overlay.locator("#vote-text")).to_have_text("The audience votes · 0")
+    voter = await other.go(stage.show_url("friday"))
+    await voter.get_by_role("radio", name="For", exact=True).check()
+
+    await expect(overlay.locator(".stretch:visible")).to_have_text(["100 % For"])
+    await ada.event("vote_closed", vote="before")
+    await expect(overlay.locator("#vote")).to_be_hidden()
+    await give_verdict(ada, changes={"for": 0.2, "against": -0.1}, before=COUNTS["before"], after=COUNTS["after"])
+    await expect(overlay.locator("#vote-text")).to_have_text("For wins by a swing of +20 points")
+    await expect(overlay.locator(".stretch:visible")).to_have_text(["60 % For", "40 % Against <b>it</b>"])
+
+
 async def test_in_a_show_that_is_over_the_verdict_stands_and_nobody_votes(
     stage: Stage, ada: Agent, visit: Visit
 ) -> None:

@@ -8,6 +8,7 @@ import { clockFace } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
 import { ShowState } from "/static/show-state.js";
+import { verdictText } from "/static/vote-box.js";
 
 const LAYOUTS = ["lower-third", "split", "captions"];
 /** More of a speech than this, in characters, can't be seen at once in any layout. */
@@ -30,6 +31,7 @@ stream.on("hello", (hello) => {
   state.head = hello.head ?? 0;
 });
 stream.on("reset", () => state.reset());
+stream.on("vote_tally", (frame) => state.count(frame));
 stream.on("*", (event) => {
   if (Number.isInteger(event.seq)) {
     state.apply(event);
@@ -62,6 +64,7 @@ function draw() {
   $("title").hidden = state.ended !== null || $("motion").textContent === "";
   say($("phase"), String(state.phase?.title ?? ""));
   drawClock();
+  drawVote();
   reconcile($("captions"), state.ended ? [] : shown(), {
     key: ({ agent }) => agent.id,
     make: ({ agent }) =>
@@ -85,6 +88,30 @@ function tail(text) {
   const rest = text.slice(-VISIBLE);
   const space = rest.search(/\s/u);
   return space < 0 ? rest : rest.slice(space + 1);
+}
+
+/** How an open vote stands, and then what came of it: a bar with a stretch for each choice. */
+function drawVote() {
+  const { verdict, vote } = state;
+  const open = vote !== null && vote.open;
+  $("vote").hidden = !open && verdict === null;
+  if ($("vote").hidden) return;
+  const { counts, votes } = open ? state.standing : totals(verdict.after ?? {});
+  say($("vote-text"), open ? `The audience votes · ${votes}` : verdictText(verdict, state));
+  reconcile($("vote-bar"), vote === null || votes === 0 ? [] : vote.choices, {
+    key: ({ id }) => id,
+    make: ({ id, title }) => element("span", { class: "stretch", "data-stance": state.stanceOf(id), dir: "auto" }, element("b"), ` ${title}`),
+    update: (stretch, { id }) => {
+      const share = (counts[id] ?? 0) / votes;
+      stretch.hidden = share === 0;
+      stretch.style.setProperty("--share", String(share));
+      say(stretch.querySelector("b"), `${Math.round(share * 100)} %`);
+    },
+  });
+}
+
+function totals(counts) {
+  return { counts, votes: Object.values(counts).reduce((sum, votes) => sum + votes, 0) };
 }
 
 function drawClock() {
