@@ -101,7 +101,7 @@ def as_markdown(booklet: Booklet) -> str:
             if speech.text:
                 blocks.append(_marked(speech.text.strip()))
     if booklet.result:
-        sentence, *lines = (_marked(line) for line in booklet.result)
+        sentence, *lines = (_inline(line) for line in booklet.result)
         blocks += ["## The vote", f"**{sentence}.**", "\n".join(f"- {line}" for line in lines)]
     if booklet.ending:
         blocks.append(f"*{booklet.ending}*")
