@@ -217,3 +217,12 @@ test("any order of a turn's chunks gives the same speech", () => {
     assert.equal(textOf(state.speeches[0]), "a b c d e");
   }
 });
+
+test("what viewers may give is what the show says", () => {
+  const state = after({ ...started, max_hint_chars: 120, hint_interval_s: 8 });
+  assert.deepEqual([state.hintLength, state.hintEvery], [120, 8]);
+
+  const greeted = new ShowState();
+  greeted.greet({ id: "s", state: "live", max_hint_chars: 90, hint_interval_s: 3 });
+  assert.deepEqual([greeted.hintLength, greeted.hintEvery], [90, 3]);
+});

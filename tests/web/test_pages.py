@@ -342,6 +342,48 @@ async def test_the_lobby_shows_what_is_on_what_was_and_how_to_start(stage: FakeS
     await expect(page).to_have_url(f"{stage.url}/shows/{show.id}")
 
 
+@pytest.mark.parametrize("visit", [{"timezone_id": "America/New_York"}], indirect=True, ids=["new-york"])
+async def test_past_shows_are_dated_in_the_viewers_own_time_zone(stage: FakeStage, visit: Visit) -> None:
+    show = stage.show("s0", started_at="2024-11-20T19:00:00.000Z", ended_at="2024-11-20T20:00:00.000Z")
+    show.state = "ended"
+    page = await visit.go(stage.url + "/")
+
+    await expect(page.locator(".past-show time")).to_have_text("20 Nov 2024, 15:00 GMT-5")
+
+
+async def test_the_rate_of_hints_is_shown_before_it_bites(stage: FakeStage, visit: Visit) -> None:
+    await open_show(stage, max_hint_chars=120, hint_interval_s=20)
+    page = await visit.go(stage.url + "/shows/s1")
+    hint = page.get_by_label("Your hint", exact=True)
+    await hint.fill("Hello")
+    await expect(page.locator("#hint-count")).to_have_text("One hint every 20 s · 5 / 120")
+    await hint.press("Enter")
+    await expect(page.locator(".my-hint")).to_have_count(1)
+    await hint.fill("Once more")
+
+    await expect(page.locator("#hint-send")).to_have_text(re.compile(r"Wait (20|19|18) s"))
+    await expect(page.locator("#hint-send")).to_be_disabled()
+
+
+async def test_thoughts_and_tools_stay_folded_until_one_asks_for_them(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await begin(stage, show, 0, "ada")
+    await stage.air(show, "thought_noted", turn=0, speaker="ada", text="What would Ben say?")
+    await stage.air(show, "tool_called", turn=0, speaker="ada", call="c", name="search", arguments="nurses")
+    await stage.air(show, "tool_answered", turn=0, speaker="ada", call="c", text="4.2 million")
+    await speak(stage, show, 0, "ada", "I say yes.")
+    page = await visit.go(stage.url + "/shows/s1")
+    notes = page.locator("#t1 .notes p")
+    await expect(words(page, 0)).to_have_text("I say yes.")
+    await expect(notes).to_have_count(3)
+    await expect(notes.first).to_be_hidden()
+    await page.locator("#t1 summary").focus()
+    await page.keyboard.press("Enter")
+
+    await expect(notes.first).to_be_visible()
+    assert await notes.all_text_contents() == ["What would Ben say?", "search(nurses)", "4.2 million"]
+
+
 async def test_past_shows_can_be_searched(stage: FakeStage, visit: Visit) -> None:
     for number in range(9):
         stage.show(f"s{number}", motion=f"Motion number {number}").state = "ended"

@@ -166,6 +166,8 @@ class _Director:
                 ),
                 turns=len(self._rundown.turns),
                 hints_open=scenario.audience.hints,
+                max_hint_chars=scenario.audience.max_hint_chars,
+                hint_interval_s=scenario.audience.hint_interval_s,
             )
             await self._writer.append(started)
             return

@@ -117,6 +117,8 @@ class ShowStarted(_Event):
     phases: tuple[PhaseCast, ...]
     turns: int
     hints_open: bool = True
+    max_hint_chars: int = 280
+    hint_interval_s: float = Field(default=5.0, description="Least time between two hints of one viewer, in seconds.")
 
 
 class PhaseStarted(_Event):

@@ -83,7 +83,17 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
     match event:
         case ShowStarted():
             return _body(
-                event, "show", "title", "motion", "language", "format", "format_title", "turns", "hints_open"
+                event,
+                "show",
+                "title",
+                "motion",
+                "language",
+                "format",
+                "format_title",
+                "turns",
+                "hints_open",
+                "max_hint_chars",
+                "hint_interval_s",
             ) | {
                 "agents": [_agent(agent) for agent in event.agents],
                 "phases": [{"key": phase.key, "title": phase.title, "turns": phase.turns} for phase in event.phases],

@@ -6,9 +6,10 @@ from typing import Any, Literal
 
 __all__ = ["RoomSummary", "Summary"]
 
-AGENT_FIELDS = ("id", "name", "emoji", "color", "side", "side_title", "stance", "moderator")
+AGENT_FIELDS = ("id", "name", "emoji", "color", "side", "side_title", "stance", "moderator", "style", "voice")
 _AGENT_DEFAULTS: dict[str, Any] = {
     "name": "", "emoji": "", "color": "", "side": None, "side_title": "", "stance": "neutral", "moderator": False,
+    "style": "", "voice": {},
 }  # fmt: skip
 
 
@@ -53,6 +54,8 @@ class Summary:
     phases: list[dict[str, Any]] = field(default_factory=list)
     turns: int = 0
     hints_open: bool = True
+    max_hint_chars: int | None = None
+    hint_interval_s: float | None = None
     verdict: dict[str, Any] | None = None
     rooms: dict[str, RoomSummary] = field(default_factory=dict)
 
@@ -110,6 +113,8 @@ class Summary:
             "phases": self.phases,
             "turns": self.turns,
             "hints_open": self.hints_open and state == "live",
+            "max_hint_chars": self.max_hint_chars,
+            "hint_interval_s": self.hint_interval_s,
             "why": self.why,
             "verdict": self.verdict,
         }
@@ -137,7 +142,17 @@ class Summary:
         return agent
 
     def _start(self, event: Mapping[str, Any]) -> None:
-        for name in ("title", "motion", "language", "format", "format_title", "turns", "hints_open"):
+        for name in (
+            "title",
+            "motion",
+            "language",
+            "format",
+            "format_title",
+            "turns",
+            "hints_open",
+            "max_hint_chars",
+            "hint_interval_s",
+        ):
             if name in event:
                 setattr(self, name, event[name])
         self.phases = [dict(phase) for phase in event.get("phases", ())]

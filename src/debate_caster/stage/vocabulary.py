@@ -41,6 +41,8 @@ class _Agent(_Part):
     side_title: str = ""
     stance: Literal["for", "against", "neutral"] = "neutral"
     moderator: bool = False
+    style: str = ""
+    voice: dict[str, Any] = {}
 
 
 class _Phase(_Part):
@@ -65,6 +67,8 @@ class _ShowStarted(_Part):
     phases: list[_Phase] = []
     turns: int = Field(default=0, ge=0)
     hints_open: bool = True
+    max_hint_chars: int | None = Field(default=None, ge=1)
+    hint_interval_s: float | None = Field(default=None, ge=0)
 
 
 class _PhaseStarted(_Part):

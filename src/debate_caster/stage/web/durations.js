@@ -19,10 +19,17 @@ export function ago(then, now) {
   return RELATIVE.format(Math.round(seconds / 86_400), "day");
 }
 
+/** `20 Nov 2026, 20:00 CET`: in the viewer's own time zone, which it names. */
+export function localTime(instant, { zone } = {}) {
+  const parts = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false, timeZoneName: "short", timeZone: zone };
+  return new Intl.DateTimeFormat("en-GB", parts).format(instant);
+}
+
 /** `42 s`, `12 min` or `1 h 5 min`. */
 export function length(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 60) return `${seconds} s`;
   const minutes = Math.round(milliseconds / 60_000);
-  if (minutes < 1) return `${Math.max(0, Math.round(milliseconds / 1000))} s`;
   if (minutes < 60) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }

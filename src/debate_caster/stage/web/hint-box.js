@@ -113,7 +113,8 @@ export class HintBox {
     const wait = Math.max(0, Math.ceil((this.#waitUntil - Date.now()) / 1000));
     const length = [...this.#text.value.trim()].length;
     const limit = state.hintLength ?? USUAL_LENGTH;
-    say(this.#count, `${length} / ${limit}`);
+    const every = state.hintEvery >= 1 ? `One hint every ${state.hintEvery} s · ` : "";
+    say(this.#count, `${every}${length} / ${limit}`);
     mark(this.#count, "data-over", length > limit ? "" : null);
     say(this.#send, wait ? `Wait ${wait} s` : this.#sending ? "Sending" : "Send hint");
     this.#send.disabled = Boolean(closed) || this.#sending || wait > 0 || length === 0 || length > limit;
@@ -213,6 +214,7 @@ export class HintBox {
   #received(hint) {
     this.#hints = [...this.#hints.filter(({ id }) => id !== hint.id), hint].slice(-KEPT);
     this.#text.value = "";
+    this.#waitUntil = Date.now() + this.#state.hintEvery * 1000;
     this.#report("Your hint has been received.");
     const early = this.#early.get(hint.id);
     this.#early.clear();

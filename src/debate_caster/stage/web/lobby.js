@@ -1,7 +1,7 @@
 /** The lobby: what is live and what was, asked of the stage again and again while somebody looks. */
 
 import { sideTitle } from "/static/cast.js";
-import { ago, length } from "/static/durations.js";
+import { ago, length, localTime } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
 import { ShowState } from "/static/show-state.js";
 
@@ -9,6 +9,8 @@ const REFRESH_MS = 4000;
 const LONGEST_WAIT_MS = 30_000;
 /** With fewer past shows than this a search box is in the way. */
 const WORTH_SEARCHING = 7;
+/** What is older is told by its date. */
+const DAY_MS = 86_400_000;
 const STATE_WORDS = { live: "Live", replay: "Replay" };
 
 const $ = (id) => document.getElementById(id);
@@ -92,6 +94,7 @@ function drawCard(card, show) {
   mark(part(".pill"), "data-state", summary.state);
   say(part(".state"), STATE_WORDS[summary.state] ?? String(summary.state));
   say(part(".since"), show.startedAt === null ? "" : `Started ${ago(show.startedAt, Date.now())}`);
+  mark(part(".since"), "title", show.startedAt === null ? null : localTime(show.startedAt));
   say(part(".viewer-count"), Number(summary.viewers ?? 0).toLocaleString("en"));
   say(part("a"), show.headline);
   mark(part("a"), "href", show.address);
@@ -137,9 +140,9 @@ function drawRow(row, show) {
   if (faces.childElementCount !== Math.min(4, show.agents.length)) faces.replaceChildren(...show.agents.slice(0, 4).map(portrait));
   const time = row.querySelector("time");
   const at = show.endedAt ?? show.startedAt;
-  say(time, at === null ? "" : ago(at, Date.now()));
+  say(time, at === null ? "" : Date.now() - at < DAY_MS ? ago(at, Date.now()) : localTime(at));
   mark(time, "datetime", at === null ? null : new Date(at).toISOString());
-  mark(time, "title", at === null ? null : new Date(at).toLocaleString());
+  mark(time, "title", at === null ? null : localTime(at));
 }
 
 const agents = `${location.origin.replace(/^http/, "ws")}/ws`;

@@ -42,6 +42,7 @@ export class ShowState {
     this.vote = null;
     this.tally = null;
     this.verdict = null;
+    this.hintEvery = 0;
     this.speeches = [];
     this.prepared = null;
     this.startedAt = null;
@@ -58,7 +59,6 @@ export class ShowState {
     if (!summary) return;
     if (!this.announced) this.describe(summary);
     this.hintsOpen ??= summary.hints_open ?? null;
-    if (Number.isInteger(summary.max_hint_chars)) this.hintLength = summary.max_hint_chars;
     this.id = summary.id ?? this.id;
     this.kind = summary.state === "replay" ? "replay" : "live";
     this.startedAt ??= instant(summary.started_at);
@@ -284,6 +284,8 @@ export class ShowState {
     if (Array.isArray(source.phases) && source.phases.length) this.phases = source.phases;
     if (Number.isInteger(source.turns)) this.turns = source.turns;
     if (typeof source.hints_open === "boolean") this.hintsOpen = source.hints_open;
+    if (Number.isInteger(source.max_hint_chars)) this.hintLength = source.max_hint_chars;
+    if (Number.isFinite(source.hint_interval_s)) this.hintEvery = source.hint_interval_s;
   }
 
   /** An agent as its show lists it: the room that opened before under the name may have registered another id. */
