@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 
 
 def _refuse_other_addresses(event: str, args: tuple[object, ...]) -> None:
@@ -24,6 +25,10 @@ def _refuse_other_addresses(event: str, args: tuple[object, ...]) -> None:
     if not allowed:
         raise PermissionError(f"a test tried to reach {host}: only loopback is allowed")
 
+
+# A busy machine is no bug: examples are bounded in number, tests by their own time limit.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 sys.addaudithook(_refuse_other_addresses)
 

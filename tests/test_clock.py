@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from debate_caster.clock import ManualClock, SystemClock, VirtualClock, run_virtual
+from debate_caster.clock import ManualClock, SystemClock, VirtualClock, run_virtual, unhurried
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -119,3 +119,12 @@ async def test_a_system_clock_at_speed_one_tells_the_time() -> None:
 def test_a_clock_cannot_stand_still_or_go_back() -> None:
     with pytest.raises(ValueError, match="above 0"):
         SystemClock(speed=0)
+
+
+def test_other_machines_are_not_hurried() -> None:
+    fast, slow, made_up = unhurried(SystemClock(speed=30)), SystemClock(), ManualClock()
+
+    assert isinstance(fast, SystemClock)
+    assert fast.speed == 1.0
+    assert unhurried(slow) is slow
+    assert unhurried(made_up) is made_up

@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar, cast
 
-__all__ = ["Clock", "ManualClock", "SystemClock", "VirtualClock", "run_virtual"]
+__all__ = ["Clock", "ManualClock", "SystemClock", "VirtualClock", "run_virtual", "unhurried"]
 
 T = TypeVar("T")
 
@@ -70,6 +70,11 @@ class SystemClock:
 
     def timeout(self, seconds: float | None) -> asyncio.Timeout:
         return asyncio.timeout(None if seconds is None else seconds / self.speed)
+
+
+def unhurried(clock: Clock) -> Clock:
+    """Return the clock for dealings with other machines, which do not run faster for a show that does."""
+    return SystemClock() if isinstance(clock, SystemClock) and clock.speed != 1.0 else clock
 
 
 class ManualClock:

@@ -22,7 +22,7 @@ from debate_caster.broadcast import (
     TargetRooms,
     ViewerRemark,
 )
-from debate_caster.clock import Clock, SystemClock
+from debate_caster.clock import Clock, SystemClock, unhurried
 from debate_caster.errors import FencedError, LogError
 from debate_caster.llm import LLM
 from debate_caster.llm.retrying import Breakers
@@ -124,11 +124,12 @@ async def run_show(
 
 @asynccontextmanager
 async def _opened(scenario: Scenario, clock: Clock, seed: int) -> AsyncIterator[Mapping[str, LLM]]:
-    breakers = Breakers(clock)
+    breakers = Breakers(unhurried(clock))
     async with AsyncExitStack() as stack:
         llms = {}
         for name, script in scenario.models.items():
-            llms[name] = open_llm(script, clock=clock, seed=seed, breakers=breakers)
+            pace = clock if script.provider == "rehearsal" else unhurried(clock)
+            llms[name] = open_llm(script, clock=pace, seed=seed, breakers=breakers)
             stack.push_async_callback(llms[name].close)
         yield llms
 
@@ -212,7 +213,7 @@ class _Show:
                 target=target,
                 log=self._log,
                 credentials=credentials,
-                clock=self._clock,
+                clock=unhurried(self._clock),
                 random=Random(f"{self._seed} {target.name} {agent.id}"),  # noqa: S311 - jitter
                 rooms=rooms,
                 on_remark=offer,
