@@ -145,3 +145,48 @@ def test_a_probe_that_is_dropped_leaves_room_for_the_next() -> None:
         return [*states, breaker.state]
 
     assert run_virtual(main) == ["open", "half_open", "open", "closed"]
+
+
+ALOUD = (TextDelta("I must be sly. "), TextDelta("</think>\n\nGood "), TextDelta("evening."), STOP)
+
+
+async def test_a_model_found_to_think_aloud_is_stopped_and_known_from_then_on() -> None:
+    llm = guarded(ListedLLM(ALOUD), clock=ManualClock(), name="m")
+
+    first, error = await take_until_error(llm)
+    second = await take(llm)
+
+    assert error is not None
+    assert (error.kind, error.retryable) == ("malformed", True)
+    assert "evening" not in visible(first)
+    assert (visible(second), thoughts(second)) == ("Good evening.", "I must be sly. ")
+
+
+async def test_a_model_that_is_said_to_think_never_airs_a_thought() -> None:
+    taken = await take(guarded(ListedLLM(ALOUD), clock=ManualClock(), name="m", thinks=True))
+
+    assert (visible(taken), thoughts(taken)) == ("Good evening.", "I must be sly. ")
+
+
+async def test_a_thinking_model_cut_off_in_thought_has_said_nothing() -> None:
+    inner = ListedLLM([TextDelta("I must be"), Finished("length")])
+
+    taken, error = await take_until_error(guarded(inner, clock=ManualClock(), name="m", thinks=True))
+
+    assert visible(taken) == ""
+    assert error is not None
+    assert error.kind == "truncated"
+
+
+async def test_a_debater_who_speaks_of_tags_loses_one_turn_at_most() -> None:
+    tag, plain = (TextDelta("They want </think> here."), STOP), (TextDelta("Plain "), TextDelta("words."), STOP)
+    inner = ListedLLM(tag)
+    llm = guarded(inner, clock=ManualClock(), name="m")
+    await take_until_error(llm)
+    said = []
+
+    for reply in (plain, tag, plain):
+        inner.steps = reply
+        said.append(visible(await take(llm)))
+
+    assert said == ["Plain words.", "They want  here.", "Plain words."]

@@ -20,7 +20,14 @@ _TAGS: dict[str, int] = {
     "◁/think▷": -1,
     "<|begin_of_thought|>": 1,
     "<|end_of_thought|>": -1,
+    "<|channel|>analysis<|message|>": 1,  # gpt-oss (harmony), where the server does not read it
+    "<|channel|>commentary<|message|>": 1,
+    "<|channel|>final<|message|>": 0,
+    "<|start|>assistant": 0,
+    "<|end|>": -1,
+    "<|return|>": 0,
 }
+_ENDS_OF_MESSAGES = frozenset({"<|end|>"})
 _TAG = re.compile("|".join(map(re.escape, _TAGS)), re.IGNORECASE | re.ASCII)
 _LONGEST = max(map(len, _TAGS))
 _BEGINNINGS = frozenset(tag[:length] for tag in _TAGS for length in range(1, len(tag)))
@@ -31,12 +38,29 @@ class ThoughtFilter:
 
     Tags nest, since a model thinking about tags must not open its head; one without its end hides the rest of the
     reply. White space before the first visible character is left out: it is what stood between thought and speech.
+
+    With ``thinking`` the reply is taken to begin in thought without a tag, as it does where the chat template has
+    written the beginning already. A reply that then comes to its end without a tag was none of that kind: ``flush``
+    returns the whole of it as speech.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, thinking: bool = False) -> None:
         self._held = ""
-        self._depth = 0
+        self._depth = 1 if thinking else 0
+        self._assumed: list[str] | None = [] if thinking else None
         self._spoken = False
+        self.unannounced = False
+        """Whether a thought ended that had not begun, so that what was passed on as speech was thought."""
+
+    @property
+    def assuming(self) -> bool:
+        """Whether the reply is still taken for thought without a tag that says so."""
+        return self._assumed is not None
+
+    def begins_with_speech(self) -> None:
+        """Note that thoughts come apart from the text. Has no effect once text has come."""
+        if self._assumed is not None and not self._assumed and not self._held:
+            self._assumed, self._depth = None, 0
 
     def feed(self, text: str) -> list[TextDelta | ReasoningDelta]:
         text = self._held + text
@@ -44,7 +68,7 @@ class ThoughtFilter:
         place = 0
         for tag in _TAG.finditer(text):
             self._pass_on(text[place : tag.start()], deltas)
-            self._depth = max(self._depth + _TAGS[tag.group().lower()], 0)  # an end without a beginning is dropped
+            self._take_tag(tag.group().lower())
             place = tag.end()
         rest = text[place:]
         held = _possible_beginning(rest)
@@ -52,15 +76,30 @@ class ThoughtFilter:
         self._pass_on(rest[: len(rest) - held], deltas)
         return deltas
 
-    def flush(self) -> list[TextDelta | ReasoningDelta]:
-        """Return what was held back: the reply is over, so it was no tag."""
+    def flush(self, *, whole: bool = True) -> list[TextDelta | ReasoningDelta]:
+        """Return what was held back: the reply is over, so it was no tag. ``whole`` says it was not cut off."""
         held, self._held = self._held, ""
         deltas: list[TextDelta | ReasoningDelta] = []
         self._pass_on(held, deltas)
+        if self._assumed is not None and whole:
+            said, self._assumed, self._depth = "".join(self._assumed), None, 0
+            self._pass_on(said, deltas)
         return deltas
+
+    def _take_tag(self, tag: str) -> None:
+        step = _TAGS[tag]
+        if self._assumed is not None and step:
+            if step > 0 and not "".join(self._assumed).strip():
+                self._depth = 0  # the beginning is there after all
+            self._assumed = None
+        elif step < 0 and not self._depth and self._spoken and tag not in _ENDS_OF_MESSAGES:
+            self.unannounced = True
+        self._depth = max(self._depth + step, 0)
 
     def _pass_on(self, text: str, deltas: list[TextDelta | ReasoningDelta]) -> None:
         if self._depth:
+            if self._assumed is not None:
+                self._assumed.append(text)
             if text:
                 deltas.append(ReasoningDelta(text))
             return

@@ -66,4 +66,4 @@ def open_llm(
                 breaker = breakers.of(script.base_url or OPENAI_URL)
         case other:
             assert_never(other)
-    return guarded(llm, clock=clock, name=script.name, deadlines=deadlines, breaker=breaker)
+    return guarded(llm, clock=clock, name=script.name, deadlines=deadlines, breaker=breaker, thinks=script.thinks)

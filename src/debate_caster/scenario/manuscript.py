@@ -140,6 +140,9 @@ class ModelEntry(Strict):
     top_p: float | None = Field(default=None, gt=0, le=1, description="openai: share of the likeliest words.")
     seed: int | None = Field(default=None, ge=0, description="openai: where the server takes one.")
     extra: dict[str, Any] | None = Field(default=None, description="openai: more fields for the request's body.")
+    thinks: bool = Field(
+        default=False, description="openai: replies begin in thought and say so only at its end, with </think>."
+    )
     price: Price | None = Field(default=None, description="What tokens cost; needed where the budget limits money.")
     first_token_s: float = Field(default=0.5, ge=0, le=60, description="rehearsal: seconds of thinking.")
     words_per_s: float = Field(default=12.0, gt=0, le=10_000, description="rehearsal: speed of writing.")
