@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.figures import Figure
-from benchmarks.scripted_show import SteadyLLM, events_of, make_scenario
+from benchmarks.scripted_show import SteadyLLM, as_the_program_does, events_of, make_scenario
 from debate_caster.broadcast import Target
 from debate_caster.clock import SystemClock
 from debate_caster.log import EventLog, SqliteEventLog
@@ -31,6 +31,7 @@ LONGEST_S = 150.0
 
 
 def run() -> list[Figure]:
+    as_the_program_does()
     measured = asyncio.run(measure())
     chunks = len(measured.late)
     on_time = sum(late <= 0.05 for late in measured.late) / chunks

@@ -1,11 +1,13 @@
 """Shows for benchmarks of the performance: two debaters, a model of known speed, a format of any length."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 
+from debate_caster.cli.log_output import LogOutput, Redaction
 from debate_caster.clock import Clock
 from debate_caster.llm.conversation import LLM, Delta, Finished, Request, TextDelta, UsageReported
 from debate_caster.log import EventLog
@@ -25,6 +27,13 @@ from debate_caster.show.director import perform
 from debate_caster.show.events import ShowEvent, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
+
+
+def as_the_program_does() -> None:
+    """Set this process up as the program's own: log lines made as JSON (and thrown away), imported modules frozen."""
+    LogOutput(level="info", as_json=True, color=False, redaction=Redaction(), emit=lambda _line: None)
+    gc.collect()
+    gc.freeze()
 
 
 class SteadyLLM:

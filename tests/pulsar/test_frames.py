@@ -70,6 +70,16 @@ def test_lone_surrogates_are_replaced_in_values_and_keys() -> None:
     assert frame.body == {"a\ufffd": ["\ufffd", {"b": "ok"}]}
 
 
+@pytest.mark.parametrize("innermost", ["1", '"\\ud800"'], ids=["plain", "with a lone surrogate"])
+def test_32_levels_are_taken_and_one_more_is_not(innermost: str) -> None:
+    def nested(levels: int) -> str:
+        return '{"type":"x","a":' + "[" * (levels - 1) + innermost + "]" * (levels - 1) + "}"
+
+    assert decode_frame(nested(32)).type == "x"
+    with pytest.raises(FrameError, match="nested deeper"):
+        decode_frame(nested(33))
+
+
 def test_numbers_beyond_all_bounds_count_as_absent() -> None:
     assert decode_frame('{"type":"x","a":1e400}').body == {"a": None}
 

@@ -93,10 +93,14 @@ class _Followers:
             self.recent.clear()
         self.recent.extend(Record(seq, body) for seq, body in enumerate(bodies, start=first_seq))
 
-    def since(self, after: int) -> list[Record]:
-        """Return what follows ``after``, empty where the disk has to be asked."""
-        if not self.recent or self.recent[0].seq > after + 1:
-            return []
+    def forget(self) -> None:
+        """Somebody else has written, perhaps here: what follows is on the disk."""
+        self.recent.clear()
+
+    def since(self, after: int) -> list[Record] | None:
+        """Return what follows ``after`` as far as this process knows, None where the disk has to be asked."""
+        if not self.recent or self.recent[0].seq > after + 1 or self.recent[-1].seq < after:
+            return None
         return [record for record in self.recent if record.seq > after]
 
 
@@ -189,7 +193,9 @@ class SqliteEventLog:
         while True:
             grown.clear()
             self._check_open(stream)
-            records = followers.since(after) or await self.read(stream, after)
+            records = followers.since(after)
+            if records is None:
+                records = await self.read(stream, after)
             for record in records:
                 after = record.seq
                 yield record
@@ -213,6 +219,7 @@ class SqliteEventLog:
         # The error is fetched even when nobody is left who asked; those who did get it from the future itself.
         if not look.cancelled() and look.exception() is None and look.result():
             for followers in self._followers.values():
+                followers.forget()
                 followers.wake()
 
     # -- in the writer's thread ---------------------------------------------------------------------------------

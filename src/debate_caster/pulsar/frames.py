@@ -5,6 +5,7 @@ Knows nothing about what a message means. What comes in is from a stranger: what
 """
 
 import json
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NoReturn
@@ -63,7 +64,12 @@ def decode_frame(raw: str | bytes, *, max_bytes: int = MAX_FRAME_BYTES) -> Frame
     if size > max_bytes:
         raise FrameError("PARSE_ERROR", f"frame of {size} bytes, {max_bytes} allowed")
     try:
-        message = _clean(json.loads(raw.decode() if isinstance(raw, bytes) else raw, parse_constant=_refuse_constant))
+        text = raw.decode() if isinstance(raw, bytes) else raw
+        message = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if _may_hold_surrogates(text):
+            message = _clean(message)
+        else:
+            _check_depth(message)
     except FrameError:
         raise
     except (ValueError, RecursionError) as exc:  # JSONDecodeError, UnicodeDecodeError, integers without end
@@ -101,6 +107,30 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
 
 
+def _finite(number: str) -> float | None:
+    value = float(number)
+    return value if math.isfinite(value) else None  # 1e400 is JSON, but no number of ours
+
+
+def _may_hold_surrogates(text: str) -> bool:
+    """Say whether a string in this JSON may have one: only an escape makes it, unless it stands there as such."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return "\\ud" in text or "\\uD" in text
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(_MAX_DEPTH + 1):
+        level = [item for container in level if isinstance(container, list | dict)
+                 for item in (container.values() if isinstance(container, dict) else container)]  # fmt: skip
+        if not level:
+            return
+    raise FrameError("PARSE_ERROR", f"nested deeper than {_MAX_DEPTH}")
+
+
 def _clean(value: Any, depth: int = 0) -> Any:
     """Return the value with lone surrogates replaced everywhere, keys included."""
     if depth > _MAX_DEPTH:
@@ -112,7 +142,5 @@ def _clean(value: Any, depth: int = 0) -> Any:
             return {without_surrogates(key): _clean(item, depth + 1) for key, item in value.items()}
         case list():
             return [_clean(item, depth + 1) for item in value]
-        case float() if value in {float("inf"), float("-inf")}:  # 1e400 is JSON, but no number of ours
-            return None
         case _:
             return value
