@@ -179,27 +179,47 @@ test("a summary that says ended is believed, and the event tells why", () => {
 test("a vote is open between its two events, and the show's end closes it", () => {
   const opened = { type: "vote_opened", vote: "before", method: "swing", choices: [{ id: "for", title: "Pro" }, { id: "undecided" }], seconds: 20 };
 
-  assert.equal(after(started, opened).vote.open, true);
-  assert.equal(after(started, opened, { type: "vote_closed", vote: "after" }).vote.open, true);
-  assert.equal(after(started, opened, { type: "vote_closed", vote: "before" }).vote.open, false);
-  assert.equal(after(started, opened, { type: "show_ended", why: "failed" }).vote.open, false);
-  assert.deepEqual(after(opened).vote.choices, [{ id: "for", title: "Pro" }, { id: "undecided", title: "undecided" }]);
+  assert.equal(after(started, opened).polls.vote.open, true);
+  assert.equal(after(started, opened, { type: "vote_closed", vote: "after" }).polls.vote.open, true);
+  assert.equal(after(started, opened, { type: "vote_closed", vote: "before" }).polls.vote.open, false);
+  assert.equal(after(started, opened, { type: "show_ended", why: "failed" }).polls.vote.open, false);
+  assert.deepEqual(after(opened).polls.vote.choices, [{ id: "for", title: "Pro" }, { id: "undecided", title: "undecided" }]);
 });
 
 test("a vote stands as the last tally of it says, not as another vote's does", () => {
   const state = after(started, { type: "vote_opened", vote: "after", choices: [{ id: "for" }], seconds: 20 });
 
-  state.count({ vote: "before", counts: { for: 9 } });
-  assert.deepEqual(state.standing, { counts: {}, votes: 0 });
+  state.polls.count({ vote: "before", counts: { for: 9 } });
+  assert.deepEqual(state.polls.standing, { counts: {}, votes: 0 });
   state.greet({ id: "s", state: "live", vote: { vote: "after", counts: { for: 2, against: 1 } } });
-  assert.deepEqual(state.standing, { counts: { for: 2, against: 1 }, votes: 3 });
+  assert.deepEqual(state.polls.standing, { counts: { for: 2, against: 1 }, votes: 3 });
+});
+
+test("a vote that was counted is news until another opens or the verdict takes it up", () => {
+  const opened = (vote) => ({ type: "vote_opened", vote, choices: [{ id: "for" }, { id: "against" }], seconds: 20 });
+  const first = [started, opened("before"), { type: "vote_closed", vote: "before" }];
+  const counted = { type: "vote_counted", vote: "before", counts: { for: 3, against: 1 }, votes: 4 };
+
+  assert.equal(after(...first).polls.result, null);
+  assert.deepEqual(after(...first, counted).polls.result, { vote: "before", counts: { for: 3, against: 1 }, votes: 4, at: Date.parse(AT) });
+  assert.equal(after(...first, counted, opened("after")).polls.result, null);
+  assert.equal(after(...first, counted, { type: "verdict_given", outcome: "won", leaders: ["for"] }).polls.result, null);
+});
+
+test("a show is paused between its two events, and the end of the show ends a pause", () => {
+  const paused = { type: "show_paused" };
+
+  assert.equal(after(started).paused, false);
+  assert.equal(after(started, paused).paused, true);
+  assert.equal(after(started, paused, { type: "show_resumed" }).paused, false);
+  assert.equal(after(started, paused, { type: "show_ended", why: "producer" }).paused, false);
 });
 
 test("the verdict is the last word, and a choice is called by its title", () => {
   const state = after(started, { type: "vote_opened", vote: "after", choices: [{ id: "for", title: "Pro" }] }, { type: "verdict_given", outcome: "won", leaders: ["for"] });
 
-  assert.equal(state.verdict.outcome, "won");
-  assert.deepEqual(["for", "against"].map((choice) => state.choiceTitle(choice)), ["Pro", "against"]);
+  assert.equal(state.polls.verdict.outcome, "won");
+  assert.deepEqual(["for", "against"].map((choice) => state.polls.choiceTitle(choice)), ["Pro", "against"]);
   assert.deepEqual(["for", "against", "undecided"].map((choice) => state.stanceOf(choice)), ["for", "against", "neutral"]);
 });
 

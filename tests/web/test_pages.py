@@ -8,7 +8,7 @@ from playwright.async_api import Route, expect
 from debate_caster.stage.pages import page as page_of
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeStage
-from tests.web.plays import AGENTS, PHASES, begin, open_show, speak, whole_turn, words
+from tests.web.plays import AGENTS, PHASES, begin, finish, open_show, speak, whole_turn, words
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -438,3 +438,34 @@ async def test_pages_are_light_and_ask_nobody_else(stage: FakeStage, visit: Visi
     parts = [served for name in names if (served := page_of(name))]
     assert len(parts) == len(names)
     assert sum(len(part.compressed) for part in parts) <= 120_000
+
+
+async def test_a_pause_is_seen_on_the_watch_page_and_on_the_overlay(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "Done.")
+    await begin(stage, show, 1, "ben")
+    await speak(stage, show, 1, "ben", "I was saying")
+    page = await visit.go(stage.url + "/shows/s1")
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await expect(page.locator("#paused")).to_be_hidden()
+    await stage.air(show, "show_paused")
+    await expect(page.locator("#paused")).to_have_text("The show is paused")
+    await expect(page.locator("#paused")).to_be_in_viewport()
+    await expect(page.locator("#connection-text")).to_have_text("Paused")
+    await expect(page.locator("#announcer")).to_have_text("The show is paused.")
+    overlay = await visit.context.new_page()
+    for layout in ("lower-third", "split", "captions"):
+        await overlay.goto(f"{stage.url}/overlay/s1?layout={layout}")
+        await expect(overlay.locator("#paused")).to_be_visible()
+
+    await stage.air(show, "show_resumed")
+    await expect(overlay.locator("#paused")).to_be_hidden()
+    await expect(page.locator("#paused")).to_be_hidden()
+    await expect(page.locator("#connection-text")).to_have_text("Live")
+    await expect(page.locator("#announcer")).to_have_text("The show goes on.")
+    await finish(stage, show, 1, "ben", "skipped")
+    await expect(page.locator("#t2 .turn-end")).to_have_text("The rest was skipped.")
+    await stage.air(show, "show_paused")
+    await stage.air(show, "show_ended", why="producer", detail="")
+    await expect(page.locator("#end-text")).to_contain_text("Its producer has ended it.")
+    await expect(page.locator("#paused")).to_be_hidden()

@@ -160,7 +160,7 @@ async def test_the_overlay_has_a_bar_while_people_vote_and_then_the_result(
 
     await expect(overlay.locator(".stretch:visible")).to_have_text(["100 % For"])
     await ada.event("vote_closed", vote="before")
-    await expect(overlay.locator("#vote")).to_be_hidden()
+    await expect(overlay.locator("#vote-text")).to_have_text("Before the debate · 1")
     await give_verdict(ada, changes={"for": 0.2, "against": -0.1}, before=COUNTS["before"], after=COUNTS["after"])
     await expect(overlay.locator("#vote-text")).to_have_text("For wins by a swing of +20 points")
     await expect(overlay.locator(".stretch:visible")).to_have_text(["60 % For", "40 % Against <b>it</b>"])
@@ -176,3 +176,27 @@ async def test_in_a_show_that_is_over_the_verdict_stands_and_nobody_votes(
 
     await expect(page.locator("#verdict-title")).to_have_text("For wins by a swing of +20 points")
     await expect(page.locator("#vote")).to_be_hidden()
+
+
+async def test_what_the_first_vote_gave_stays_in_sight_until_the_second(
+    stage: Stage, ada: Agent, visit: Visit, other: Visit
+) -> None:
+    page = await visit.go(stage.show_url("friday"))
+    overlay = await other.go(f"{stage.url}/overlay/friday")
+    await page.get_by_role("radio", name="For", exact=True).check()
+    await expect(page.locator("#vote-facts")).to_contain_text("1 vote ")
+    await expect(page.locator("#poll")).to_be_hidden()
+    await ada.event("vote_closed", vote="before")
+
+    await expect(page.locator("#poll")).to_have_text(
+        "Before the debateFor 100 %Against <b>it</b> 0 %Undecided 0 %1 vote"
+    )
+    await expect(overlay.locator("#vote-text")).to_have_text("Before the debate · 1")
+    await expect(overlay.locator(".stretch:visible")).to_have_text(["100 % For"])
+    await open_vote(ada, "after")
+    await expect(page.locator("#poll")).to_be_hidden()
+    await ada.event("vote_closed", vote="after")
+    await expect(page.locator("#poll")).to_have_text("After the debatenobody voted")
+    await give_verdict(ada, outcome="no_result", leaders=[], why="no_votes")
+    await expect(page.locator("#verdict-title")).to_have_text("No result: nobody voted for a side.")
+    await expect(page.locator("#poll")).to_be_hidden()

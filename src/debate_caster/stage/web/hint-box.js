@@ -16,6 +16,8 @@ const WHY = new Map(Object.entries({
   filtered: "it holds a word that this show filters out",
   unknown_addressee: "nobody of that name is in this debate",
   closed: "hints are closed",
+  muted: "the producer takes no hints from you",
+  producer: "the producer has declined it",
   full: "too many hints are waiting",
   lifetime: "its moment passed before a turn could take it",
   show_ended: "the show ended before a turn could take it",
@@ -152,6 +154,8 @@ export class HintBox {
 
   #fateInWords({ state, reason, queuedFor, to, speaker, turn }) {
     switch (state) {
+      case "waiting":
+        return "Waiting for the producer";
       case "queued":
         return `Queued for ${this.#nameOf(queuedFor || to) || "whoever speaks next"}`;
       case "used":

@@ -7,12 +7,15 @@ import { isSided, sideTitle } from "/static/cast.js";
 import { clockFace } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
+import { total } from "/static/polls.js";
 import { ShowState } from "/static/show-state.js";
-import { verdictText } from "/static/vote-box.js";
+import { POLLS, verdictText } from "/static/vote-box.js";
 
 const LAYOUTS = ["lower-third", "split", "captions"];
 /** More of a speech than this, in characters, can't be seen at once in any layout. */
 const VISIBLE = 900;
+/** For so long what a vote gave is on the picture, in milliseconds of the show. */
+const RESULT_MS = 20_000;
 
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
@@ -31,7 +34,7 @@ stream.on("hello", (hello) => {
   state.head = hello.head ?? 0;
 });
 stream.on("reset", () => state.reset());
-stream.on("vote_tally", (frame) => state.count(frame));
+stream.on("vote_tally", (frame) => state.polls.count(frame));
 stream.on("*", (event) => {
   if (Number.isInteger(event.seq)) {
     state.apply(event);
@@ -63,6 +66,7 @@ function draw() {
   if (state.language) mark($("captions"), "lang", state.language);
   $("title").hidden = state.ended !== null || $("motion").textContent === "";
   say($("phase"), String(state.phase?.title ?? ""));
+  $("paused").hidden = !state.paused;
   drawClock();
   drawVote();
   reconcile($("captions"), state.ended ? [] : shown(), {
@@ -90,28 +94,31 @@ function tail(text) {
   return space < 0 ? rest : rest.slice(space + 1);
 }
 
-/** How an open vote stands, and then what came of it: a bar with a stretch for each choice. */
+/** How an open vote stands, what a vote gave, and at last what came of it all; null where there is nothing to tell. */
+function poll() {
+  const { result, standing, verdict, vote } = state.polls;
+  if (vote?.open) return { text: `The audience votes · ${standing.votes}`, ...standing };
+  if (verdict !== null) return { text: verdictText(verdict, state), ...total(verdict.after) };
+  if (result === null || state.ended || state.lastAt - result.at > RESULT_MS) return null;
+  return { text: `${POLLS[result.vote] ?? "The vote"} · ${result.votes}`, ...result };
+}
+
+/** A bar with a stretch for each choice. */
 function drawVote() {
-  const { verdict, vote } = state;
-  const open = vote !== null && vote.open;
-  $("vote").hidden = !open && verdict === null;
-  if ($("vote").hidden) return;
-  const { counts, votes } = open ? state.standing : totals(verdict.after ?? {});
-  say($("vote-text"), open ? `The audience votes · ${votes}` : verdictText(verdict, state));
-  reconcile($("vote-bar"), vote === null || votes === 0 ? [] : vote.choices, {
+  const shown = poll();
+  $("vote").hidden = shown === null;
+  if (shown === null) return;
+  say($("vote-text"), shown.text);
+  reconcile($("vote-bar"), shown.votes ? (state.polls.vote?.choices ?? []) : [], {
     key: ({ id }) => id,
     make: ({ id, title }) => element("span", { class: "stretch", "data-stance": state.stanceOf(id), dir: "auto" }, element("b"), ` ${title}`),
     update: (stretch, { id }) => {
-      const share = (counts[id] ?? 0) / votes;
+      const share = (shown.counts[id] ?? 0) / shown.votes;
       stretch.hidden = share === 0;
       stretch.style.setProperty("--share", String(share));
       say(stretch.querySelector("b"), `${Math.round(share * 100)} %`);
     },
   });
-}
-
-function totals(counts) {
-  return { counts, votes: Object.values(counts).reduce((sum, votes) => sum + votes, 0) };
 }
 
 function drawClock() {

@@ -5,14 +5,9 @@
  * exists as soon as anything is heard of it, and its chunks and its place among the others follow from its numbers.
  */
 
-const COLOR = /^#[0-9a-f]{6}$/i;
-/** For agents that bring no usable colour: told apart by people with any colour vision, legible on dark and light. */
-const PALETTE = ["#4c8dff", "#e8833a", "#2fa58a", "#b877e0", "#d6a419", "#e0607e", "#5aa9c9", "#8b9a46"];
-/** Side names of third-party agents, which do not say what their side stands for. */
-const USUAL_SIDES = {
-  for: ["for", "pro", "proposition", "government", "affirmative", "yes"],
-  against: ["against", "con", "contra", "opposition", "negative", "no"],
-};
+import { Polls } from "./polls.js";
+import { Roll } from "./roll.js";
+
 /** Who sends no turns is taken to speak until so long after the last line. */
 const PAUSE_MS = 12_000;
 /** Chunks of a room without turns belong to one speech unless so much time lies between them. */
@@ -30,7 +25,7 @@ export class ShowState {
     this.language = "";
     this.format = "";
     this.kind = "live";
-    this.agents = new Map();
+    this.agents = new Roll();
     this.phases = [];
     this.phase = null;
     this.turns = 0;
@@ -38,15 +33,13 @@ export class ShowState {
     this.announced = false;
     this.hintsOpen = null;
     this.hintLength = null;
-    /** The last vote that was opened: `{vote, method, choices, seconds, openedAt, open}`. */
-    this.vote = null;
-    this.tally = null;
-    this.verdict = null;
+    this.polls = new Polls();
     this.hintEvery = 0;
     this.speeches = [];
     this.prepared = null;
     this.startedAt = null;
     this.lastAt = null;
+    this.paused = false;
     this.ended = null;
     this.head = 0;
     this.seq = 0;
@@ -62,8 +55,8 @@ export class ShowState {
     this.id = summary.id ?? this.id;
     this.kind = summary.state === "replay" ? "replay" : "live";
     this.startedAt ??= instant(summary.started_at);
-    for (const agent of summary.agents ?? []) this.list(agent);
-    if (summary.vote) this.count(summary.vote);
+    for (const agent of summary.agents ?? []) this.agents.list(agent);
+    if (summary.vote) this.polls.count(summary.vote);
     if (summary.state === "ended" && this.ended === null) {
       this.ended = { why: summary.why ?? "", detail: "", at: instant(summary.ended_at) };
     }
@@ -115,7 +108,7 @@ export class ShowState {
   }
 
   agent(id) {
-    return this.agents.get(id) ?? this.meet({ id });
+    return this.agents.get(id) ?? this.agents.meet({ id });
   }
 
   on_show_started(event, at) {
@@ -123,7 +116,7 @@ export class ShowState {
     this.id = event.show ?? this.id;
     this.startedAt = at ?? this.startedAt;
     this.announced = true;
-    for (const agent of event.agents ?? []) this.list(agent);
+    for (const agent of event.agents ?? []) this.agents.list(agent);
   }
 
   on_room_opened(event, at) {
@@ -132,19 +125,19 @@ export class ShowState {
     const agent = (typeof event.agent === "object" ? event.agent : { id: event.agent }) ?? { id: event.room };
     // An agent may have registered under another id than the one its show gives it.
     const listed = this.agents.get(agent.id) ?? [...this.agents.values()].find(({ name }) => name && name === agent.name);
-    this.meet({ ...agent, id: listed?.id ?? agent.id }, { room: event.room, state: "live", guest: listed?.guest ?? !listed });
+    this.agents.meet({ ...agent, id: listed?.id ?? agent.id }, { room: event.room, state: "live", guest: listed?.guest ?? !listed });
   }
 
   on_room_reconnecting(event) {
-    this.roomBecomes(event, "reconnecting");
+    this.agents.roomBecomes(event, "reconnecting");
   }
 
   on_room_resumed(event) {
-    this.roomBecomes(event, "live");
+    this.agents.roomBecomes(event, "live");
   }
 
   on_room_closed(event) {
-    this.roomBecomes(event, "closed");
+    this.agents.roomBecomes(event, "closed");
     const current = this.current;
     if (current && current.turn === null && this.agents.get(current.speaker)?.room === event.room) {
       current.ended = { how: "completed", words: null };
@@ -213,44 +206,19 @@ export class ShowState {
   }
 
   on_vote_opened(event, at) {
-    const choices = (event.choices ?? []).map(({ id, title }) => ({ id: String(id), title: String(title || id) }));
-    this.vote = { vote: String(event.vote), method: event.method ?? "", choices, seconds: Number(event.seconds) || 0, openedAt: at, open: true };
+    this.polls.opened(event, at);
   }
 
   on_vote_closed(event) {
-    if (this.vote?.vote === event.vote) this.vote.open = false;
+    this.polls.closed(event);
   }
 
-  on_vote_counted(event) {
-    this.count(event);
+  on_vote_counted(event, at) {
+    this.polls.counted(event, at);
   }
 
   on_verdict_given(event) {
-    this.verdict = {
-      method: event.method ?? "",
-      outcome: event.outcome ?? "no_result",
-      leaders: (event.leaders ?? []).map(String),
-      changes: event.changes ?? {},
-      before: event.before ?? null,
-      after: event.after ?? null,
-      why: event.why ?? "",
-    };
-  }
-
-  /** How a vote stands: a `vote_tally` frame, or anything else with `vote` and `counts`. */
-  count({ vote, counts }) {
-    this.tally = { vote, counts: counts ?? {} };
-  }
-
-  /** How the open vote stands, as far as we have heard. */
-  get standing() {
-    const counts = this.tally?.vote === this.vote?.vote ? (this.tally?.counts ?? {}) : {};
-    return { counts, votes: Object.values(counts).reduce((sum, votes) => sum + votes, 0) };
-  }
-
-  /** A choice as people call it. */
-  choiceTitle(id) {
-    return this.vote?.choices.find((choice) => choice.id === id)?.title ?? id;
+    this.polls.decided(event);
   }
 
   /** For or against where the choice is a side that stands there, neutral otherwise. */
@@ -270,10 +238,19 @@ export class ShowState {
     this.note(event, { kind: "answer", text: String(event.text ?? "") });
   }
 
+  on_show_paused() {
+    this.paused = true;
+  }
+
+  on_show_resumed() {
+    this.paused = false;
+  }
+
   on_show_ended(event, at) {
+    this.paused = false;
     this.ended = { why: event.why ?? "", detail: event.detail ?? "", at };
     this.prepared = null;
-    if (this.vote) this.vote.open = false;
+    this.polls.breakOff();
     for (const agent of this.agents.values()) agent.state = "closed";
     for (const speech of this.speeches) if (!speech.ended) this.touched.add(speech);
   }
@@ -286,37 +263,6 @@ export class ShowState {
     if (typeof source.hints_open === "boolean") this.hintsOpen = source.hints_open;
     if (Number.isInteger(source.max_hint_chars)) this.hintLength = source.max_hint_chars;
     if (Number.isFinite(source.hint_interval_s)) this.hintEvery = source.hint_interval_s;
-  }
-
-  /** An agent as its show lists it: the room that opened before under the name may have registered another id. */
-  list(agent) {
-    const guest = [...this.agents.values()].find(({ id, name, guest }) => guest && id !== agent.id && name === agent.name);
-    if (guest) this.agents.delete(guest.id);
-    this.meet(agent, { room: agent.room ?? guest?.room, state: agent.state ?? guest?.state, guest: false });
-  }
-
-  meet(agent, more = {}) {
-    const id = String(agent.id ?? "");
-    const known = this.agents.get(id);
-    const merged = { ...known };
-    for (const [key, value] of Object.entries({ ...agent, ...more })) {
-      if (value !== null && value !== undefined && value !== "") merged[key] = value;
-    }
-    merged.id = id;
-    merged.name = String(merged.name ?? id);
-    merged.emoji = String(merged.emoji ?? "");
-    merged.side = merged.side ? String(merged.side) : "";
-    merged.color = COLOR.test(merged.color ?? "") ? merged.color : PALETTE[(known?.place ?? this.agents.size) % PALETTE.length];
-    merged.place = known?.place ?? this.agents.size;
-    merged.stance = stanceOf(merged);
-    this.agents.set(id, merged);
-    return merged;
-  }
-
-  roomBecomes(event, state) {
-    const id = typeof event.agent === "object" ? event.agent?.id : event.agent;
-    const agent = this.agents.get(id) ?? [...this.agents.values()].find(({ room }) => room === event.room);
-    if (agent) agent.state = state;
   }
 
   note(event, note) {
@@ -383,11 +329,4 @@ function addHint(speech, { id, name, text }) {
 function instant(text) {
   const milliseconds = Date.parse(text ?? "");
   return Number.isNaN(milliseconds) ? null : milliseconds;
-}
-
-function stanceOf(agent) {
-  if (agent.moderator) return "neutral";
-  if (agent.stance === "for" || agent.stance === "against") return agent.stance;
-  const side = agent.side.toLowerCase();
-  return Object.keys(USUAL_SIDES).find((stance) => USUAL_SIDES[stance].includes(side)) ?? "neutral";
 }

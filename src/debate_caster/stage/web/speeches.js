@@ -7,7 +7,7 @@ import { element, mark, portrait, say } from "/static/elements.js";
 const NEAR_END = 60;
 /** Speeches drawn in one frame: more than any screen shows. A long past follows behind the first picture. */
 const AT_ONCE = 12;
-const HOW = new Map(Object.entries({ clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn." }));
+const HOW = new Map(Object.entries({ clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn.", left: "The rest was skipped." }));
 
 export class SpeechList {
   #pane;
@@ -83,7 +83,8 @@ export class SpeechList {
     }
     drawn.answers.hidden = speech.hints.length === 0;
     this.#note(speech, drawn);
-    const ending = speech.ended ? (HOW.get(speech.ended.how) ?? "") : "";
+    const how = speech.ended?.how === "skipped" && speech.chunks.length > 0 ? "left" : speech.ended?.how;
+    const ending = HOW.get(how) ?? "";
     say(drawn.end, ending);
     drawn.end.hidden = ending === "";
   }

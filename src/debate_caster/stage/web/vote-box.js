@@ -4,6 +4,7 @@ import { element, mark, reconcile, say } from "/static/elements.js";
 import { recall, remember } from "/static/storage.js";
 
 const QUESTIONS = { before: "Where do you stand, before the debate?", after: "Where do you stand now?" };
+export const POLLS = { before: "Before the debate", after: "After the debate" };
 const WHY = {
   not_taken: "it takes a vote before the debate and one after it, and one is missing.",
   no_votes: "nobody voted for a side.",
@@ -15,6 +16,7 @@ export class VoteBox {
   #question = document.getElementById("vote-question");
   #choices = document.getElementById("vote-choices");
   #status = document.getElementById("vote-status");
+  #poll = document.getElementById("poll");
   #card = document.getElementById("verdict");
   #show;
   #state;
@@ -35,7 +37,7 @@ export class VoteBox {
 
   /** A `vote_taken` frame: how this viewer has voted, here or in another window. */
   learn({ vote, choice }) {
-    if (vote !== this.#state.vote?.vote) return;
+    if (vote !== this.#state.polls.vote?.vote) return;
     this.#mine = String(choice);
     this.#refused = "";
     remember(this.#key, this.#mine);
@@ -44,15 +46,16 @@ export class VoteBox {
 
   /** `now` is the stage's wall time in milliseconds; `past` says that the viewer is not in the present of the show. */
   draw({ now = Date.now(), past = false } = {}) {
-    const { vote } = this.#state;
+    const { vote } = this.#state.polls;
     const open = Boolean(vote?.open) && !past && this.#state.kind !== "replay";
     this.#form.hidden = !open;
     if (open) this.#drawBallot(vote, now);
+    this.#drawPoll(this.#state.ended ? null : this.#state.polls.result);
     this.#drawVerdict();
   }
 
   get #key() {
-    return `vote.${this.#show}.${this.#state.vote?.vote}`;
+    return `vote.${this.#show}.${this.#state.polls.vote?.vote}`;
   }
 
   #drawBallot(vote, now) {
@@ -62,7 +65,7 @@ export class VoteBox {
       this.#refused = "";
     }
     say(this.#question, QUESTIONS[vote.vote] ?? "Where do you stand?");
-    const { counts, votes } = this.#state.standing;
+    const { counts, votes } = this.#state.polls.standing;
     reconcile(this.#choices, vote.choices.map((choice, place) => ({ ...choice, place })), {
       key: ({ id }) => id,
       make: ({ id, title, place }) => {
@@ -87,8 +90,25 @@ export class VoteBox {
     mark(this.#status, "data-tone", this.#refused ? "bad" : null);
   }
 
+  /** What the first vote gave stays in sight until the second one. */
+  #drawPoll(result) {
+    this.#poll.hidden = result === null;
+    const look = JSON.stringify(result);
+    if (result === null || this.#poll.dataset.look === look) return;
+    this.#poll.dataset.look = look;
+    const { vote, counts, votes } = result;
+    const stretches = this.#state.polls.vote.choices.map(({ id, title }) => {
+      const share = votes ? (counts[id] ?? 0) / votes : 0;
+      const made = element("span", { class: "poll-choice", "data-stance": this.#state.stanceOf(id) }, element("bdi", {}, title), ` ${percent(share)}`);
+      made.style.setProperty("--share", String(share));
+      return made;
+    });
+    const number = votes === 0 ? "nobody voted" : `${votes} ${votes === 1 ? "vote" : "votes"}`;
+    this.#poll.replaceChildren(element("b", {}, POLLS[vote] ?? "The vote"), ...(votes ? stretches : []), element("span", { class: "vote-facts" }, number));
+  }
+
   #drawVerdict() {
-    const { verdict } = this.#state;
+    const { verdict } = this.#state.polls;
     this.#card.hidden = verdict === null;
     if (verdict === this.#told) return;
     this.#told = verdict;
@@ -96,7 +116,7 @@ export class VoteBox {
   }
 
   async #cast(choice) {
-    const { vote } = this.#state;
+    const { vote } = this.#state.polls;
     if (!vote?.open) return;
     const before = this.#mine;
     this.#mine = choice;
@@ -126,7 +146,7 @@ export class VoteBox {
 
 /** What came of the votes in one sentence. */
 export function verdictText(verdict, state) {
-  const leaders = verdict.leaders.map((side) => state.choiceTitle(side)).join(", ");
+  const leaders = verdict.leaders.map((side) => state.polls.choiceTitle(side)).join(", ");
   const most = Math.max(...Object.values(verdict.changes));
   switch (verdict.outcome) {
     case "won":
@@ -156,7 +176,7 @@ function verdictParts(verdict, state) {
     const change = verdict.changes[id];
     if (swing) cells.push(element("td", { class: "verdict-swing" }, change === undefined ? "" : signed(change)));
     const leads = verdict.leaders.includes(id);
-    return element("tr", { "data-stance": state.stanceOf(id), "data-leads": leads }, element("th", { scope: "row", dir: "auto" }, state.choiceTitle(id)), ...cells);
+    return element("tr", { "data-stance": state.stanceOf(id), "data-leads": leads }, element("th", { scope: "row", dir: "auto" }, state.polls.choiceTitle(id)), ...cells);
   });
   parts.push(element("table", { class: "verdict-table", "aria-labelledby": "verdict-title" }, element("thead", {}, head), element("tbody", {}, ...rows)));
   return parts;

@@ -1,8 +1,10 @@
 /** The watch page: one show's events in, a page out. The parts that are drawn have modules of their own. */
 
-import { showCast, sideTitle } from "/static/cast.js";
+import { Announcer } from "/static/announcer.js";
+import { showBill } from "/static/bill.js";
+import { showCast } from "/static/cast.js";
 import { clockFace, length } from "/static/durations.js";
-import { element, mark, reconcile, say } from "/static/elements.js";
+import { mark, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
 import { HintBox } from "/static/hint-box.js";
 import { Moments } from "/static/moments.js";
@@ -11,7 +13,7 @@ import { Replay } from "/static/replay.js";
 import { ShowState } from "/static/show-state.js";
 import { LiveEnd, SpeechList, showPondering } from "/static/speeches.js";
 import { Voices } from "/static/voices.js";
-import { VoteBox, verdictText } from "/static/vote-box.js";
+import { VoteBox } from "/static/vote-box.js";
 
 const $ = (id) => document.getElementById(id);
 const state = new ShowState();
@@ -34,16 +36,18 @@ const box = new HintBox({
   },
 });
 const ballot = new VoteBox({ show, state, viewer: box.viewer });
+const announcer = new Announcer(state);
 
 const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
 const ENDINGS = new Map(Object.entries({
   completed: ["The debate has ended", "Thank you for watching."],
   budget: ["The debate has ended", "The show has reached the limit of its budget."],
-  interrupted: ["The show was stopped", "Its producer has ended it early."],
+  interrupted: ["The show was stopped", "It ended early."],
+  producer: ["The debate has ended", "Its producer has ended it."],
   failed: ["The show broke off", "A fault has ended it early."],
 }));
-const PILLS = { connecting: "Connecting", live: "Live", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
+const PILLS = { connecting: "Connecting", live: "Live", paused: "Paused", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
 
 let connection = "connecting";
 let greeting = null;
@@ -52,7 +56,6 @@ let scheduled = false;
 let settled = false;
 let heard = 0;
 let noticed = null;
-let announced = { speech: null, ended: false, vote: null, verdict: null };
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
 
@@ -88,12 +91,12 @@ stream.on("reset", ({ epoch }) => {
   list.clear();
   voices.goLive();
   settled = false;
-  announced = { speech: null, ended: false, vote: null, verdict: null };
+  announcer.forget();
 });
 stream.on("viewers", ({ count }) => showViewers(count));
 for (const type of ["hint_received", "hint_fate", "hint_used"]) stream.on(type, (frame) => box.learn(frame));
 stream.on("vote_taken", (frame) => ballot.learn(frame));
-stream.on("vote_tally", (frame) => state.count(frame));
+stream.on("vote_tally", (frame) => state.polls.count(frame));
 stream.on("*", (event) => {
   if (Number.isInteger(event.seq)) {
     take(event);
@@ -123,7 +126,7 @@ function drawAnew() {
   list.clear();
   voices.goLive();
   heard = 0;
-  announced = heardSoFar();
+  announcer.catchUp();
   end.jump();
   schedule();
 }
@@ -147,10 +150,11 @@ function draw() {
     drawConnection();
     return;
   }
-  drawBill();
+  showBill(state, { lost: connection === "lost" });
   showCast($("cast"), state);
   list.draw({ from: state.ended ? "start" : "end", all: !settled && location.hash !== "", news: settled && !list.behind });
   showPondering($("pondering"), state);
+  $("paused").hidden = !state.paused;
   drawEnd();
   drawConnection();
   drawClock();
@@ -164,51 +168,13 @@ function draw() {
   if (!settled && (connection === "live" || state.seq > 0)) {
     settled = true;
     setTimeout(() => performance.mark("live-line")); // a task of its own comes after the frame that shows it
-    announced = heardSoFar();
+    announcer.catchUp();
     if (state.ended) moments.goToStart();
     moments.followAddress();
   }
-  announce();
+  announcer.tell();
   voices.follow();
   if (list.behind) schedule();
-}
-
-function drawBill() {
-  const headline = state.motion || state.title || [...state.agents.values()].map(({ name }) => name).join(" · ") || (connection === "lost" ? "Nothing on air" : "A live broadcast");
-  say($("motion"), headline);
-  if (state.language) mark($("motion"), "lang", state.language);
-  const kicker = [state.format, ![headline, state.format].includes(state.title) ? state.title : ""].filter(Boolean).join(" · ");
-  say($("kicker"), kicker || (connection === "lost" ? "debate-caster" : "Live broadcast"));
-  const { current } = state;
-  say(document.querySelector("title"), `${current && !state.ended ? `${state.agent(current.speaker).name}: ` : ""}${headline} · debate-caster`);
-  $("rundown").hidden = state.phases.length === 0;
-  if (state.phases.length) drawRundown();
-}
-
-function drawRundown() {
-  const doneOf = new Map();
-  for (const speech of state.speeches) {
-    if (speech.phase !== null && (speech.ended || speech.begun)) doneOf.set(speech.phase, (doneOf.get(speech.phase) ?? 0) + (speech.ended ? 1 : 0.5));
-  }
-  const now = state.ended ? -1 : (state.phase?.index ?? -1);
-  reconcile($("phases"), state.phases.map((phase, index) => ({ ...phase, index })), {
-    key: ({ index }) => String(index),
-    make: () => element("li", { class: "phase" }, element("span", { class: "phase-name", dir: "auto" }), element("span", { class: "phase-track", "aria-hidden": "true" }, element("i"))),
-    update: (item, { title, key, turns, index }) => {
-      const done = index < now || state.ended?.why === "completed" ? 1 : Math.min(1, (doneOf.get(index) ?? 0) / (turns || 1));
-      item.style.setProperty("--turns", String(turns || 1));
-      item.style.setProperty("--done", String(done));
-      mark(item, "aria-current", index === now ? "step" : null);
-      say(item.querySelector(".phase-name"), String(title || key || ""));
-    },
-  });
-  const number = state.turnNumber;
-  const turn = number === 0 ? `${state.turns || "?"} turns` : state.turns ? `Turn ${number} of ${state.turns}` : `Turn ${number}`;
-  const phase = state.phase && !state.ended ? String(state.phase.title || "") : "";
-  const wanted = `${phase}|${turn}`;
-  if ($("progress").dataset.text === wanted) return;
-  $("progress").dataset.text = wanted;
-  $("progress").replaceChildren(...(phase ? [element("span", { class: "progress-phase", dir: "auto" }, phase), element("span", { class: "progress-phase" }, " · ")] : []), turn);
 }
 
 function drawEnd() {
@@ -234,6 +200,7 @@ function drawEnd() {
 function drawConnection() {
   let pill = connection;
   if (replay.active || (connection === "live" && state.kind === "replay")) pill = "replay";
+  if (pill === "live" && state.paused) pill = "paused";
   if (state.ended !== null && state.caughtUp) pill = "ended";
   mark($("connection"), "data-state", pill);
   say($("connection-text"), PILLS[pill]);
@@ -269,37 +236,8 @@ function showJump(following, missed) {
   say($("to-live-text"), missed ? `${live} · ${missed} new` : live);
 }
 
-/** Screen readers hear who speaks, not every chunk. */
 function drawBallot() {
   ballot.draw({ now: stageTime(), past: replay.active || state.ended !== null });
-}
-
-function heardSoFar() {
-  return { speech: state.current, ended: state.ended !== null, vote: null, verdict: state.verdict };
-}
-
-function announce() {
-  const { current, ended, verdict, vote } = state;
-  if (verdict && !announced.verdict) {
-    announced.verdict = verdict;
-    say($("announcer"), verdictText(verdict, state));
-    return;
-  }
-  if (vote?.open && announced.vote !== vote.vote && !$("vote").hidden) {
-    announced.vote = vote.vote;
-    say($("announcer"), `A vote is open: ${$("vote-question").textContent}`);
-    return;
-  }
-  if (ended && !announced.ended) {
-    announced.ended = true;
-    say($("announcer"), `${$("end-title").textContent}. ${$("end-text").textContent}`);
-  } else if (current && current !== announced.speech) {
-    announced.speech = current;
-    const agent = state.agent(current.speaker);
-    const side = sideTitle(agent);
-    const turn = current.turn !== null && state.turns ? ` Turn ${current.turn + 1} of ${state.turns}.` : "";
-    say($("announcer"), `${agent.name}${side ? `, ${side},` : ""} is speaking.${turn}`);
-  }
 }
 
 /** A link to this moment: to whatever the phone shares to, to the clipboard, or at least to the address bar. */
