@@ -189,7 +189,9 @@ def watch(stage: str, show: str) -> None:
     watching = VIEWERS
     while watching:
         ready = selector.select()
-        now = time.monotonic_ns()  # it is here; that a hundred viewers in one process take turns is not the stage's time
+        now = (
+            time.monotonic_ns()
+        )  # it is here; that a hundred viewers in one process take turns is not the stage's time
         for key, _ in ready:
             data = key.fileobj.recv(65_536)  # type: ignore[union-attr]  # sockets are all there is
             late += [age_of(found, now) for found in STAMP.finditer(data)]

@@ -97,12 +97,12 @@ async def test_a_manual_clock_moves_only_when_told_or_slept_on() -> None:
 
 async def test_a_fast_system_clock_sleeps_less_and_counts_more() -> None:
     clock = SystemClock(speed=200)
-    before, before_at = clock.monotonic(), clock.now()
+    before = clock.monotonic()
 
     await clock.sleep_until(before + 4)
 
     assert clock.monotonic() >= before + 4
-    assert clock.now() - before_at >= timedelta(seconds=4)
+    assert abs(clock.now() - datetime.now(UTC)) < timedelta(seconds=2), "dates stay true"
     with pytest.raises(TimeoutError):
         async with clock.timeout(2):
             await asyncio.sleep(5)

@@ -39,7 +39,6 @@ async def test_plain_lines_tell_the_whole_show() -> None:
         "[00:01] -- Opening",
         "[00:03] hint from Mia to Ada: What about rest?",
         "[00:05] Ada answers 1 hint",
-        "[00:06] hint taken up by Ada",
         "[00:07] Ada (Proposition): Homework eats the evening.",
         "[00:08] Ada (Proposition): And it teaches little.",
         "[00:10] Ben's turn was skipped: the model is silent",

@@ -73,6 +73,8 @@ def test_a_breaker_opens_after_failures_in_a_row_only() -> None:
     with pytest.raises(ModelError, match="3 calls in a row") as caught:
         breaker.admit("m")
     assert (caught.value.kind, caught.value.retryable, caught.value.retry_after_s) == ("unavailable", False, 30.0)
+    assert isinstance(caught.value.__cause__, ModelError)
+    assert caught.value.__cause__.kind == "connect"
 
 
 def test_an_open_breaker_lets_one_probe_through_at_a_time() -> None:

@@ -11,6 +11,7 @@ from debate_caster.broadcast import Credentials, Target
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.interruption import stop_on_signals
 from debate_caster.cli.outlet import Outlet
+from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.session import ENDED_EARLY, INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import open_browser, unless_stopped
@@ -42,6 +43,8 @@ def run(session: Session) -> int:
     scenario = load_scenario(session.options.scenario, env=session.environment)
     session.redaction.add(model.api_key for model in scenario.models.values())
     session.redaction.add(target.token for target in scenario.targets)
+    for remark in remarks_on(scenario):
+        session.remark(remark)
     return asyncio.run(_run(session, scenario))
 
 

@@ -2,14 +2,16 @@
 
 from debate_caster.cli.past_shows import table
 from debate_caster.cli.printable import printable, printable_line, wrapped
+from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.session import ENDED_EARLY, RAN, Session
 from debate_caster.cli.standing import clock_time
 from debate_caster.cli.views import ending
 from debate_caster.clock import VirtualClock, run_virtual
-from debate_caster.llm.rehearsal import RehearsalLLM
+from debate_caster.llm.workshop import open_llm
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario import Rundown, Scenario, load_scenario, plan
+from debate_caster.scenario.script import ModelScript
 from debate_caster.show.forecast import Forecast, forecast
 from debate_caster.show.recounting import export_markdown
 from debate_caster.show.transcript import Speech
@@ -21,6 +23,8 @@ def rehearse(session: Session) -> int:
     """Perform the show in virtual time and print its rundown, its length, and the most it may call and cost."""
     options = session.options
     scenario = load_scenario(options.scenario, env=session.environment, secrets_required=False)
+    for remark in remarks_on(scenario, everybody_rehearses=True):
+        session.remark(remark)
     rundown = plan(scenario)
     outcome = run_virtual(lambda clock: _perform(scenario, options.seed, clock))
     for line in _report(session, scenario, rundown, outcome, forecast(scenario, rundown)):
@@ -31,19 +35,14 @@ def rehearse(session: Session) -> int:
     return RAN if outcome.ended.why == "completed" else ENDED_EARLY
 
 
+def _rehearsed(script: ModelScript) -> ModelScript:
+    """Return the rehearsal model in the place of any other, with the same name."""
+    return script if script.provider == "rehearsal" else ModelScript(name=script.name)
+
+
 async def _perform(scenario: Scenario, seed: int, clock: VirtualClock) -> ShowOutcome:
     """Perform with the rehearsal model in the place of every other; no socket is opened."""
-    llms = {
-        name: RehearsalLLM(
-            clock=clock,
-            random_seed=seed if script.seed is None else script.seed,
-            first_token_s=script.first_token_s,
-            words_per_s=script.words_per_s,
-            faults=script.faults,
-            name=name,
-        )
-        for name, script in scenario.models.items()
-    }
+    llms = {name: open_llm(_rehearsed(script), clock=clock, seed=seed) for name, script in scenario.models.items()}
     return await run_show(
         scenario, llms=llms, log=MemoryEventLog(), clock=clock, seed=seed, show_id=f"rehearsal-of-{scenario.key}"
     )

@@ -139,7 +139,9 @@ class TerminalView:
         cast = self._standing.cast.get(event.speaker)
         side = (cast.side_title or cast.side or "") if cast else ""
         name = f"{cast.emoji} {cast.name}" if cast else event.speaker
-        label = " · ".join(printable_line(part) for part in (name, side, event.role or event.kind) if part)
+        part = event.role or event.kind
+        parts = (name, side, part if part.casefold() not in {side.casefold(), (event.side or "").casefold()} else "")
+        label = " · ".join(printable_line(part) for part in parts if part)
         return self._styled(f"1;{self._speaker_style(event.speaker)}", shortened(label, self._columns))
 
     def _notes(self, text: str, *, style: str = "2") -> list[str]:

@@ -16,7 +16,6 @@ from debate_caster.show.events import (
     ConnectionUp,
     HintAccepted,
     HintDeclined,
-    HintUsed,
     PhaseStarted,
     ShowEnded,
     ShowEvent,
@@ -97,8 +96,6 @@ def notice(standing: Standing, event: ShowEvent) -> str:
             return f"hint from {event.name or 'a viewer'}{to}: {event.text}"
         case HintDeclined():
             return f"hint declined: {event.reason.replace('_', ' ')}"
-        case HintUsed():
-            return f"hint taken up by {standing.name(event.speaker)}"
         case TurnStarted() if event.hints:
             return f"{standing.name(event.speaker)} answers {len(event.hints)} hint{'s' * (len(event.hints) > 1)}"
         case TurnEnded() if event.how in ("aborted", "skipped"):

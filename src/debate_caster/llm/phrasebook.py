@@ -18,7 +18,7 @@ from importlib.resources import files
 from string import Formatter
 from typing import Any, Literal
 
-__all__ = ["LANGUAGES", "Lens", "Phrasebook", "open_phrasebook", "read_lines"]
+__all__ = ["LANGUAGES", "Lens", "Phrasebook", "has_phrasebook", "open_phrasebook", "read_lines"]
 
 LANGUAGES = ("en", "de", "fr", "es")
 """Languages with a file; the first stands in for all others."""
@@ -74,10 +74,19 @@ class Phrasebook:
         return self.tables.get(table, ())
 
 
+def has_phrasebook(language: str) -> bool:
+    """Say whether the rehearsal model speaks the language of a tag such as ``de-AT``."""
+    return _key(language) in LANGUAGES
+
+
+def _key(language: str) -> str:
+    return language.replace("_", "-").partition("-")[0].casefold()
+
+
 @functools.cache
 def open_phrasebook(language: str) -> Phrasebook:
     """Return the phrasebook of a language tag such as ``de-AT``; English for languages without a file."""
-    key = language.replace("_", "-").partition("-")[0].casefold()
+    key = _key(language)
     if key not in LANGUAGES:
         return open_phrasebook(LANGUAGES[0])
     raw = files(__package__).joinpath("rehearsal_phrases", f"{key}.toml").read_text(encoding="utf-8")

@@ -58,6 +58,7 @@ class CircuitBreaker:
     ) -> None:
         self._clock, self._failures_to_open, self._probe_interval_s = clock, failures_to_open, probe_interval_s
         self._failures = 0
+        self._cause: ModelError | None = None
         self._next_probe: float | None = None
         self._probe: object | None = None
 
@@ -74,7 +75,8 @@ class CircuitBreaker:
         reports for the same call are ignored.
 
         Raises:
-            ModelError: ``unavailable``: the breaker is open. Not to be retried before ``retry_after_s``.
+            ModelError: ``unavailable``: the breaker is open. Not to be retried before ``retry_after_s``. Its cause is
+                the last failure.
         """
         now = self._clock.monotonic()
         token = object()
@@ -82,7 +84,7 @@ class CircuitBreaker:
             if self._probe is not None or now < self._next_probe:
                 wait = max(self._next_probe - now, 0.0)
                 detail = f"{self._failures} calls in a row have failed; next one in {wait:.0f} s at the earliest"
-                raise ModelError(model, "unavailable", detail, retryable=False, retry_after_s=wait)
+                raise ModelError(model, "unavailable", detail, retryable=False, retry_after_s=wait) from self._cause
             self._probe = token
             self._next_probe = now + self._probe_interval_s
         reported = False
@@ -100,6 +102,7 @@ class CircuitBreaker:
             self._probe = None
         if isinstance(verdict, ModelError) and verdict.kind in _PROVIDER_KINDS:
             self._failures += 1
+            self._cause = verdict.with_traceback(None)  # frames would keep a whole show in memory
             if self._next_probe is None and self._failures >= self._failures_to_open:
                 self._next_probe = self._clock.monotonic() + self._probe_interval_s
         elif verdict is not None:  # an answer, even one that is of no use to us, shows that the provider lives

@@ -16,7 +16,7 @@ from typing import Literal
 import structlog
 
 from debate_caster.clock import Clock
-from debate_caster.errors import BudgetExhaustedError, FencedError, LogError
+from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError
 from debate_caster.llm.conversation import LLM, Request
 from debate_caster.llm.estimates import estimate_prompt_tokens
 from debate_caster.llm.retrying import RetryPolicy
@@ -240,8 +240,7 @@ class _Director:
                     with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
-                        kind = speech.error.kind if speech.error else "silent"
-                        return "failed", f"{self._mute_in_a_row} turns in a row without a word ({kind})"
+                        return "failed", f"{self._mute_in_a_row} turns in a row without a word ({_cause(speech.error)})"
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
@@ -502,6 +501,13 @@ class _Director:
             first_token_s=speech.first_token_s,
             first_sentence_s=speech.first_sentence_s,
         )
+
+
+def _cause(error: ModelError | None) -> str:
+    """Say in a word why a turn stayed without one: what brought the provider down, where it was not even asked."""
+    if error is not None and error.kind == "unavailable" and isinstance(error.__cause__, ModelError):
+        error = error.__cause__
+    return error.kind if error else "silent"
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -135,7 +135,9 @@ class LiveSpeech:
                 break
             except ModelError as exc:
                 self.error = exc
-                logger.warning("model_failed", turn=self.turn.index, model=model, kind=exc.kind, attempt=attempt)
+                logger.warning(
+                    "model_failed", turn=self.turn.index, model=model, kind=exc.kind, detail=exc.detail, attempt=attempt
+                )
                 delay_s = self._studio.retries.delay_s(attempt, exc, random)
                 if delay_s is None or self._draft.taken:
                     break
