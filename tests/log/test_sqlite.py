@@ -57,6 +57,17 @@ async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> 
     await log.close()
 
 
+async def test_the_write_ahead_log_does_not_grow_with_the_show(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    for place in range(1000):
+        await log.append("a", ["x" * 200], expect=place)
+
+    pages = (tmp_path / "events.sqlite-wal").stat().st_size / 4096
+    await log.close()
+
+    assert pages < 1500, "1,000 commits write some 2,500 pages"
+
+
 async def test_commits_wait_for_the_disk(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
     log = SqliteEventLog(path)

@@ -38,6 +38,13 @@ POLL_INTERVAL_S = 0.5
 RECENT = 64
 """Records of our own kept for the tails of a stream, so that one that keeps up never reads the disk."""
 
+CHECKPOINT_COMMITS = 256
+"""After so many commits the write-ahead log is brought into the database: right after a commit has been answered, so that
+nobody's line waits for it. About 1,000 pages, where SQLite would do it within a commit."""
+
+BACKSTOP_PAGES = 8000
+"""Where SQLite does it within a commit after all: 32 MB of log, when checkpoints keep meeting readers."""
+
 READERS = 2
 """Threads that read; a long history being read must not hold up the others."""
 
@@ -120,6 +127,7 @@ class SqliteEventLog:
         self._followers: dict[str, _Followers] = {}
         self._data_version = 0
         self._looking: asyncio.Future[bool] | None = None
+        self._commits = 0
         self._closed = False
 
     async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
@@ -239,6 +247,7 @@ class SqliteEventLog:
                     for request in batch:
                         self._store(connection, request)
                     connection.execute("COMMIT")
+                    self._commits += 1
                 except BaseException:
                     if connection.in_transaction:
                         connection.execute("ROLLBACK")
@@ -247,6 +256,16 @@ class SqliteEventLog:
             for request in batch:
                 if not isinstance(request.error, FencedError):
                     request.error = LogError(request.stream, exc.detail)
+
+        if self._commits >= CHECKPOINT_COMMITS:
+            self._commits = 0
+            self._writing.submit(self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        """Bring the write-ahead log into the database, as far as no reader is in the way."""
+        if self._writer is not None:
+            with suppress(sqlite3.Error):  # the next commit meets what is wrong, and says so
+                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _store(self, connection: sqlite3.Connection, request: _Append) -> None:
         row = connection.execute("SELECT id, last_seq, epoch FROM streams WHERE name = ?", (request.stream,)).fetchone()
@@ -292,6 +311,7 @@ class SqliteEventLog:
                 new = self._check_ours(connection)
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
+                connection.execute(f"PRAGMA wal_autocheckpoint = {BACKSTOP_PAGES}")
                 if new:
                     connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
             except BaseException:
