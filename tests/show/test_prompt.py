@@ -181,6 +181,20 @@ def test_a_moderator_takes_no_side() -> None:
     assert "Mo, moderator" in prompt.messages[1].content
 
 
+def test_a_moderator_knows_whom_to_hand_over_to() -> None:
+    scenario = make_scenario(moderator=True)
+    rundown = plan(scenario)
+    names = {agent.id: agent.name for agent in scenario.agents}
+    desk = PromptDesk(scenario, rundown, key=KEY)
+
+    for turn, following in pairwise(rundown.turns):
+        prompt = desk.build(turn, [], ())
+        hands_over = f"{names[following.speaker]} speaks next" in prompt.messages[-1].content
+        assert hands_over is (turn.speaker == "mod" and following.speaker != "mod"), turn
+    last = desk.build(rundown.turns[-1], [], ())
+    assert "speaks next" not in last.messages[-1].content
+
+
 def test_words_are_counted_and_the_digest_tells_prompts_apart() -> None:
     first, second = prompts_of(["One.", "Two."])
 

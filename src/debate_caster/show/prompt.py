@@ -172,6 +172,8 @@ class PromptDesk:
         if hints:
             thanks = ", thanking the viewer by name" if self._agents[turn.speaker].persona.thanks_viewers else ""
             lines.append(f"Take up the viewers' hints above where they bear on the motion{thanks}.")
+        if following := self._handed_to(turn):
+            lines.append(f"{following} speaks next: hand over by name.")
         lines.append(f"At most {turn.max_words} words.")
         parts.append(" ".join(lines))
         return "\n\n" + "\n\n".join(parts)
@@ -197,8 +199,16 @@ class PromptDesk:
             opponent_said=answered.text if answered else "",
             hints=tuple(HeardHint(hint.name, hint.text) for hint in hints),
             thanks_viewers=agent.persona.thanks_viewers,
-            addresses=self._agents[turn.addresses].name if turn.addresses else "",
+            addresses=self._agents[turn.addresses].name if turn.addresses else self._handed_to(turn),
         )
+
+    def _handed_to(self, turn: Turn) -> str:
+        """Return the name of whom a moderator hands over to, empty where nobody follows or nobody is handed over to."""
+        turns = self._rundown.turns
+        if not self._agents[turn.speaker].moderator or turn.index + 1 >= len(turns):
+            return ""
+        following = turns[turn.index + 1].speaker
+        return self._agents[following].name if following != turn.speaker else ""
 
     def _answered(self, turn: Turn, speeches: Sequence[Speech]) -> Speech | None:
         """Return what the turn takes up: the addressee's last speech, an opponent's, or else whoever spoke last."""
