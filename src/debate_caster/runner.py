@@ -17,6 +17,7 @@ from debate_caster.broadcast import (
     AgentConnection,
     Credentials,
     DeliveryReport,
+    Direction,
     ShowIdentity,
     Target,
     TargetRooms,
@@ -30,10 +31,12 @@ from debate_caster.llm.workshop import open_llm
 from debate_caster.log import EventLog
 from debate_caster.scenario import Scenario, plan
 from debate_caster.show.cast import cast_of
+from debate_caster.show.control_desk import ControlDesk, token_digest
 from debate_caster.show.director import perform
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
 
@@ -89,6 +92,7 @@ async def run_show(
     credentials: Credentials | None = None,
     stop: asyncio.Event | None = None,
     on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None = None,
+    producer_token: str = "",
 ) -> ShowOutcome:
     """Perform a scenario from its first word to its last and return how it went.
 
@@ -103,6 +107,8 @@ async def run_show(
         credentials: Lends the agents' identities; made up for this show by default.
         stop: Set it to end the show politely: what is on air is cut short, rooms are closed, within 2 s.
         on_state: Awaited when a connection goes on or off the air; before the first word for those that are up by then.
+        producer_token: Whoever has it may direct the show on targets that let producers do so; empty for nobody. It is
+            to be long and random.
 
     Cancelling ends the broadcasts politely too, but is not the way to end a show.
 
@@ -118,7 +124,7 @@ async def run_show(
         async with AsyncExitStack() as stack:
             if llms is None:
                 llms = await stack.enter_async_context(_opened(scenario, clock, seed))
-            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state)
+            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token)
             return await show.run(llms, targets, credentials or Credentials(None))
 
 
@@ -134,6 +140,15 @@ async def _opened(scenario: Scenario, clock: Clock, seed: int) -> AsyncIterator[
         yield llms
 
 
+@dataclass(frozen=True, slots=True)
+class _Desks:
+    """Where connections bring what comes from outside."""
+
+    hints: HintDesk
+    votes: VoteDesk
+    control: ControlDesk
+
+
 class _Show:
     """The parts of one show, and how they hear of each other."""
 
@@ -146,11 +161,13 @@ class _Show:
         clock: Clock,
         stop: asyncio.Event,
         on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None,
+        producer_token: str,
     ) -> None:
         self._scenario, self._id, self._seed = scenario, show_id, seed
         self._log, self._clock, self._stop, self._on_state = log, clock, stop, on_state
+        self._producer = token_digest(producer_token) if producer_token else ""
         self._identity = ShowIdentity(
-            show_id, secrets.token_urlsafe(24), scenario.title, scenario.motion, scenario.language
+            show_id, secrets.token_urlsafe(24), scenario.title, scenario.motion, scenario.language, self._producer
         )
         self._states: asyncio.Queue[ConnectionUp | ConnectionDown] = asyncio.Queue()
         self._awaited: set[tuple[str, str]] = set()
@@ -160,10 +177,15 @@ class _Show:
         writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
         rundown = plan(self._scenario)
-        votes = VoteDesk(self._scenario, rundown, writer, clock=self._clock)
+        time = ShowTime(self._clock)
+        votes = VoteDesk(self._scenario, rundown, writer, clock=time)
+        control = ControlDesk(
+            self._scenario, rundown, writer, desk, votes, time=time, clock=self._clock, digest=self._producer
+        )
+        desks = _Desks(desk, votes, control)
         cast = cast_of(self._scenario)
         connections = [
-            connection for target in targets for connection in self._connections(target, cast, desk, votes, credentials)
+            connection for target in targets for connection in self._connections(target, cast, desks, credentials)
         ]
         self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
@@ -183,6 +205,7 @@ class _Show:
                 stop=self._stop,
                 seed=self._seed,
                 votes=votes,
+                control=control,
             )
             await self._until_delivered(broadcasts, ended)
             noting.cancel()
@@ -191,13 +214,16 @@ class _Show:
         return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)
 
     def _connections(
-        self, target: Target, cast: Sequence[AgentCast], desk: HintDesk, votes: VoteDesk, credentials: Credentials
+        self, target: Target, cast: Sequence[AgentCast], desks: "_Desks", credentials: Credentials
     ) -> list[AgentConnection]:
         rooms = TargetRooms(cast)
+        direction = Direction(
+            desks.control, show=self._id, target=target.name, log=self._log, clock=unhurried(self._clock)
+        )
 
         async def offer(remark: ViewerRemark) -> None:
             try:
-                await desk.offer(
+                await desks.hints.offer(
                     Remark(remark.id, remark.viewer, remark.text, name=remark.name, to=remark.to, source=remark.target)
                 )
             except FencedError:
@@ -217,7 +243,8 @@ class _Show:
                 random=Random(f"{self._seed} {target.name} {agent.id}"),  # noqa: S311 - jitter
                 rooms=rooms,
                 on_remark=offer,
-                votes=votes,
+                votes=desks.votes,
+                direction=direction if agent is cast[0] and self._producer else None,
                 on_state=self._hear_state,
                 air_thoughts=self._scenario.audience.air_thoughts,
             )

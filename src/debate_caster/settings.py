@@ -5,13 +5,14 @@ Read by the command line only, which passes plain arguments down.
 
 import difflib
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -60,6 +61,10 @@ class Settings(BaseSettings):
         description="Where a show is broadcast to: `embedded`, `none` or a ws:// address.",
     )
     stage_token: SecretStr | None = Field(default=None, description="Token for the stage at that address.")
+    producer_token: SecretStr | None = Field(
+        default=None,
+        description="Token by which a show is directed, at least 22 characters; unset: a new one for each show.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the logs and of the agents' secrets."
     )
@@ -78,6 +83,13 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("NO_COLOR"),
         description="Any value: no colours, see https://no-color.org.",
     )
+
+    @field_validator("producer_token")
+    @classmethod
+    def _hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not re.fullmatch(r"[!-~]{22,200}", token.get_secret_value()):
+            raise ValueError("a producer token has 22 to 200 printable ASCII characters and no space")
+        return token
 
 
 def read_settings() -> Settings:

@@ -41,7 +41,9 @@ def test_a_show_of_its_own_stage_is_said_with_its_page_and_its_end(run: Run) -> 
     assert status == 0
     assert out[0].startswith("Watch: http://127.0.0.1:")
     assert out[-1].endswith("The debate has run to its end.")
-    assert {json.loads(line)["level"] for line in err} == {"info"}
+    (producer,) = [line for line in err if line.startswith("Producer: ")]
+    assert producer.partition("#")[0] == out[0].replace("Watch:", "Producer:").replace("/shows/", "/producer/")
+    assert {json.loads(line)["level"] for line in err if line != producer} == {"info"}
 
 
 def test_quiet_says_where_to_watch_and_nothing_else(run: Run) -> None:

@@ -114,7 +114,7 @@ def test_a_file_must_be_a_mapping(text: str, complaint: str | None) -> None:
         (
             "audience: {polls: swing}",
             "4:12: audience.polls: unknown key 'polls': choose from hints, max_hints_per_turn, max_hint_chars, "
-            "hint_interval_s, hint_lifetime_turns, filter, air_thoughts, votes, vote_s",
+            "hint_interval_s, approval, hint_lifetime_turns, filter, air_thoughts, votes, vote_s",
         ),
         ("audience: {votes: swung}", "4:19: audience.votes: choose from 'swing', 'single' or 'off'"),
         ("audience: {votes: 1}", "4:19: audience.votes: choose from 'swing', 'single' or 'off'"),

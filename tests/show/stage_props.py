@@ -32,14 +32,18 @@ from debate_caster.scenario.script import (
     PhaseScript,
     TurnScript,
 )
+from debate_caster.show.control_desk import Answer as DeskAnswer
+from debate_caster.show.control_desk import ControlDesk, Order, token_digest
 from debate_caster.show.director import perform
 from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
 
 SHOW = "evening-1"
+TOKEN = "a producer's token, long enough"
 
 
 def make_format(*, rounds: int = 2, words: int = 40, moderator: bool = False) -> Format:
@@ -215,6 +219,15 @@ class Backstage:
     stop: asyncio.Event
     llm: ScriptedLLM
     votes: VoteDesk
+    control: ControlDesk
+
+    async def order(self, command: str, **fields: str) -> DeskAnswer:
+        """Have the producer say something now."""
+        return await self.control.obey(Order(command, **fields))
+
+    async def until(self, seconds: float) -> None:
+        """Wait until so many seconds after the show's beginning."""
+        await self.clock.sleep_until(seconds)
 
 
 def perform_evening(
@@ -227,15 +240,18 @@ def perform_evening(
     make_log: Callable[[], EventLog] = MemoryEventLog,
     seed: int = 1,
     tallies: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
+    log: EventLog | None = None,
 ) -> Evening:
     """Perform a scenario in virtual time: ``remarks`` come at their seconds, ``beside`` runs next to the show.
 
     ``tallies`` are what targets count, by target and vote, 0.3 s after the vote was closed; they take votes, and count
-    nothing of a vote that is not there.
+    nothing of a vote that is not there. ``log`` is one that exists already.
     """
 
+    given = log
+
     async def main(clock: VirtualClock) -> Evening:
-        log = make_log()
+        log = given or make_log()
         writer = await ShowLogWriter.open(log, SHOW, clock=clock)
         desk = HintDesk(scenario, writer, clock=clock)
         llm = ScriptedLLM(clock, answer if answer is not None else (lambda _request, _call: Reply(words_of(30))))
@@ -248,7 +264,9 @@ def perform_evening(
                 declined.append(await desk.offer(remark))
 
         rows = rundown or plan(scenario)
-        votes = VoteDesk(scenario, rows, writer, clock=clock)
+        time = ShowTime(clock)
+        votes = VoteDesk(scenario, rows, writer, clock=time)
+        control = ControlDesk(scenario, rows, writer, desk, votes, time=time, clock=clock, digest=token_digest(TOKEN))
         for target in tallies or {}:
             votes.takes_votes(target)
 
@@ -264,10 +282,20 @@ def perform_evening(
             company = [tasks.create_task(viewers())]
             company += [tasks.create_task(count(target, counted)) for target, counted in (tallies or {}).items()]
             if beside is not None:
-                company.append(tasks.create_task(_run(beside, Backstage(clock, desk, writer, stop, llm, votes))))
+                backstage = Backstage(clock, desk, writer, stop, llm, votes, control)
+                company.append(tasks.create_task(_run(beside, backstage)))
             llms: dict[str, LLM] = dict.fromkeys(scenario.models, llm)
             ended = await perform(
-                scenario, rows, llms, writer, desk, clock=clock, random=Random(seed), stop=stop, votes=votes
+                scenario,
+                rows,
+                llms,
+                writer,
+                desk,
+                clock=clock,
+                random=Random(seed),
+                stop=stop,
+                votes=votes,
+                control=control,
             )
             for task in company:
                 task.cancel()

@@ -12,14 +12,18 @@ from debate_caster.show.events import (
     HintAccepted,
     HintDeclined,
     HintExpired,
+    HintHeld,
     HintOffered,
     HintTaken,
     HintUsed,
     MoneySpent,
     PhaseCast,
     PhaseStarted,
+    ProducerActed,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     ThoughtNoted,
     ToolAnswered,
@@ -57,9 +61,12 @@ SHARED: list[ShowEvent] = [
     VoteClosed(at=AT, vote="before"),
     VerdictGiven(at=AT, method="swing", outcome="won", leaders=("for",), changes={"for": 0.5, "against": -0.5},
         before={"for": 1, "against": 1}, after={"for": 2, "against": 0, "undecided": 0}),
+    ShowPaused(at=AT),
+    ShowResumed(at=AT),
     ShowEnded(at=AT, why="budget", detail="no tokens left"),
 ]  # fmt: skip
 FATES: list[ShowEvent] = [
+    HintHeld(at=AT, hint="h1", viewer="canary", name="Zoe", text="And birds?", to="bob"),
     HintAccepted(at=AT, hint="h1", viewer="canary", name="Zoe", text="And birds?", to="bob"),
     HintDeclined(at=AT, hint="h1", viewer="canary", reason="duplicate"),
     HintExpired(at=AT, hint="h1", viewer="canary", reason="lifetime"),
@@ -73,6 +80,7 @@ PRIVATE: list[ShowEvent] = [
     ChunkAired(at=AT, turn=0, index=0, speaker="bob", text="Hello"),
     HintOffered(at=AT, hint="h1", viewer="v", text="And birds?"),
     VoteCounted(at=AT, vote="before", target="canary", counts={"for": 1}),
+    ProducerActed(at=AT, command="mute", by="Kim", viewer="canary"),
     MoneySpent(at=AT, turn=0, model="m", attempt=1, prompt_tokens=1, completion_tokens=1),
     ConnectionUp(at=AT, agent="bob", target="t", room="bc_1"),
     ConnectionDown(at=AT, agent="bob", target="t", reason="gone"),
@@ -127,6 +135,7 @@ def test_an_event_is_aired_by_whom_it_concerns_and_otherwise_by_the_lead() -> No
     senders = {event.type: sender_of(event, "ada") for event in SHARED + FATES + THOUGHTS + PRIVATE}
     assert {type_ for type_, sender in senders.items() if sender == "ada"} == {
         "show_started", "show_ended", "hint_offered", "hint_accepted", "hint_declined", "hint_expired", "money_spent",
-        "vote_opened", "vote_closed", "vote_counted", "verdict_given",
+        "vote_opened", "vote_closed", "vote_counted", "verdict_given", "hint_held", "producer_acted", "show_paused",
+        "show_resumed",
     }  # fmt: skip
     assert set(senders.values()) == {"ada", "bob"}

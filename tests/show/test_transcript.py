@@ -19,6 +19,8 @@ from debate_caster.show.events import (
     PhaseStarted,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     TurnEnded,
     TurnPrepared,
@@ -61,10 +63,13 @@ def is_legal(transcript: Transcript) -> bool:
             [prepared.turn for prepared in transcript.prepared]
             == list(range(to_come, to_come + len(transcript.prepared))),
             len(transcript.prepared) <= 2,
-            tally.offered == tally.accepted + tally.declined + len(transcript.undecided),
-            tally.accepted == tally.used + tally.expired + len(transcript.pending),
-            all((speech.how == "skipped") == (not speech.text) for speech in transcript.speeches),
-            transcript.ended is None or (transcript.open is None and not transcript.pending),
+            tally.offered
+            == tally.used
+            + tally.expired
+            + tally.declined
+            + len((*transcript.pending, *transcript.held, *transcript.undecided)),
+            all(speech.how == "skipped" or speech.text for speech in transcript.speeches),
+            transcript.ended is None or not (transcript.open or transcript.pending or transcript.held),
             sum(usage.attempts for _, usage in transcript.spent_by_model) == transcript.spent.attempts,
         )
     )
@@ -167,7 +172,8 @@ def test_connections_come_and_go_even_after_the_end() -> None:
         pytest.param([STARTED, turn_started(1)], id="turn-missing"),
         pytest.param([STARTED, turn_started(0), turn_started(0)], id="turn-twice"),
         pytest.param([STARTED, turn_ended(0)], id="completed-without-a-start"),
-        pytest.param([STARTED, turn_started(0), turn_ended(0, "skipped")], id="skipped-on-air"),
+        pytest.param([STARTED, ShowResumed(at=AT)], id="resumed-without-a-pause"),
+        pytest.param([STARTED, ShowPaused(at=AT), ShowPaused(at=AT)], id="paused-twice"),
         pytest.param([STARTED, turn_started(0), ShowEnded(at=AT, why="completed")], id="end-during-a-turn"),
         pytest.param([STARTED, ShowEnded(at=AT, why="completed"), turn_started(0)], id="turn-after-the-end"),
         pytest.param([STARTED, HintAccepted(at=AT, hint="h", viewer="v", text="t")], id="hint-not-offered"),

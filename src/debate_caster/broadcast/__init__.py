@@ -2,6 +2,7 @@
 
 from debate_caster.broadcast.connection import AgentConnection, DeliveryReport
 from debate_caster.broadcast.credentials import Credentials
+from debate_caster.broadcast.direction import Direction
 from debate_caster.broadcast.remarks import ViewerRemark
 from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
@@ -11,6 +12,7 @@ __all__ = [
     "ConnectionLimits",
     "Credentials",
     "DeliveryReport",
+    "Direction",
     "ShowIdentity",
     "Target",
     "TargetRooms",

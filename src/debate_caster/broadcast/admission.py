@@ -110,6 +110,7 @@ class Admission:
             role="moderator" if self._agent.moderator else "debater",
             side=self._agent.side or "",
             order=self._order,
+            producer=self._show.producer,
         )
 
 

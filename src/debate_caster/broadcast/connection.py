@@ -5,9 +5,10 @@ never older than what is stored.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import structlog
 
@@ -16,6 +17,7 @@ from debate_caster.broadcast.backoff import Backoff
 from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.counts import VoteTaker
 from debate_caster.broadcast.credentials import Credential, Credentials
+from debate_caster.broadcast.direction import Direction
 from debate_caster.broadcast.feed import Feed, RoomLostError, Tally
 from debate_caster.broadcast.lanes import Outbox
 from debate_caster.broadcast.line_feed import LineFeed
@@ -29,8 +31,8 @@ from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State
-from debate_caster.pulsar.messages import RESUME, VOTES
-from debate_caster.pulsar.replies import LiveUpdate, Reply, ViewerContext, VoteCounted
+from debate_caster.pulsar.messages import CONTROL, RESUME, VOTES
+from debate_caster.pulsar.replies import ControlOrdered, DeskWanted, LiveUpdate, Reply, ViewerContext, VoteCounted
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 
 __all__ = ["AgentConnection", "DeliveryReport"]
@@ -84,6 +86,7 @@ class AgentConnection:
         rooms: Shared by all connections of this show to this target.
         on_remark: Awaited with each viewer's remark, one at a time.
         on_state: Awaited when the agent goes on or off the air.
+        direction: Carries the producer's orders to the show, on the lead's connections.
         votes: Told of the audience's votes, where the target takes any.
         air_thoughts: Whether thoughts and tool calls are public.
         limits: See there.
@@ -104,6 +107,7 @@ class AgentConnection:
         on_remark: Callable[[ViewerRemark], Awaitable[None]],
         on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]],
         votes: VoteTaker | None = None,
+        direction: Direction | None = None,
         air_thoughts: bool = False,
         limits: ConnectionLimits | None = None,
     ) -> None:
@@ -119,7 +123,7 @@ class AgentConnection:
         self._sieve = RemarkSieve(agent=agent.id, target=target.name, is_ours=rooms.is_ours)
         self._remarks: asyncio.Queue[ViewerRemark] = asyncio.Queue(_REMARKS_WAITING)
         self._remarks_taken = self._remarks_dropped = 0
-        self._votes = votes
+        self._votes, self._direction = votes, direction
         self._counts: asyncio.Queue[VoteCounted] = asyncio.Queue(_COUNTS_WAITING)
         self._tally = Tally()
         self._outbox = Outbox(
@@ -232,7 +236,7 @@ class AgentConnection:
                 await self._admission.start(session, part=len(self._opened) + 1)
             feed = await self._go_on_air(machine)
             try:
-                async with alongside(session.beat()):
+                async with alongside(session.beat(), *self._directed(session)):
                     await feed.run(session)
             except ForgottenError as exc:
                 machine.forget()
@@ -243,6 +247,12 @@ class AgentConnection:
                 return
             await self._go_off_air(reason)
             await self._clock.sleep(self._backoff.next_s())
+
+    def _directed(self, session: Session) -> list[Coroutine[Any, Any, None]]:
+        """Return what lets producers at the target direct the show, where they may."""
+        if self._direction is None or CONTROL not in session.machine.features:
+            return []
+        return [self._direction.run(session)]
 
     async def _go_on_air(self, machine: ClientMachine) -> Feed:
         self._dialect = machine.dialect.value if machine.dialect else ""
@@ -304,6 +314,8 @@ class AgentConnection:
             self.viewers = self.viewers if reply.viewers is None else reply.viewers
         if isinstance(reply, VoteCounted) and reply.room in {"", machine.room} and not self._counts.full():
             self._counts.put_nowait(reply)
+        if isinstance(reply, ControlOrdered | DeskWanted) and reply.room == machine.room and self._direction:
+            self._direction.hear(reply)
         for remark in self._sieve.sift(reply, room=machine.room):
             try:
                 self._remarks.put_nowait(remark)

@@ -15,12 +15,15 @@ from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, State
-from debate_caster.pulsar.messages import VOTES
+from debate_caster.pulsar.messages import CONTROL, VOTES
 from debate_caster.pulsar.replies import ErrorReported, Reply, TextAcked
 from debate_caster.show.events import (
     ChunkAired,
+    HintHeld,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     VerdictGiven,
     VoteClosed,
     VoteOpened,
@@ -77,6 +80,8 @@ class ShowFeed:
                 body = self._projection.body(event)
                 if isinstance(event, VoteOpened | VoteClosed | VerdictGiven) and VOTES not in session.machine.features:
                     body = None  # a stage that takes no votes
+                if isinstance(event, ShowPaused | ShowResumed | HintHeld) and CONTROL not in session.machine.features:
+                    body = None  # a stage that knows no producers
                 if sender_of(event, self._lead) == self._agent and (isinstance(event, ChunkAired) or body is not None):
                     await self._let_others_finish(event.seq)
                     await self._say(event, body, session)

@@ -57,6 +57,7 @@ class ShowIdentity:
     """What a target needs to know about the show.
 
     ``key`` is the caster's secret: each target gets one made from it, by which it knows the rooms of the show.
+    ``producer`` is the digest of the producer's token, empty where nobody may direct the show from a target.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ShowIdentity:
     title: str
     motion: str = ""
     language: str = "en"
+    producer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,13 @@ _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "vote_closed": {},
     "vote_counted": {"target": "the stage"},
     "verdict_given": {"method": "swing"},
+    "show_paused": {},
+    "show_resumed": {},
     "show_ended": {"detail": ""},
 }  # fmt: skip
 """What a show log says and a stage does not, for each event that a view may show."""
 
-_KNOWN_ENDS = ("completed", "budget", "interrupted", "failed")
+_KNOWN_ENDS = ("completed", "budget", "producer", "interrupted", "failed")
 _STANCES = ("for", "against", "neutral")
 
 

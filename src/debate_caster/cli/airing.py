@@ -9,6 +9,7 @@ import structlog
 
 from debate_caster.broadcast import Credentials, Target
 from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
 from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.scenario_remarks import remarks_on
@@ -58,6 +59,10 @@ async def _run(session: Session, scenario: Scenario) -> int:
         show = new_show_id(scenario, clock)
         stage = await _own_stage(session, stack, folder)
         targets = _targets(session, scenario, stage)
+        token = new_token(session.settings.producer_token)
+        session.redaction.add([token])
+        desk = _desk(session, stage, show, token)
+        stack.enter_context(left_for_producers(folder, desk))
         follower = Follower(log, show, views.all)
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(follower.run())
@@ -71,7 +76,8 @@ async def _run(session: Session, scenario: Scenario) -> int:
                 show_id=show,
                 credentials=Credentials(folder.agents),
                 stop=stop,
-                on_state=_Announcement(session, stage, show, targets).hear,
+                on_state=_Announcement(session, stage, show, targets, desk).hear,
+                producer_token=token,
             )
             await _until_shown(following, stop)
             refreshing.cancel()
@@ -129,6 +135,15 @@ def _targets(session: Session, scenario: Scenario, stage: Stage | None) -> tuple
     return (target, *own)
 
 
+def _desk(session: Session, stage: Stage | None, show: str, token: str) -> Desk | None:
+    """Return where the show is directed: at its own stage, or at the one of the command line."""
+    if stage is not None:
+        return Desk(show, stage.url, token)
+    if session.settings.stage == "none":
+        return None
+    return Desk(show, stage_base(_websocket_address(session.settings.stage)), token)
+
+
 def _websocket_address(address: str) -> str:
     """Return the agents' address of a stage that is named by the address of its page."""
     for page, agents in (("http://", "ws://"), ("https://", "wss://")):
@@ -140,13 +155,22 @@ def _websocket_address(address: str) -> str:
 class _Announcement:
     """Says where to watch as soon as there is something: once the stage knows the show, before its first word."""
 
-    def __init__(self, session: Session, stage: Stage | None, show: str, targets: tuple[Target, ...]) -> None:
+    def __init__(
+        self, session: Session, stage: Stage | None, show: str, targets: tuple[Target, ...], desk: Desk | None
+    ) -> None:
         self._session = session
         self._page = stage.show_url(show) if stage is not None else ""
+        self._desk = desk
         self._stage = targets[0].name if targets else ""
 
     async def hear(self, event: ConnectionUp | ConnectionDown) -> None:
-        if not self._page or event.target != self._stage or not isinstance(event, ConnectionUp):
+        if event.target != self._stage or not isinstance(event, ConnectionUp):
+            return
+        if self._desk is not None and event.dialect == "stage":
+            desk, self._desk = self._desk, None
+            if not self._session.options.quiet:  # as it is, for it is meant to be seen here: no log, no file has it
+                self._session.stderr.put(f"Producer: {producer_url(desk)}\n")
+        if not self._page:
             return
         page, self._page = self._page, ""
         if self._session.options.events == "-":  # stdout is for events only
@@ -164,7 +188,7 @@ def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...
         if report.problem:
             session.remark(f"{report.agent} on {report.target}: {report.problem} ({report.delivered} lines delivered)")
     match ended.why:
-        case "completed":
+        case "completed" | "producer":
             if targets and not any(report.rooms for report in outcome.deliveries):
                 session.stderr.put("debate-caster: the debate ran, but nobody could see it: no target was reached\n")
                 return ENDED_EARLY

@@ -16,6 +16,12 @@ from debate_caster.version import __version__
 
 __all__ = ["main", "parser", "run_from_shell"]
 
+CONTROL_COMMANDS = (
+    "pause", "resume", "skip", "end", "inject", "context", "approve", "decline", "mute", "unmute", "approval_on",
+    "approval_off", "open_vote", "close_vote",
+)  # fmt: skip
+"""What a producer may order; a test compares this with what the show obeys."""
+
 EXIT_STATUS = """\
 exit status:
   0  the show ran to its end
@@ -147,6 +153,31 @@ def parser() -> argparse.ArgumentParser:
         "--types", type=_names, default=(), metavar="A,B", help="only events of these types (see docs/protocol.md)"
     )
     _output_options(watch, data_dir=False)
+
+    control = _command(
+        commands,
+        "control",
+        "direct a show that is on air",
+        "Direct a show as its producer's page does: pause or resume it, skip the turn, end the show, have the\n"
+        "moderator say something (inject TEXT), give every prompt a note (context TEXT), decide on hints (approve,\n"
+        "decline HINT), have hints wait for that (approval_on, approval_off), decline all of a viewer's (mute,\n"
+        "unmute VIEWER), open or close a vote. A show that runs on this machine needs nothing more; another one its\n"
+        "stage's address and its producer's token.",
+        "  debate-caster control latest pause\n"
+        '  debate-caster control latest inject "Two minutes to the vote."\n'
+        "  DEBATE_CASTER_PRODUCER_TOKEN=… debate-caster control friday-1 skip --url https://stage.example",
+    )
+    control.add_argument("show", metavar="SHOW", help="the show's id, the beginning of one that runs here, or `latest`")
+    control.add_argument("order", metavar="COMMAND", choices=CONTROL_COMMANDS, help=", ".join(CONTROL_COMMANDS))
+    control.add_argument("argument", nargs="*", metavar="TEXT|HINT|VIEWER", help="what the command takes")
+    control.add_argument("--url", metavar="URL", help="address of the stage, or of the show's producer page")
+    control.add_argument(
+        "--token",
+        metavar="T",
+        help="the producer's token (better: DEBATE_CASTER_PRODUCER_TOKEN, which others do not see)",
+    )
+    control.add_argument("--by", metavar="NAME", help="who does it, for the show's log (default: your user name)")
+    _output_options(control)
 
     shows = _command(
         commands,

@@ -1,4 +1,7 @@
-"""What is kept from one run to the next: the show log, the air log and the agents' secrets, in one folder."""
+"""What is kept from one run to the next: the show log, the air log and the agents' secrets, in one folder.
+
+And, while a show runs, what directs it.
+"""
 
 import fcntl
 import os
@@ -32,6 +35,11 @@ class DataFolder:
     def agents(self) -> Path:
         """The folder of the agents' ids and secrets on each target."""
         return self.path / "agents"
+
+    @property
+    def desks(self) -> Path:
+        """The folder of the tokens by which the shows that run are directed."""
+        return self.path / "desks"
 
     def make(self) -> None:
         """Make the folder.

@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "shows": "debate_caster.cli.past_shows",
     "export": "debate_caster.cli.past_shows",
     "watch": "debate_caster.cli.watching",
+    "control": "debate_caster.cli.directing",
 }
 """Which module has the function of a command's name; imported only when the command is given."""
 
@@ -155,7 +156,7 @@ def _with_options(settings: Settings, options: argparse.Namespace) -> Settings:
 @contextmanager
 def _session(options: argparse.Namespace, settings: Settings, redaction: Redaction) -> Iterator[Session]:
     named = environment()
-    redaction.add([settings.stage_token])
+    redaction.add([settings.stage_token, settings.producer_token])
     stdout, stderr = Outlet(sys.stdout), Outlet(sys.stderr)
     for_programs = getattr(options, "events", None) == "-" or getattr(options, "json", False)
     live_view = options.command in ("run", "watch") and not for_programs and is_terminal(sys.stdout)

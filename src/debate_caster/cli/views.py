@@ -19,6 +19,8 @@ from debate_caster.show.events import (
     PhaseStarted,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     TurnEnded,
     TurnStarted,
@@ -109,6 +111,10 @@ def notice(standing: Standing, event: ShowEvent) -> str:
             return f"votes {event.vote} the debate: {counts}"
         case VerdictGiven():
             return verdict_sentence(event.model_dump(), standing.choices)
+        case ShowPaused():
+            return "the show is paused"
+        case ShowResumed():
+            return "the show goes on"
         case ConnectionUp() if event.part > 1:
             return f"{standing.name(event.agent)} is back on {event.target}, part {event.part}"
         case ConnectionDown() if not event.final:
@@ -122,6 +128,7 @@ def ending(event: ShowEnded) -> str:
     words = {
         "completed": "The debate has run to its end",
         "budget": "The debate was closed: its budget is used up",
+        "producer": "The debate was ended by its producer",
         "interrupted": "The debate was interrupted",
         "failed": "The debate has failed",
     }

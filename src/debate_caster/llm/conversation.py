@@ -40,7 +40,8 @@ class HeardHint:
 class Cue:
     """The facts behind a prompt, for models that do not read prose (the rehearsal model); others ignore them.
 
-    ``opponent`` and ``opponent_said`` are the last speech of another agent, empty for the opener.
+    ``opponent`` and ``opponent_said`` are the last speech of another agent, empty for the opener; ``to_say`` is what
+    the producer wants said, empty but for an interjection.
     """
 
     speaker: str
@@ -61,6 +62,7 @@ class Cue:
     hints: tuple[HeardHint, ...] = ()
     thanks_viewers: bool = True
     addresses: str = ""
+    to_say: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,9 @@ class _Writer:
     # The plans: what a turn of each kind is made of.
 
     def _plan(self) -> Iterator[_Move]:
+        if self._cue.to_say:
+            yield _Move(0, lambda room: cut_to_words(" ".join(map(sentence, sentences(self._cue.to_say))), room))
+            return
         if self._cue.kind == "moderation":
             yield from self._moderating()
             return

@@ -10,6 +10,7 @@ from typing import Any
 
 from debate_caster.pulsar.frames import MAX_FRAME_BYTES, Shape, encode_frame
 from debate_caster.pulsar.messages import (
+    CONTROL,
     DEBATE_SHOW,
     EXPLICIT_PARTICIPATION,
     HINTS,
@@ -74,7 +75,7 @@ _TRANSITIONS: dict[tuple[State, str], State] = {
 """What may follow what. What a server says out of turn changes nothing; what we would say out of turn is a bug."""
 
 _REFUSALS = frozenset({"AUTH_FAILED", "INTERNAL", "PARSE_ERROR"})
-_FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES)
+_FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, CONTROL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,8 @@ class ClientMachine:
                 name: getattr(show, name)
                 for name in ("id", "key", "title", "motion", "language", "agent", "role", "side", "order")
             }
+            if show.producer and CONTROL in self.features:
+                body["show"]["producer"] = show.producer
         return self._frame("broadcast_start", self._signed(body))
 
     def text(self, text: str, *, turn: int | None = None, index: int | None = None, ref: int | None = None) -> str:
@@ -196,6 +199,14 @@ class ClientMachine:
         if DEBATE_SHOW not in self.features:
             raise RuntimeError("the peer does not know shows")
         return self._frame("show_event", self._in_room({"ref": ref, "event": event}))
+
+    def control_done(self, order: str, *, ok: bool, message: str) -> str:
+        """Return what came of a producer's command, for a peer that passes them on."""
+        return self._frame("control_done", self._in_room({"id": order, "ok": ok, "message": message}))
+
+    def desk(self, state: dict[str, Any]) -> str:
+        """Return the state of the show's control desk, for a peer where its producer watches."""
+        return self._frame("desk", self._in_room({"desk": state}))
 
     def heartbeat(self) -> str:
         state = "broadcasting" if self.state is State.LIVE else "idle"

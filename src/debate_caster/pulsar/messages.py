@@ -17,6 +17,7 @@ from debate_caster.pulsar.text import CHAT_LIMIT, NAME_LIMIT, TEXT_LIMIT, TITLE_
 
 __all__ = [
     "AGENT_ID",
+    "CONTROL",
     "DEBATE_SHOW",
     "EXPLICIT_PARTICIPATION",
     "FLAT_REPLIES",
@@ -27,6 +28,8 @@ __all__ = [
     "BroadcastEnd",
     "BroadcastStart",
     "Command",
+    "ControlDone",
+    "DeskShown",
     "Heartbeat",
     "JoinRoom",
     "LeaveRoom",
@@ -46,6 +49,7 @@ TEXT_ACK = "text_ack"
 RESUME = "resume"
 HINTS = "hints"
 VOTES = "votes"
+CONTROL = "control"
 EXPLICIT_PARTICIPATION = "explicit_participation"
 
 AGENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
@@ -54,6 +58,7 @@ AGENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 FLAT_REPLIES = frozenset({"live_update", "broadcast_ended", "sponsor_event"})
 """What servers send to a whole room. It is flat for everybody, on the real servers too."""
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 _WORD = 200
 """Longest of the short strings that are kept (emoji, style, category, ids), in UTF-16 units."""
@@ -100,7 +105,8 @@ class Heartbeat(Command):
 class ShowClaim:
     """``broadcast_start.show``: this room is part of that show. ``key`` is a secret of the caster; 0 is the lead.
 
-    ``agent`` is what the show calls the agent of this room; empty when that is its ``agentId``.
+    ``agent`` is what the show calls the agent of this room; empty when that is its ``agentId``. ``producer`` is the
+    SHA-256 in hex of the token of the show's producer, empty where nobody may direct it from outside.
     """
 
     id: str
@@ -112,6 +118,7 @@ class ShowClaim:
     role: str = ""
     side: str = ""
     order: int = 0
+    producer: str = ""
 
     def __repr__(self) -> str:
         return f"ShowClaim(id={self.id!r}, order={self.order})"
@@ -186,6 +193,24 @@ class PauseBroadcast(Command):
 
     broadcast_id: str = ""
     minutes: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlDone(Command):
+    """What came of the command ``id`` of a show's producer; ``message`` is for people."""
+
+    id: str
+    ok: bool
+    message: str = ""
+    broadcast_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeskShown(Command):
+    """The state of a show's control desk, for its producers alone; its fields are not checked here."""
+
+    desk: dict[str, Any]
+    broadcast_id: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,6 +295,7 @@ def _show_claim(show: dict[str, Any]) -> ShowClaim | None:
         role=_word(show, "role"),
         side=_word(show, "side"),
         order=_count(show, "order") or 0,
+        producer=producer if _SHA256.fullmatch(producer := _word(show, "producer")) else "",
     )
 
 
@@ -328,6 +354,23 @@ def _pause_broadcast(shape: Shape, body: dict[str, Any]) -> PauseBroadcast:
     )
 
 
+def _control_done(shape: Shape, body: dict[str, Any]) -> ControlDone:
+    return ControlDone(
+        shape=shape,
+        id=_word(body, "id"),
+        ok=body.get("ok") is True,
+        message=truncate(_text(body, "message"), CHAT_LIMIT),
+        broadcast_id=_word(body, "broadcastId"),
+    )
+
+
+def _desk_shown(shape: Shape, body: dict[str, Any]) -> DeskShown:
+    desk = body.get("desk")
+    if not isinstance(desk, dict):
+        raise FrameError("PARSE_ERROR", "desk without a desk")
+    return DeskShown(shape=shape, desk=desk, broadcast_id=_word(body, "broadcastId"))
+
+
 _READERS: dict[str, Callable[[Shape, dict[str, Any]], Command]] = {
     "register": _register,
     "heartbeat": _heartbeat,
@@ -339,6 +382,8 @@ _READERS: dict[str, Callable[[Shape, dict[str, Any]], Command]] = {
     "join_room": _join_room,
     "leave_room": _leave_room,
     "pause_broadcast": _pause_broadcast,
+    "control_done": _control_done,
+    "desk": _desk_shown,
 }
 
 

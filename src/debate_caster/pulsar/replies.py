@@ -16,6 +16,8 @@ __all__ = [
     "BroadcastApproved",
     "BroadcastDenied",
     "BroadcastEnded",
+    "ControlOrdered",
+    "DeskWanted",
     "ErrorReported",
     "HeartbeatAcked",
     "HintGiven",
@@ -138,6 +140,35 @@ class VoteCounted:
 
 
 @dataclass(frozen=True, slots=True)
+class ControlOrdered:
+    """A command of the show's producer. ``token`` is its credential: never to be logged."""
+
+    room: str
+    id: str
+    command: str
+    token: str
+    text: str = ""
+    hint: str = ""
+    viewer: str = ""
+    by: str = ""
+
+    def __repr__(self) -> str:
+        return f"ControlOrdered(id={self.id!r}, command={self.command!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class DeskWanted:
+    """Whether somebody there wants to see the show's control desk, and the producer's token as proof."""
+
+    room: str
+    wanted: bool
+    token: str
+
+    def __repr__(self) -> str:
+        return f"DeskWanted(wanted={self.wanted!r})"
+
+
+@dataclass(frozen=True, slots=True)
 class WarningGiven:
     """A frame was dropped, the socket stays open. Codes of the real servers: RATE_LIMIT_EXCEEDED, DUPLICATE_MESSAGE."""
 
@@ -172,6 +203,8 @@ Reply = (
     | LiveUpdate
     | ViewerContext
     | VoteCounted
+    | ControlOrdered
+    | DeskWanted
     | WarningGiven
     | ErrorReported
     | Other
@@ -282,6 +315,23 @@ def _vote_counted(frame: Frame) -> Reply:
     return VoteCounted(_word(frame.body, "broadcastId"), vote, counts)
 
 
+def _control(frame: Frame) -> Reply:
+    fields = {name: _word(frame.body, name) for name in ("id", "command", "hint", "viewer", "by")}
+    if not fields["id"]:
+        return Other(frame.type, frame.body)
+    return ControlOrdered(
+        room=_word(frame.body, "broadcastId"),
+        token=truncate(_string(frame.body, "token"), CHAT_LIMIT),
+        text=truncate(_string(frame.body, "text"), TEXT_LIMIT),
+        **fields,
+    )
+
+
+def _desk_wanted(frame: Frame) -> DeskWanted:
+    token = truncate(_string(frame.body, "token"), CHAT_LIMIT)
+    return DeskWanted(_word(frame.body, "broadcastId"), frame.body.get("wanted") is True, token)
+
+
 def _warning(frame: Frame) -> WarningGiven:
     return WarningGiven(_word(frame.body, "code"), truncate(_string(frame.body, "message"), CHAT_LIMIT))
 
@@ -301,6 +351,8 @@ _READERS: dict[str, Callable[[Frame], Reply]] = {
     "live_update": _live_update,
     "viewer_context": _viewer_context,
     "vote_counted": _vote_counted,
+    "control": _control,
+    "desk_wanted": _desk_wanted,
     "warning": _warning,
     "error": _error,
 }

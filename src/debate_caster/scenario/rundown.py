@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from typing import Literal
 
 from debate_caster.scenario.script import AgentScript, Format, Scenario, Stance, TurnKind, TurnScript
 
@@ -32,7 +33,8 @@ class Turn:
     """One turn. ``index`` counts from 0 over the whole show.
 
     ``speaker`` and ``addresses`` are agent ids (``addresses`` may be empty); ``opens`` says that no opponent has spoken
-    before, so that nothing may ask for a rebuttal; ``max_words`` is where the speech is clipped.
+    before, so that nothing may ask for a rebuttal; ``max_words`` is where the speech is clipped. An interjection is in
+    no rundown: it is put in while a show goes on.
     """
 
     index: int
@@ -41,7 +43,7 @@ class Turn:
     side: str | None
     stance: Stance
     role: str
-    kind: TurnKind
+    kind: TurnKind | Literal["interjection"]
     max_words: int
     instruction: str
     addresses: str = ""

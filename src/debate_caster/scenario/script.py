@@ -146,6 +146,9 @@ class Audience(Strict):
     hint_interval_s: float = Field(
         default=5.0, ge=0, le=3600, description="Least time between two hints of one viewer, in seconds."
     )
+    approval: bool = Field(
+        default=False, description="Whether hints wait for the show's producer, who approves or declines each."
+    )
     hint_lifetime_turns: int = Field(default=6, ge=1, le=100, description="After how many turns a hint expires.")
     filter: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] = Field(
         default=(), max_length=500, description="Words that no hint may hold; whole words, in any case."

@@ -7,11 +7,10 @@ until a few seconds before the turn.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
 
 import structlog
 
@@ -24,26 +23,19 @@ from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.budget import Treasury
-from debate_caster.show.cast import cast_of
-from debate_caster.show.events import (
-    ChunkAired,
-    PhaseCast,
-    PhaseStarted,
-    ShowEnded,
-    ShowEvent,
-    ShowStarted,
-    TurnEnded,
-    TurnPrepared,
-    TurnStarted,
-)
+from debate_caster.show.bulletins import Bulletins
+from debate_caster.show.control_desk import ControlDesk
+from debate_caster.show.events import ShowEnded, ShowEnding
 from debate_caster.show.hints import HintDesk
 from debate_caster.show.lead import LeadTimes
 from debate_caster.show.log_writer import ShowLogWriter
-from debate_caster.show.measures import count_words, reading_s
+from debate_caster.show.measures import reading_s
 from debate_caster.show.pacing import Pacer, longest_speech_s
 from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
+from debate_caster.show.running_order import RunningOrder
+from debate_caster.show.show_time import ShowTime
 from debate_caster.show.speech import LiveSpeech, Studio
-from debate_caster.show.transcript import Speech
+from debate_caster.show.transcript import INTERJECTION, Speech
 from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["perform"]
@@ -54,7 +46,10 @@ of everybody is bad luck, a second one of somebody is an outage."""
 
 logger = structlog.get_logger()
 
-Ending = tuple[Literal["completed", "budget", "interrupted", "failed"], str]
+EPSILON_S = 1e-6
+"""An instant this near has come: clocks and timers round differently."""
+
+Ending = tuple[ShowEnding, str]
 
 
 async def perform(
@@ -70,20 +65,25 @@ async def perform(
     seed: int = 0,
     retries: RetryPolicy | None = None,
     votes: VoteDesk | None = None,
+    control: ControlDesk | None = None,
 ) -> ShowEnded:
     """Perform the show and return its last event; ``llms`` are the scenario's models by name, and stay open.
 
     Setting ``stop``, or cancelling, ends it at once: the chunk on air stands, the turn is aborted. Whatever happens,
     the log ends with exactly one ``show_ended``, unless another writer has taken the log over. ``seed`` is only told in
-    the log; ``random`` is what varies a show. Without ``votes`` the audience has none. A log that has a beginning goes
-    on with its next turn.
+    the log; ``random`` is what varies a show. Without ``votes`` the audience has none, without ``control`` the show
+    has no producer. A log that has a beginning goes on with its next turn.
 
     Raises:
         FencedError: Another writer is at work on this show.
         LogError: The log can't be written; what is in it stands.
     """
-    votes = votes or VoteDesk(scenario, rundown, writer, clock=clock)
-    director = _Director(scenario, rundown, llms, writer, desk, votes, clock=clock, random=random, retries=retries)
+    time = control.time if control is not None else ShowTime(clock)
+    votes = votes or VoteDesk(scenario, rundown, writer, clock=time)
+    control = control or ControlDesk(scenario, rundown, writer, desk, votes, time=time, clock=clock)
+    director = _Director(
+        scenario, rundown, llms, writer, desk, votes, control, clock=clock, random=random, retries=retries
+    )
     return await director.perform(stop, seed)
 
 
@@ -105,22 +105,30 @@ class _Director:
         writer: ShowLogWriter,
         desk: HintDesk,
         votes: VoteDesk,
+        control: ControlDesk,
         *,
         clock: Clock,
         random: Random,
         retries: RetryPolicy | None,
     ) -> None:
-        self._scenario, self._rundown, self._llms = scenario, rundown, llms
-        self._writer, self._desk, self._votes, self._clock = writer, desk, votes, clock
+        self._scenario, self._llms = scenario, llms
+        self._writer, self._desk, self._votes, self._control = writer, desk, votes, control
+        self._time = control.time
+        self._bulletins = Bulletins(scenario, rundown, writer)
+        self._order = RunningOrder(scenario, rundown, writer)
         self._models = {agent.id: agent.model for agent in scenario.agents}
         self._random_key = random.getrandbits(128)
         self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
-        self._pacer = Pacer(scenario.pacing, clock)
+        self._pacer = Pacer(scenario.pacing, self._time)
         self._leads = LeadTimes(scenario.pacing)
-        self._treasury = Treasury(scenario.budget, scenario.models, started=clock.monotonic())
+        self._treasury = Treasury(scenario.budget, scenario.models, started=self._time.monotonic())
         self._studio = Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing)
         self._mute_in_a_row = 0
-        self._composing: dict[int, asyncio.Task[None]] = {}
+        self._composing: dict[LiveSpeech, asyncio.Task[None]] = {}
+        self._tasks: asyncio.TaskGroup
+        self._current: LiveSpeech | None = None
+        self._upcoming: LiveSpeech | None = None
+        control.on_skip, control.on_inject = self._cut, self._rearrange
 
     # -- from the first event to the last ---------------------------------------------------------------------------
 
@@ -146,104 +154,65 @@ class _Director:
 
     async def _begin(self, seed: int) -> None:
         transcript = await self._writer.settle()
-        at = self._writer.now()
         if transcript.started is None:
-            scenario, rules = self._scenario, self._scenario.format
-            started = ShowStarted(
-                at=at,
-                show=self._writer.show,
-                scenario=scenario.key,
-                motion=scenario.motion,
-                title=scenario.title,
-                language=scenario.language,
-                format=rules.key,
-                format_title=rules.title,
-                seed=seed,
-                agents=cast_of(scenario),
-                phases=tuple(
-                    PhaseCast(key=phase.key, title=phase.title, turns=len(phase.turns))
-                    for phase in self._rundown.phases
-                ),
-                turns=len(self._rundown.turns),
-                hints_open=scenario.audience.hints,
-                max_hint_chars=scenario.audience.max_hint_chars,
-                hint_interval_s=scenario.audience.hint_interval_s,
-            )
-            await self._writer.append(started)
+            await self._writer.append(self._bulletins.show_started(seed))
             return
         spent = transcript.spent
         self._treasury.spent_before(spent.prompt_tokens + spent.completion_tokens, spent.cost)
-        if transcript.open is not None:
-            await self._writer.append(self._aborted("the show was broken off here"))
+        if broken_off := self._bulletins.turn_aborted("the show was broken off here"):
+            await self._writer.append(*broken_off)
+        self._control.restore()
 
     async def _until_stopped(self, stop: asyncio.Event) -> Ending:
         try:
             async with asyncio.TaskGroup() as tasks:
                 walk = tasks.create_task(self._walk())
                 halt = tasks.create_task(stop.wait())
-                await asyncio.wait({walk, halt}, return_when=asyncio.FIRST_COMPLETED)
-                walk.cancel()
-                halt.cancel()
+                last_order = tasks.create_task(self._control.ending.wait())
+                watching = tasks.create_task(self._control.end_forgotten_pause())
+                await asyncio.wait({walk, halt, last_order}, return_when=asyncio.FIRST_COMPLETED)
+                for task in (walk, halt, last_order, watching):
+                    task.cancel()
         except BaseExceptionGroup as group:
             raise _first_of(group) from group
-        return ("interrupted", "") if walk.cancelled() else walk.result()
+        if not walk.cancelled():
+            return walk.result()
+        return ("interrupted", "") if stop.is_set() else ("producer", self._control.ending_detail)
 
-    async def _end(self, why: Literal["completed", "budget", "interrupted", "failed"], detail: str) -> ShowEnded:
+    async def _end(self, why: ShowEnding, detail: str) -> ShowEnded:
         """Close what is open and log the end; ``detail`` is public, so that it names no peer and no file."""
+        await self._control.close()
         transcript = await self._writer.settle()
         if transcript.ended is not None:
             return transcript.ended
-        at = self._writer.now()
-        events: list[ShowEvent] = []
-        if transcript.open is not None:
-            events.append(self._aborted(why))
-        events += [
-            TurnEnded(at=at, turn=prepared.turn, speaker=prepared.speaker, how="skipped", detail=why)
-            for prepared in transcript.prepared
-        ]
-        events += [*await self._desk.close(), *self._votes.break_off()]
-        ended = ShowEnded(at=at, why=why, detail=detail)
+        events = [*self._bulletins.turn_aborted(why), *self._bulletins.turns_given_up(why)]
+        ended = ShowEnded(at=self._writer.now(), why=why, detail=detail)
+        expired = await self._desk.close()
         if transcript.started is not None:
-            final = await self._writer.append(*events, ended)
+            final = await self._writer.append(*events, *expired, *self._votes.last_closing(), ended)
             ended = final.ended or ended
         logger.info("show_ended", why=why, detail=detail)
         return ended
-
-    def _aborted(self, detail: str) -> TurnEnded:
-        """Return the end of the turn on air, as far as it got."""
-        on_air = self._writer.transcript.open
-        if on_air is None:
-            raise ValueError("no turn is on air")
-        return TurnEnded(
-            at=self._writer.now(),
-            turn=on_air.started.turn,
-            speaker=on_air.started.speaker,
-            how="aborted",
-            detail=detail,
-            chunks=len(on_air.chunks),
-            words=count_words(on_air.text),
-        )
 
     # -- turn by turn -----------------------------------------------------------------------------------------------
 
     async def _walk(self) -> Ending:
         """Deliver every turn in order; the next one is composed meanwhile."""
-        turns = self._rundown.turns[self._writer.transcript.next_turn :]
         await self._votes.open_first()
-        async with asyncio.TaskGroup() as tasks:
+        async with asyncio.TaskGroup() as self._tasks:
             try:
-                upcoming = self._begin_speech(tasks, turns[0], after=None) if turns else None
-                for place, turn in enumerate(turns):
-                    speech = upcoming or self._begin_speech(tasks, turn, after=None)
-                    more = place + 1 < len(turns)
-                    upcoming = self._begin_speech(tasks, turns[place + 1], after=speech) if more else None
-                    with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
+                self._upcoming = self._begin_speech(after=None)
+                while (speech := self._upcoming) is not None:
+                    self._current = speech
+                    self._upcoming = self._begin_speech(after=speech)
+                    with structlog.contextvars.bound_contextvars(turn=speech.turn.index, agent=speech.turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
                         return "failed", f"{self._mute_in_a_row} turns in a row without a word ({_cause(speech.error)})"
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
+                self._control.begin(None)
                 for composing in self._composing.values():
                     composing.cancel()
         if not any(speech.text for speech in self._writer.transcript.speeches):
@@ -251,27 +220,48 @@ class _Director:
         await self._votes.take_last(self._seconds_to(self._treasury.deadline))
         return "completed", ""
 
-    def _begin_speech(self, tasks: asyncio.TaskGroup, turn: Turn, *, after: LiveSpeech | None) -> LiveSpeech:
+    def _begin_speech(self, *, after: LiveSpeech | None) -> LiveSpeech | None:
+        """Have the next turn composed when it is time to; None where there is none."""
+        turn = self._order.take(after.turn if after is not None else None)
+        if turn is None:
+            return None
         speech = LiveSpeech(turn, self._studio)
-        self._composing[turn.index] = tasks.create_task(self._compose(speech, after))
+        self._composing[speech] = self._tasks.create_task(self._compose(speech, after))
         return speech
 
     async def _deliver(self, speech: LiveSpeech) -> None:
-        """Air one speech and log its end.
+        """Air one speech and log its end; nothing of one that another is put before.
 
         Raises:
             BudgetExhaustedError: It was refused; nothing of it is in the log.
         """
-        if not await self._open(speech):
-            await self._skip(speech)
-        else:
+        self._control.begin(speech.turn)
+        if await self._open(speech):
             await self._go_on(speech)
-            await self._clock.sleep_until(self._pacer.read_at)
+            await self._reach(speech, lambda: self._pacer.read_at)
+            self._composing.pop(speech).cancel()
             await self._close(speech)
+        elif (composing := self._composing.pop(speech, None)) is not None:
+            composing.cancel()
+            await self._skip(speech)
         speech.over.set()
-        self._composing.pop(speech.turn.index).cancel()
+        self._control.changes.tell()
         if expired := self._desk.expired():
             await self._writer.append(*expired)
+
+    async def _reach(self, speech: LiveSpeech, instant: Callable[[], float]) -> float | None:
+        """Wait for an instant, which the producer may move; return it, or None where the speech is not to go on."""
+        earliest = self._time.monotonic()
+        while speech in self._composing and not self._control.cuts(speech.turn):
+            due = max(instant(), earliest)
+            wait_s = due - self._time.monotonic()
+            if wait_s <= EPSILON_S and not self._time.held:
+                return due
+            with suppress(TimeoutError):
+                async with self._time.timeout(wait_s):
+                    await self._control.changes.wait()
+                earliest = self._time.monotonic()
+        return None
 
     async def _open(self, speech: LiveSpeech) -> bool:
         """Wait for the first chunk and its instant, and air it; return whether there was one.
@@ -281,37 +271,40 @@ class _Director:
         """
         turn = speech.turn
         while await self._has_more(speech):
-            due = max(self._start_of(turn), self._clock.monotonic())
-            await self._clock.sleep_until(due)
+            due = await self._reach(speech, lambda: self._start_of(turn))
+            if due is None:
+                return False
             text = speech.take()
             if text is None:
                 continue  # a repeated attempt has taken it away
             used = self._desk.use(turn)
             await self._writer.append(
                 *self._votes.closing(turn),
-                *self._phase_of(turn),
-                self._started(speech),
+                *self._bulletins.phase_started(turn),
+                self._bulletins.turn_started(speech),
                 *used,
-                self._chunk(turn, 0, text, due),
+                self._bulletins.chunk_aired(turn, 0, text, due),
             )
             self._pacer.aired(turn.speaker, text, due=due)
             return True
         return False
 
     async def _go_on(self, speech: LiveSpeech) -> None:
-        """Air the other chunks, each at its instant, while the show has time."""
+        """Air the other chunks, each at its instant, while the show has time and the producer lets them."""
         turn, deadline = speech.turn, self._treasury.deadline
         last = speech.draft.chunks[0]
         try:
             while await self._has_more(speech):
-                due = self._pacer.due(turn.speaker)
-                if deadline is not None and ends_sentence(last) and self._sentence_end(speech, due) > deadline:
+                planned = self._pacer.due(turn.speaker)
+                if deadline is not None and ends_sentence(last) and self._sentence_end(speech, planned) > deadline:
                     await self._break_off(speech)
                     return
-                await self._clock.sleep_until(due)
+                due = await self._reach(speech, lambda: self._pacer.planned(turn.speaker))
+                if due is None:
+                    return
                 text = speech.take()
                 if text is not None:
-                    await self._writer.append(self._chunk(turn, speech.draft.taken - 1, text, due))
+                    await self._writer.append(self._bulletins.chunk_aired(turn, speech.draft.taken - 1, text, due))
                     self._pacer.aired(turn.speaker, text, due=due)
                     last = text
         except BudgetExhaustedError:
@@ -324,7 +317,7 @@ class _Director:
             BudgetExhaustedError: The time is over, or the speech was refused.
         """
         try:
-            async with self._clock.timeout(self._seconds_to(self._treasury.deadline)):
+            async with self._time.timeout(self._seconds_to(self._treasury.deadline)):
                 return await speech.wait()
         except TimeoutError as exc:
             raise BudgetExhaustedError("minutes", "the time was over while a model was silent") from exc
@@ -332,24 +325,53 @@ class _Director:
     async def _break_off(self, speech: LiveSpeech) -> None:
         """End a speech with what is on air, and hang up on its model."""
         speech.close()
-        composing = self._composing[speech.turn.index]
+        composing = self._composing[speech]
         composing.cancel()
         await asyncio.wait({composing})
 
     async def _skip(self, speech: LiveSpeech) -> None:
         turn = speech.turn
         self._desk.give_back(turn)
-        self._mute_in_a_row += 1
-        skipped = self._ended(speech, "skipped", chunks=(), text="")
-        await self._writer.append(*self._votes.closing(turn), *self._phase_of(turn), skipped)
+        wanted = self._control.cuts(turn)
+        self._mute_in_a_row += not wanted
+        detail = "by the producer" if wanted else "" if speech.error else "the model said nothing"
+        skipped = self._bulletins.turn_ended(speech, "skipped", detail=detail)
+        await self._writer.append(*self._votes.closing(turn), *self._bulletins.phase_started(turn), skipped)
 
     async def _close(self, speech: LiveSpeech) -> None:
         on_air = self._writer.transcript.open
         chunks = on_air.chunks if on_air else ()
         self._mute_in_a_row = 0
-        await self._writer.append(
-            self._ended(speech, speech.draft.how or "aborted", chunks=chunks, text="".join(chunks))
-        )
+        if self._control.cuts(speech.turn):
+            ended = self._bulletins.turn_ended(speech, "skipped", chunks=chunks, detail="by the producer")
+        else:
+            ended = self._bulletins.turn_ended(speech, speech.draft.how or "aborted", chunks=chunks)
+        await self._writer.append(ended)
+
+    # -- what the producer does ----------------------------------------------------------------------------------
+
+    def _cut(self, turn: Turn) -> None:
+        """Let a speech end with what is on air, whatever its model does."""
+        if self._current is not None and self._current.turn is turn:
+            self._current.close()
+
+    def _rearrange(self) -> None:
+        """Put a line of the producer's before the turns that are not on air yet."""
+        current, after = self._current, self._current
+        if self._upcoming is not None:
+            self._withdraw(self._upcoming)
+        waits = current is not None and current in self._composing and not current.draft.taken
+        if current is not None and waits and current.turn.kind != INTERJECTION:  # one line after the other
+            self._withdraw(current)
+            after = None
+        self._upcoming = self._begin_speech(after=after)
+
+    def _withdraw(self, speech: LiveSpeech) -> None:
+        """Take a speech back that is being composed: its turn comes later."""
+        self._composing.pop(speech).cancel()
+        self._desk.give_back(speech.turn)
+        self._order.give_back(speech.turn)
+        speech.close()
 
     # -- reading ahead ----------------------------------------------------------------------------------------------
 
@@ -357,45 +379,31 @@ class _Director:
         """Have a speech composed, when it is time to: its task lives as long as the model speaks."""
         turn = speech.turn
         model = self._models[turn.speaker]
-        if after is not None:
-            await self._time_to_ask(turn, model, after)
-        else:
-            await self._clock.sleep_until(self._votes.earliest(turn) - self._leads.lead_s(model))
+        await self._time_to_ask(turn, model, after)
         with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
             try:
                 cue = self._cue(speech, model, after)
             except BudgetExhaustedError as exc:
                 speech.refuse(exc)
                 return
-            await self._writer.append(
-                TurnPrepared(
-                    at=self._writer.now(),
-                    turn=turn.index,
-                    phase=turn.phase,
-                    speaker=turn.speaker,
-                    hints=tuple(hint.id for hint in speech.hints),
-                    prompt_digest=cue.prompt.digest,
-                    prompt_words=cue.prompt.words,
-                )
-            )
+            await self._writer.append(self._bulletins.turn_prepared(speech, cue.prompt))
             random = Random(f"{self._random_key}/{turn.index}")  # noqa: S311 - jitter, not secrets; one for each turn
             await speech.compose(self._llms[model], model, cue.request, prompt_tokens=cue.prompt_tokens, random=random)
         if speech.first_sentence_s is not None:
             self._leads.note(model, speech.first_sentence_s)
 
-    async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech) -> None:
+    async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech | None) -> None:
         """Wait until the speech before is final and the turn is ``lead`` seconds away."""
-        await after.composed.wait()
-        if not after.draft.chunks or not self._scenario.pacing.read_ahead:  # a skipped turn gives its hints back first
-            await after.over.wait()
-            return
-        while (wait_s := self._start_after(after, turn) - self._leads.lead_s(model) - self._clock.monotonic()) > 0:
-            if after.over.is_set():
-                await self._clock.sleep(wait_s)
+        if after is not None:
+            await after.composed.wait()
+            if not after.draft.chunks or not self._scenario.pacing.read_ahead:
+                await after.over.wait()  # a skipped turn gives its hints back first
                 return
+        lead_s = self._leads.lead_s(model)
+        while (wait_s := self._start_after(after, turn) - lead_s - self._time.monotonic()) > EPSILON_S:
             with suppress(TimeoutError):  # the speech may be over sooner than planned
-                async with self._clock.timeout(wait_s):
-                    await after.over.wait()
+                async with self._time.timeout(wait_s):
+                    await self._control.changes.wait()
 
     def _cue(self, speech: LiveSpeech, model: str, after: LiveSpeech | None) -> _Cue:
         """Take the hints and build the prompt.
@@ -404,15 +412,17 @@ class _Director:
             BudgetExhaustedError: There is not enough time, money or tokens left for the turn.
         """
         turn = speech.turn
-        start = self._start_of(turn) if after is None else self._start_after(after, turn)
-        self._treasury.check_time(
-            max(start, self._clock.monotonic()) + longest_speech_s(self._scenario.pacing, turn.max_words)
-        )
+        start = max(self._start_after(after, turn), self._time.monotonic())
+        self._treasury.check_time(start + longest_speech_s(self._scenario.pacing, turn.max_words))
         speeches = list(self._writer.transcript.speeches)
         if after is not None and after.text and not after.over.is_set():
-            speeches.append(Speech(after.turn.index, after.turn.phase, after.turn.speaker, after.text, "completed"))
-        speech.hints = self._desk.take(turn)
-        prompt = self._prompts.build(turn, speeches, speech.hints)
+            before = after.turn
+            speeches.append(
+                Speech(before.index, before.phase, before.speaker, after.text, "completed", kind=before.kind)
+            )
+        to_say, notes = self._order.notes_for(turn)
+        speech.hints = self._desk.take(turn) if turn.kind != INTERJECTION else ()
+        prompt = self._prompts.build(turn, speeches, speech.hints, notes=notes, to_say=to_say)
         max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
         read = estimate_prompt_tokens(prompt.messages)
         self._treasury.check_call(model, prompt_tokens=read, max_tokens=max_tokens)
@@ -424,20 +434,22 @@ class _Director:
         planned = self._pacer.planned(turn.speaker, pause_s=self._scenario.pacing.gap_s)
         return max(planned, self._votes.earliest(turn))
 
-    def _start_after(self, speech: LiveSpeech, turn: Turn) -> float:
+    def _start_after(self, speech: LiveSpeech | None, turn: Turn) -> float:
         """Return when ``turn`` is to begin if ``speech``, composed but not over, is aired without a hitch."""
+        if speech is None:
+            return self._start_of(turn)
         draft, speaker = speech.draft, speech.turn.speaker
         left = draft.chunks[draft.taken :]
         if speech.over.is_set() or not left:
-            return max(self._start_of(turn), self._clock.monotonic())
-        begins = None if draft.taken else max(self._start_of(speech.turn), self._clock.monotonic())
+            return max(self._start_of(turn), self._time.monotonic())
+        begins = None if draft.taken else max(self._start_of(speech.turn), self._time.monotonic())
         planned = self._pacer.read_after(speaker, left, start=begins) + self._scenario.pacing.gap_s
         return max(planned, self._votes.earliest(turn))
 
     # -- small things -----------------------------------------------------------------------------------------------
 
     def _seconds_to(self, deadline: float | None) -> float | None:
-        return None if deadline is None else max(deadline - self._clock.monotonic(), 0.0)
+        return None if deadline is None else max(deadline - self._time.monotonic(), 0.0)
 
     def _sentence_end(self, speech: LiveSpeech, due: float) -> float:
         """Return when the sentence that begins at ``due`` will have been read, as far as its text is known."""
@@ -448,59 +460,6 @@ class _Director:
             if ends_sentence(text):
                 break
         return read
-
-    def _phase_of(self, turn: Turn) -> tuple[PhaseStarted, ...]:
-        """Return the event that opens the turn's phase, where the turn is the first of it."""
-        current = self._writer.transcript.phase
-        if current is not None and current.phase == turn.phase:
-            return ()
-        phase = self._rundown.phases[turn.phase]
-        speaker = self._rundown.turns[phase.turns[0]].speaker
-        return (
-            PhaseStarted(at=self._writer.now(), phase=phase.index, key=phase.key, title=phase.title, speaker=speaker),
-        )
-
-    def _started(self, speech: LiveSpeech) -> TurnStarted:
-        turn = speech.turn
-        digests = {prepared.turn: prepared.prompt_digest for prepared in self._writer.transcript.prepared}
-        return TurnStarted(
-            at=self._writer.now(),
-            turn=turn.index,
-            phase=turn.phase,
-            speaker=turn.speaker,
-            side=turn.side,
-            role=turn.role,
-            kind=turn.kind,
-            addresses=turn.addresses,
-            max_words=turn.max_words,
-            hints=speech.hints,
-            prompt_digest=digests.get(turn.index, ""),
-        )
-
-    def _chunk(self, turn: Turn, index: int, text: str, due: float) -> ChunkAired:
-        return ChunkAired(at=self._writer.now(), turn=turn.index, index=index, speaker=turn.speaker, text=text, due=due)
-
-    def _ended(
-        self,
-        speech: LiveSpeech,
-        how: Literal["completed", "clipped", "aborted", "skipped"],
-        *,
-        chunks: tuple[str, ...],
-        text: str,
-    ) -> TurnEnded:
-        detail = str(speech.error) if speech.error else ("the model said nothing" if how == "skipped" else "")
-        return TurnEnded(
-            at=self._writer.now(),
-            turn=speech.turn.index,
-            speaker=speech.turn.speaker,
-            how=how,
-            detail=detail,
-            chunks=len(chunks),
-            words=count_words(text),
-            usage=speech.usage,
-            first_token_s=speech.first_token_s,
-            first_sentence_s=speech.first_sentence_s,
-        )
 
 
 def _cause(error: ModelError | None) -> str:

@@ -22,14 +22,20 @@ __all__ = [
     "HintAccepted",
     "HintDeclined",
     "HintExpired",
+    "HintHeld",
     "HintOffered",
     "HintTaken",
     "HintUsed",
     "MoneySpent",
     "PhaseCast",
     "PhaseStarted",
+    "ProducerActed",
+    "ProducerCommand",
     "ShowEnded",
+    "ShowEnding",
     "ShowEvent",
+    "ShowPaused",
+    "ShowResumed",
     "ShowStarted",
     "ThoughtNoted",
     "ToolAnswered",
@@ -198,13 +204,14 @@ class TurnEnded(_Event):
     """How a turn ended.
 
     ``completed`` by the speaker, ``clipped`` at its limit, ``aborted`` with what was aired so far standing, or
-    ``skipped`` without a word.
+    ``skipped``: without a word, or, by the producer, with those that were aired. ``kind`` is the turn's.
     """
 
     type: Literal["turn_ended"] = "turn_ended"
     turn: int
     speaker: str
     how: Literal["completed", "clipped", "aborted", "skipped"]
+    kind: str = "speech"
     detail: str = ""
     chunks: int = 0
     words: int = 0
@@ -225,6 +232,17 @@ class HintOffered(_Event):
     source: str = ""
 
 
+class HintHeld(_Event):
+    """As ``hint_accepted``, but the producer is to approve it first."""
+
+    type: Literal["hint_held"] = "hint_held"
+    hint: str
+    viewer: str
+    name: str = ""
+    text: str
+    to: str = ""
+
+
 class HintAccepted(_Event):
     """``to`` is the agent or side it is for, empty for whoever speaks next; ``text`` is the cleaned text."""
 
@@ -237,7 +255,11 @@ class HintAccepted(_Event):
 
 
 class HintDeclined(_Event):
-    """``reason`` is one word: too_long, empty, duplicate, too_fast, filtered, unknown_addressee, closed, full."""
+    """``reason`` is one word.
+
+    too_long, empty, duplicate, too_fast, filtered, unknown_addressee, closed, full; muted, or producer, who may still
+    decline a hint that was accepted.
+    """
 
     type: Literal["hint_declined"] = "hint_declined"
     hint: str
@@ -349,9 +371,55 @@ class VerdictGiven(_Event):
     why: Literal["not_taken", "no_votes", "one_sided", ""] = ""
 
 
+ProducerCommand = Literal[
+    "pause",
+    "resume",
+    "skip",
+    "end",
+    "inject",
+    "context",
+    "approve",
+    "decline",
+    "mute",
+    "unmute",
+    "approval_on",
+    "approval_off",
+    "open_vote",
+    "close_vote",
+]
+
+
+class ProducerActed(_Event):
+    """What the show's producer has ordered; it takes effect behind this. ``by`` is who it says it is.
+
+    ``text`` is for ``inject`` and ``context``, ``hint`` for ``approve`` and ``decline``, ``viewer`` for ``mute`` and
+    ``unmute``.
+    """
+
+    type: Literal["producer_acted"] = "producer_acted"
+    command: ProducerCommand
+    by: str = ""
+    text: str = ""
+    hint: str = ""
+    viewer: str = ""
+
+
+class ShowPaused(_Event):
+    """Nothing is aired from here until ``show_resumed``."""
+
+    type: Literal["show_paused"] = "show_paused"
+
+
+class ShowResumed(_Event):
+    type: Literal["show_resumed"] = "show_resumed"
+
+
+ShowEnding = Literal["completed", "budget", "producer", "interrupted", "failed"]
+
+
 class ShowEnded(_Event):
     type: Literal["show_ended"] = "show_ended"
-    why: Literal["completed", "budget", "interrupted", "failed"]
+    why: ShowEnding
     detail: str = ""
 
 
@@ -366,6 +434,7 @@ ShowEvent = Annotated[
     | ChunkAired
     | TurnEnded
     | HintOffered
+    | HintHeld
     | HintAccepted
     | HintDeclined
     | HintUsed
@@ -374,6 +443,9 @@ ShowEvent = Annotated[
     | VoteClosed
     | VoteCounted
     | VerdictGiven
+    | ProducerActed
+    | ShowPaused
+    | ShowResumed
     | MoneySpent
     | ConnectionUp
     | ConnectionDown

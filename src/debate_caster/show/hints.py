@@ -7,7 +7,8 @@ itself only remembers who spoke when and which ids it has seen, both bounded.
 import asyncio
 import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,7 +17,16 @@ import regex  # type: ignore[import-untyped]  # comes without types
 from debate_caster.clock import Clock
 from debate_caster.scenario.rundown import Turn
 from debate_caster.scenario.script import Scenario
-from debate_caster.show.events import HintAccepted, HintDeclined, HintExpired, HintOffered, HintTaken, HintUsed
+from debate_caster.show.events import (
+    HintAccepted,
+    HintDeclined,
+    HintExpired,
+    HintHeld,
+    HintOffered,
+    HintTaken,
+    HintUsed,
+    ProducerActed,
+)
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import has_words
 from debate_caster.show.transcript import PendingHint
@@ -94,7 +104,10 @@ class WordFilter:
 
 
 class HintDesk:
-    """One show's desk. ``offer`` is for any number of tasks; the rest is the director's."""
+    """One show's desk. ``offer`` and what the producer may do are for any number of tasks; the rest is the director's.
+
+    With approval on, a hint that passed the screening is held until the producer has decided, or its time is over.
+    """
 
     def __init__(self, scenario: Scenario, writer: ShowLogWriter, *, clock: Clock) -> None:
         self._audience, self._writer, self._clock = scenario.audience, writer, clock
@@ -124,7 +137,7 @@ class HintDesk:
             if not self._open or self._writer.transcript.started is None:
                 return "closed"
             hint = clean_line(remark.id, ID_CHARS)
-            if not hint or hint in self._seen or any(pending.id == hint for pending in self._writer.transcript.pending):
+            if not hint or hint in self._seen or any(waiting.id == hint for waiting in self._waiting()):
                 return "repeated"
             _remember(self._seen, hint, None)
             viewer = clean_line(remark.viewer, ID_CHARS) or "unknown"
@@ -141,10 +154,69 @@ class HintDesk:
                 await self._writer.append(offered, HintDeclined(at=at, hint=hint, viewer=viewer, reason=reason))
                 return reason
             addressee = self._addressees.get(to.casefold(), "")
-            accepted = HintAccepted(at=at, hint=hint, viewer=viewer, name=name, text=text, to=addressee)
-            await self._writer.append(offered, accepted)
+            passed = HintHeld if self.needs_approval else HintAccepted
+            await self._writer.append(
+                offered, passed(at=at, hint=hint, viewer=viewer, name=name, text=text, to=addressee)
+            )
             _remember(self._heard, viewer, self._clock.monotonic())
             return None
+
+    # -- for the producer ----------------------------------------------------------------------------------------
+
+    @property
+    def needs_approval(self) -> bool:
+        """Whether hints wait for the producer, as the scenario says or as the producer has changed it."""
+        changed = self._writer.transcript.approval
+        return self._audience.approval if changed is None else changed
+
+    async def approve(self, act: ProducerActed) -> str:
+        """Log ``act`` and put its hint, which is held, in the queue; return why not, empty where it is done.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._deciding:
+            held = self._undecided(act.hint)
+            if held is None:
+                return f"there is no hint {act.hint!r} that waits for you"
+            accepted = HintAccepted(
+                at=act.at, hint=held.id, viewer=held.viewer, name=held.name, text=held.text, to=held.to
+            )
+            with self._set_aside(held):
+                await self._writer.append(act, accepted)
+            return ""
+
+    async def decline(self, act: ProducerActed) -> str:
+        """Log ``act`` and decline its hint, held or queued; return why not, empty where it is done.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._deciding:
+            waiting = next((hint for hint in self._waiting() if hint.id == act.hint), None)
+            if waiting is None:
+                return f"there is no hint {act.hint!r} that waits"
+            if waiting.id in self._aside():
+                return "that hint is in a prompt already"
+            declined = HintDeclined(at=act.at, hint=waiting.id, viewer=waiting.viewer, reason="producer")
+            with self._set_aside(waiting):
+                await self._writer.append(act, declined)
+            return ""
+
+    async def mute(self, act: ProducerActed) -> None:
+        """Log ``act``, and decline what its viewer has waiting, but for what is in a prompt already.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._deciding:
+            aside = self._aside()
+            theirs = [hint for hint in self._waiting() if hint.viewer == act.viewer and hint.id not in aside]
+            declined = [HintDeclined(at=act.at, hint=hint.id, viewer=hint.viewer, reason="muted") for hint in theirs]
+            with self._set_aside(*theirs):
+                await self._writer.append(act, *declined)
+
+    # -- for the director ----------------------------------------------------------------------------------------
 
     def take(self, turn: Turn) -> tuple[HintTaken, ...]:
         """Return the hints for ``turn``, at most ``max_hints_per_turn``, and set them aside for it.
@@ -187,7 +259,7 @@ class HintDesk:
         transcript, aside = self._writer.transcript, self._aside()
         over = [
             hint
-            for hint in transcript.pending
+            for hint in self._waiting()
             if len(transcript.speeches) - hint.turns_ended >= self._audience.hint_lifetime_turns
             and hint.id not in aside
         ]
@@ -199,11 +271,32 @@ class HintDesk:
         self._open = False
         async with self._deciding:
             self._taken.clear()
-            return tuple(self._expire(hint, "show_ended") for hint in self._writer.transcript.pending)
+            return tuple(self._expire(hint, "show_ended") for hint in self._waiting())
+
+    def _waiting(self) -> tuple[PendingHint, ...]:
+        """Return the hints that nobody has used yet, whether the producer has to approve them or not."""
+        transcript = self._writer.transcript
+        return (*transcript.held, *transcript.pending)
+
+    def _undecided(self, hint: str) -> PendingHint | None:
+        """Return a hint that is held, None where it is not, or is just about to expire."""
+        aside = self._aside()
+        return next((held for held in self._writer.transcript.held if held.id == hint and hint not in aside), None)
+
+    @contextmanager
+    def _set_aside(self, *hints: PendingHint) -> Iterator[None]:
+        """Keep hints from being taken or expiring while what the producer decided about them is being logged.
+
+        Where nobody waits to see it logged they stay aside: it may be under way.
+        """
+        ids = {hint.id for hint in hints}
+        self._leaving |= ids
+        yield
+        self._leaving -= ids
 
     def _aside(self) -> set[str]:
-        """Return the pending hints that are spoken for: taken by a turn to come, or their end is being logged."""
-        self._leaving &= {hint.id for hint in self._writer.transcript.pending}
+        """Return the waiting hints that are spoken for: taken by a turn to come, or their end is being logged."""
+        self._leaving &= {hint.id for hint in self._waiting()}
         return self._leaving | {hint.id for taken in self._taken.values() for hint in taken}
 
     def _expire(self, hint: PendingHint, reason: str) -> HintExpired:
@@ -213,11 +306,13 @@ class HintDesk:
         return not hint.to or hint.to in {turn.speaker, turn.side}
 
     def _refusal(self, remark: Remark, viewer: str, text: str, to: str) -> str | None:
-        pending = self._writer.transcript.pending
+        pending = self._waiting()
         now = self._clock.monotonic()
         heard = self._heard.get(viewer)
         if not self._audience.hints:
             return "closed"
+        if viewer in self._writer.transcript.muted:
+            return "muted"
         if len(text) > self._audience.max_hint_chars or len(remark.text) > 4 * self._audience.max_hint_chars:
             return "too_long"
         if not has_words(text):

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from debate_caster.clock import Clock
 from debate_caster.scenario.script import Pacing
 from debate_caster.show.chunking import Chunker
 from debate_caster.show.measures import CHARS_PER_WORD, reading_s
+from debate_caster.show.show_time import Timekeeper
 
 __all__ = ["Pacer", "longest_speech_s"]
 
@@ -21,7 +21,7 @@ class Pacer:
     chunk that is not there in time moves everything behind it, so that nothing is made up for in a burst.
     """
 
-    def __init__(self, pacing: Pacing, clock: Clock) -> None:
+    def __init__(self, pacing: Pacing, clock: Timekeeper) -> None:
         self._pacing, self._clock = pacing, clock
         self._free: dict[str, float] = {}
         self._read = 0.0

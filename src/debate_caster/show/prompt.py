@@ -19,7 +19,7 @@ from debate_caster.show.events import HintTaken
 from debate_caster.show.fencing import fence, fenced_records
 from debate_caster.show.measures import count_words
 from debate_caster.show.recap import recap
-from debate_caster.show.transcript import Speech
+from debate_caster.show.transcript import INTERJECTION, Speech
 
 __all__ = ["Prompt", "PromptDesk", "reply_tokens"]
 
@@ -75,9 +75,20 @@ class PromptDesk:
         self._epochs = {agent.id: _Epoch() for agent in scenario.agents}
         self._heads = {agent.id: self._head(agent) for agent in scenario.agents}
 
-    def build(self, turn: Turn, speeches: Sequence[Speech], hints: Sequence[HintTaken] = ()) -> Prompt:
-        """Return the prompt for ``turn``; ``speeches`` are all before it, in order, the one on air in full included."""
-        tail = self._tail(turn, hints)
+    def build(
+        self,
+        turn: Turn,
+        speeches: Sequence[Speech],
+        hints: Sequence[HintTaken] = (),
+        *,
+        notes: Sequence[str] = (),
+        to_say: str = "",
+    ) -> Prompt:
+        """Return the prompt for ``turn``; ``speeches`` are all before it, in order, the one on air in full included.
+
+        ``notes`` are the producer's, who is to be trusted; ``to_say`` is what an interjection is to tell the audience.
+        """
+        tail = self._tail(turn, speeches, hints, notes, to_say)
         epoch = self._epochs[turn.speaker]
         stable = self._stable(turn.speaker, speeches, epoch)
         limit = self._scenario.compact_prompt_words
@@ -93,7 +104,7 @@ class PromptDesk:
             messages.append(Message("user", tail.lstrip("\n")))
         return Prompt(
             messages=tuple(messages),
-            cue=self._cue(turn, speeches, hints),
+            cue=self._cue(turn, speeches, hints, to_say),
             words=sum(count_words(message.content) for message in messages),
             stable_chars=sum(len(f"\n[{message.role}]\n{message.content}") for message in stable),
         )
@@ -101,7 +112,7 @@ class PromptDesk:
     def _head(self, agent: AgentScript) -> tuple[str, str]:
         """Return the system message and how the first user message begins."""
         scenario, persona = self._scenario, agent.persona
-        beliefs = " ".join(belief if ends_sentence(belief) else f"{belief}." for belief in persona.beliefs)
+        beliefs = " ".join(map(_sentence, persona.beliefs))
         believes = f" You believe: {beliefs}" if beliefs else ""
         paragraphs = [
             f"You are {agent.name}. {persona.style}{believes} {persona.manner}".rstrip(),
@@ -159,26 +170,39 @@ class PromptDesk:
             lines.append(f"{who}: {line.text}")
         epoch.recap = fence(self._key, f"recap {reader} {len(speeches)}", "earlier, shortened", "\n".join(lines))
 
-    def _tail(self, turn: Turn, hints: Sequence[HintTaken]) -> str:
+    def _tail(
+        self,
+        turn: Turn,
+        speeches: Sequence[Speech],
+        hints: Sequence[HintTaken],
+        notes: Sequence[str],
+        to_say: str,
+    ) -> str:
         parts = []
         if hints:
             records = [{"viewer": hint.name, "hint": hint.text} for hint in hints]
             parts.append(fenced_records(self._key, f"hints {turn.index}", "hints from viewers", records))
+        lines = [f"The producer's note: {_sentence(note)}" for note in notes]
         phase = self._rundown.phases[turn.phase].title
-        lines = [f"Turn {turn.index + 1} of {len(self._rundown.turns)}, {phase}: {turn.role}."]
+        if turn.kind == INTERJECTION:
+            lines.append(
+                f"Between two turns, {phase}: you step in. The producer wants the audience told: {_sentence(to_say)}"
+            )
+        else:
+            lines.append(f"Turn {_place(turn, speeches) + 1} of {len(self._rundown.turns)}, {phase}: {turn.role}.")
         if turn.opens:
             lines.append("You open: no opponent has spoken yet.")
         lines.append(turn.instruction)
         if hints:
             thanks = ", thanking the viewer by name" if self._agents[turn.speaker].persona.thanks_viewers else ""
             lines.append(f"Take up the viewers' hints above where they bear on the motion{thanks}.")
-        if following := self._handed_to(turn):
+        if following := self._handed_to(turn, speeches):
             lines.append(f"{following} speaks next: hand over by name.")
         lines.append(f"At most {turn.max_words} words.")
         parts.append(" ".join(lines))
         return "\n\n" + "\n\n".join(parts)
 
-    def _cue(self, turn: Turn, speeches: Sequence[Speech], hints: Sequence[HintTaken]) -> Cue:
+    def _cue(self, turn: Turn, speeches: Sequence[Speech], hints: Sequence[HintTaken], to_say: str) -> Cue:
         agent = self._agents[turn.speaker]
         answered = None if turn.opens else self._answered(turn, speeches)
         return Cue(
@@ -199,15 +223,16 @@ class PromptDesk:
             opponent_said=answered.text if answered else "",
             hints=tuple(HeardHint(hint.name, hint.text) for hint in hints),
             thanks_viewers=agent.persona.thanks_viewers,
-            addresses=self._agents[turn.addresses].name if turn.addresses else self._handed_to(turn),
+            addresses=self._agents[turn.addresses].name if turn.addresses else self._handed_to(turn, speeches),
+            to_say=to_say,
         )
 
-    def _handed_to(self, turn: Turn) -> str:
+    def _handed_to(self, turn: Turn, speeches: Sequence[Speech]) -> str:
         """Return the name of whom a moderator hands over to, empty where nobody follows or nobody is handed over to."""
-        turns = self._rundown.turns
-        if not self._agents[turn.speaker].moderator or turn.index + 1 >= len(turns):
+        turns, following_place = self._rundown.turns, _place(turn, speeches) + (turn.kind != INTERJECTION)
+        if not self._agents[turn.speaker].moderator or following_place >= len(turns):
             return ""
-        following = turns[turn.index + 1].speaker
+        following = turns[following_place].speaker
         return self._agents[following].name if following != turn.speaker else ""
 
     def _answered(self, turn: Turn, speeches: Sequence[Speech]) -> Speech | None:
@@ -231,6 +256,15 @@ class PromptDesk:
 
     def _side_title(self, side: str | None) -> str:
         return self._scenario.format.side_titles.get(side, side) if side is not None else ""
+
+
+def _place(turn: Turn, speeches: Sequence[Speech]) -> int:
+    """Return the turn's place in the rundown; an interjection's is that of the turn behind it."""
+    return turn.index - sum(speech.kind == INTERJECTION for speech in speeches)
+
+
+def _sentence(text: str) -> str:
+    return text if ends_sentence(text) else f"{text}."
 
 
 def reply_tokens(max_words: int, model: ModelScript) -> int:

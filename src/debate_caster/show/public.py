@@ -15,12 +15,16 @@ from debate_caster.show.events import (
     HintAccepted,
     HintDeclined,
     HintExpired,
+    HintHeld,
     HintOffered,
     HintUsed,
     MoneySpent,
     PhaseStarted,
+    ProducerActed,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     ThoughtNoted,
     ToolAnswered,
@@ -59,6 +63,7 @@ def sender_of(event: ShowEvent, lead: str) -> str:
         case (
             ShowStarted()
             | HintOffered()
+            | HintHeld()
             | HintAccepted()
             | HintDeclined()
             | HintExpired()
@@ -66,6 +71,9 @@ def sender_of(event: ShowEvent, lead: str) -> str:
             | VoteClosed()
             | VoteCounted()
             | VerdictGiven()
+            | ProducerActed()
+            | ShowPaused()
+            | ShowResumed()
             | MoneySpent()
             | ShowEnded()
         ):
@@ -116,6 +124,10 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "turn", "speaker", "call", "text") if air_thoughts else None
         case HintAccepted():
             return _body(event, "hint", "to")
+        case HintHeld():
+            return _body(event, "hint", "to")
+        case ShowPaused() | ShowResumed():
+            return _body(event)
         case HintDeclined() | HintExpired():
             return _body(event, "hint", "reason")
         case HintUsed():
@@ -129,7 +141,9 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "method", "outcome", "leaders", "changes", "before", "after", "why")
         case ShowEnded():
             return _body(event, "why", "detail")
-        case ChunkAired() | HintOffered() | VoteCounted() | MoneySpent() | ConnectionUp() | ConnectionDown():
+        case ChunkAired() | HintOffered() | VoteCounted() | MoneySpent() | ProducerActed():
+            return None
+        case ConnectionUp() | ConnectionDown():
             return None
         case _:
             assert_never(event)
@@ -148,7 +162,7 @@ class PublicProjection:
     def body(self, event: ShowEvent) -> dict[str, Any] | None:
         """Return the event as the audience gets it, None where it gets nothing."""
         match event:
-            case HintAccepted():
+            case HintAccepted() | HintHeld():
                 self._remember(event.hint, event.name, event.text)
             case TurnStarted():
                 for hint in event.hints:

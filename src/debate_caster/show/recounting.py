@@ -16,6 +16,7 @@ JSON_VERSION = 1
 ENDINGS = {
     "completed": "ran to its end",
     "budget": "ended early: a limit of its budget was reached",
+    "producer": "was ended by its producer",
     "interrupted": "was interrupted",
     "failed": "failed",
 }

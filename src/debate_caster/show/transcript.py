@@ -8,7 +8,7 @@ speeches themselves.
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal
 
 from debate_caster.errors import LogError
 from debate_caster.log import EventLog
@@ -20,13 +20,17 @@ from debate_caster.show.events import (
     HintAccepted,
     HintDeclined,
     HintExpired,
+    HintHeld,
     HintOffered,
     HintTaken,
     HintUsed,
     MoneySpent,
     PhaseStarted,
+    ProducerActed,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     ThoughtNoted,
     ToolAnswered,
@@ -45,14 +49,33 @@ from debate_caster.show.events import (
     stream_of,
 )
 
-__all__ = ["HintTally", "OpenTurn", "PendingHint", "Poll", "Speech", "Transcript", "fold", "read_transcript"]
+__all__ = [
+    "INTERJECTION",
+    "HintTally",
+    "Note",
+    "OpenTurn",
+    "PendingHint",
+    "Poll",
+    "Speech",
+    "Transcript",
+    "fold",
+    "read_transcript",
+]
 
 NOTHING = Usage()
+
+INTERJECTION: Final = "interjection"
+"""The kind of a turn that is not in the rundown: the moderator says what the producer wants said."""
+
+ACTS_KEPT = 50
+MUTED_KEPT = 1000
+NOTES_KEPT = 20
+"""Of what the producer did, and of the viewers and notes that it left behind, so many; the oldest are dropped."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped."""
+    """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped before its first one."""
 
     turn: int
     phase: int
@@ -95,6 +118,15 @@ class PendingHint:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What the producer wants said; ``turns_ended`` is how many turns were over when it came."""
+
+    seq: int
+    text: str
+    turns_ended: int
+
+
+@dataclass(frozen=True, slots=True)
 class HintTally:
     """How many hints were offered, and what became of them."""
 
@@ -125,7 +157,9 @@ class Transcript:
 
     ``started`` is None before its first event; after ``ended`` only connections come and go. ``prepared`` are the turns
     whose models have been asked and which have not begun: two of them in the pause before a short speech. A turn that
-    was skipped has a speech without text.
+    was skipped before its first word has a speech without text. ``held`` are hints that wait for the producer,
+    ``notes`` what it wants said and nobody has said yet, ``context`` what every prompt is to say; ``approval`` is None
+    where it has left the scenario's setting alone.
     """
 
     seq: int = 0
@@ -137,18 +171,30 @@ class Transcript:
     speeches: tuple[Speech, ...] = ()
     undecided: tuple[str, ...] = ()
     pending: tuple[PendingHint, ...] = ()
+    held: tuple[PendingHint, ...] = ()
     hints: HintTally = HintTally()
     polls: tuple[Poll, ...] = ()
     verdict: VerdictGiven | None = None
     spent: Usage = NOTHING
     spent_by_model: tuple[tuple[str, Usage], ...] = ()
     connected: frozenset[tuple[str, str]] = frozenset()
+    paused: bool = False
+    approval: bool | None = None
+    muted: tuple[str, ...] = ()
+    context: str = ""
+    notes: tuple[Note, ...] = ()
+    acts: tuple[ProducerActed, ...] = ()
     ended: ShowEnded | None = None
 
     @property
     def next_turn(self) -> int:
         """The index of the first turn that has not ended."""
         return self.speeches[-1].turn + 1 if self.speeches else 0
+
+    @property
+    def next_place(self) -> int:
+        """The place in the rundown of the first turn of it that has not ended."""
+        return self.next_turn - sum(speech.kind == INTERJECTION for speech in self.speeches)
 
     @property
     def agents(self) -> tuple[AgentCast, ...]:
@@ -193,8 +239,14 @@ class Transcript:
                 return self._end(event)
             case MoneySpent():
                 return self._spend(event)
-            case HintOffered() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
+            case HintOffered() | HintHeld() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
                 return self._hint(event)
+            case ProducerActed():
+                return self._act(event)
+            case ShowPaused() | ShowResumed():
+                if self.paused == isinstance(event, ShowPaused):
+                    raise _illegal(event, "that is how it is already")
+                return replace(self, paused=isinstance(event, ShowPaused))
             case VoteOpened() | VoteClosed() | VoteCounted():
                 return self._vote(event)
             case VerdictGiven():
@@ -211,17 +263,20 @@ class Transcript:
                 return self
 
     def _prepare(self, event: TurnPrepared) -> "Transcript":
-        expected = self.prepared[-1].turn + 1 if self.prepared else self.next_turn + (self.open is not None)
-        if event.turn != expected:
+        """Take in that a turn is being prepared; maybe anew, since another one was put before it."""
+        first = self.next_turn + (self.open is not None)
+        expected = self.prepared[-1].turn + 1 if self.prepared else first
+        if not first <= event.turn <= expected:
             raise _illegal(event, f"turn {expected} comes next")
-        return replace(self, prepared=(*self.prepared, event))
+        return replace(self, prepared=(*(entry for entry in self.prepared if entry.turn < event.turn), event))
 
     def _start(self, event: TurnStarted) -> "Transcript":
         if self.open is not None:
             raise _illegal(event, f"turn {self.open.started.turn} is on air")
         if event.turn != self.next_turn:
             raise _illegal(event, f"turn {self.next_turn} comes next")
-        return replace(self, open=OpenTurn(event), prepared=self._prepared_after(event.turn))
+        notes = self.notes[1:] if event.kind == INTERJECTION else self.notes
+        return replace(self, open=OpenTurn(event), prepared=self._prepared_after(event.turn), notes=notes)
 
     def _air(self, event: ChunkAired) -> "Transcript":
         if self.open is None or self.open.started.turn != event.turn or event.index != len(self.open.chunks):
@@ -229,11 +284,13 @@ class Transcript:
         return replace(self, open=replace(self.open, chunks=(*self.open.chunks, event.text)))
 
     def _end(self, event: TurnEnded) -> "Transcript":
-        if event.turn != self.next_turn or (event.how == "skipped") != (self.open is None):
+        if event.turn != self.next_turn or (self.open is None and event.how != "skipped"):
             raise _illegal(event, f"turn {event.turn} cannot end as {event.how}")
+        notes = self.notes
         if self.open is None:
             phase = self.phase.phase if self.phase else 0
-            speech = Speech(event.turn, phase, event.speaker, "", event.how, ended_at=event.at)
+            speech = Speech(event.turn, phase, event.speaker, "", event.how, kind=event.kind, ended_at=event.at)
+            notes = notes[1:] if event.kind == INTERJECTION else notes
         else:
             start = self.open.started
             speech = Speech(
@@ -251,7 +308,9 @@ class Transcript:
             )
         speech = replace(speech, detail=event.detail, words=event.words, usage=event.usage)
         prepared = self._prepared_after(event.turn)
-        return replace(self, open=None, prepared=prepared, speeches=(*self.speeches, speech))
+        if not any(agent.moderator for agent in self.agents):  # every debater has had it in a prompt by then
+            notes = tuple(note for note in notes if len(self.speeches) + 1 - note.turns_ended < len(self.agents))
+        return replace(self, open=None, prepared=prepared, speeches=(*self.speeches, speech), notes=notes)
 
     def _prepared_after(self, turn: int) -> tuple[TurnPrepared, ...]:
         return tuple(prepared for prepared in self.prepared if prepared.turn > turn)
@@ -261,39 +320,72 @@ class Transcript:
         by_model[event.model] = add_spending(by_model.get(event.model, NOTHING), event)
         return replace(self, spent=add_spending(self.spent, event), spent_by_model=tuple(by_model.items()))
 
-    def _hint(self, event: HintOffered | HintAccepted | HintDeclined | HintUsed | HintExpired) -> "Transcript":
+    def _act(self, event: ProducerActed) -> "Transcript":
+        acted = replace(self, acts=(*self.acts, event)[-ACTS_KEPT:])
+        match event.command:
+            case "inject":
+                note = Note(event.seq or self.seq + 1, event.text, len(self.speeches))
+                return replace(acted, notes=(*self.notes, note)[-NOTES_KEPT:])
+            case "context":
+                return replace(acted, context=event.text)
+            case "approval_on" | "approval_off":
+                return replace(acted, approval=event.command == "approval_on")
+            case "mute":
+                return replace(acted, muted=(*self._but(event.viewer), event.viewer)[-MUTED_KEPT:])
+            case "unmute":
+                return replace(acted, muted=self._but(event.viewer))
+            case _:
+                return acted  # what comes of it is an event of its own
+
+    def _but(self, viewer: str) -> tuple[str, ...]:
+        return tuple(muted for muted in self.muted if muted != viewer)
+
+    def _hint(
+        self, event: HintOffered | HintHeld | HintAccepted | HintDeclined | HintUsed | HintExpired
+    ) -> "Transcript":
         tally = self.hints
         match event:
             case HintOffered():
-                if event.hint in self.undecided or any(hint.id == event.hint for hint in self.pending):
+                if event.hint in self.undecided or any(hint.id == event.hint for hint in (*self.held, *self.pending)):
                     raise _illegal(event, f"hint {event.hint} has been offered before")
                 return replace(
                     self,
                     undecided=(*self.undecided, event.hint),
                     hints=replace(tally, offered=tally.offered + 1),
                 )
-            case HintAccepted() | HintDeclined():
-                if event.hint not in self.undecided:
-                    raise _illegal(event, f"hint {event.hint} is not waiting for a decision")
-                undecided = tuple(hint for hint in self.undecided if hint != event.hint)
-                if isinstance(event, HintDeclined):
-                    return replace(self, undecided=undecided, hints=replace(tally, declined=tally.declined + 1))
+            case HintHeld():
                 hint = PendingHint(event.hint, event.viewer, event.name, event.text, event.to, len(self.speeches))
-                return replace(
-                    self,
-                    undecided=undecided,
-                    pending=(*self.pending, hint),
-                    hints=replace(tally, accepted=tally.accepted + 1),
-                )
-            case HintUsed() | HintExpired():
-                pending = tuple(hint for hint in self.pending if hint.id != event.hint)
-                if len(pending) == len(self.pending):
-                    raise _illegal(event, f"hint {event.hint} is not pending")
-                if isinstance(event, HintUsed):
-                    tally = replace(tally, used=tally.used + 1)
-                else:
-                    tally = replace(tally, expired=tally.expired + 1)
-                return replace(self, pending=pending, hints=tally)
+                return replace(self._waiting_no_more(event, self.undecided), held=(*self.held, hint))
+            case HintAccepted():
+                before = next((hint for hint in self.held if hint.id == event.hint), None)
+                since = before.turns_ended if before else len(self.speeches)
+                hint = PendingHint(event.hint, event.viewer, event.name, event.text, event.to, since)
+                rest = self._waiting_no_more(event, (*self.undecided, *_ids(self.held)))
+                return replace(rest, pending=(*self.pending, hint), hints=replace(tally, accepted=tally.accepted + 1))
+            case HintDeclined():
+                queued = event.hint in _ids(self.pending)
+                tally = replace(tally, declined=tally.declined + 1, accepted=tally.accepted - queued)
+                rest = self._waiting_no_more(event, (*self.undecided, *_ids(self.held), *_ids(self.pending)))
+                return replace(rest, hints=tally)
+            case HintUsed():
+                rest = self._waiting_no_more(event, _ids(self.pending))
+                return replace(rest, hints=replace(tally, used=tally.used + 1))
+            case HintExpired():
+                rest = self._waiting_no_more(event, (*_ids(self.held), *_ids(self.pending)))
+                return replace(rest, hints=replace(tally, expired=tally.expired + 1))
+
+    def _waiting_no_more(
+        self, event: HintHeld | HintAccepted | HintDeclined | HintUsed | HintExpired, among: tuple[str, ...]
+    ) -> "Transcript":
+        """Take a hint out of wherever it waits; it is to be ``among`` those for which the event makes sense."""
+        if event.hint not in among:
+            raise _illegal(event, f"hint {event.hint} does not wait for that")
+        return replace(
+            self,
+            undecided=tuple(hint for hint in self.undecided if hint != event.hint),
+            held=tuple(hint for hint in self.held if hint.id != event.hint),
+            pending=tuple(hint for hint in self.pending if hint.id != event.hint),
+        )
 
     def _vote(self, event: VoteOpened | VoteClosed | VoteCounted) -> "Transcript":
         poll = self.poll(event.vote)
@@ -314,7 +406,7 @@ class Transcript:
     def _close(self, event: ShowEnded) -> "Transcript":
         if self.open is not None:
             raise _illegal(event, f"turn {self.open.started.turn} is still on air")
-        return replace(self, ended=event, prepared=())
+        return replace(self, ended=event, prepared=(), paused=False)
 
 
 def fold(events: Iterable[ShowEvent], *, start: Transcript | None = None) -> Transcript:
@@ -337,6 +429,10 @@ async def read_transcript(log: EventLog, show: str, *, start: Transcript | None 
     while records := await log.read(stream_of(show), transcript.seq, limit=page):
         transcript = fold(map(decode, records), start=transcript)
     return transcript
+
+
+def _ids(hints: Iterable[PendingHint]) -> tuple[str, ...]:
+    return tuple(hint.id for hint in hints)
 
 
 def add_spending(total: Usage, spent: MoneySpent) -> Usage:

@@ -9,12 +9,21 @@ from collections.abc import Mapping
 
 import structlog
 
-from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
-from debate_caster.show.events import VerdictGiven, VoteChoice, VoteClosed, VoteCounted, VoteName, VoteOpened
+from debate_caster.show.events import (
+    ProducerActed,
+    VerdictGiven,
+    VoteChoice,
+    VoteClosed,
+    VoteCounted,
+    VoteName,
+    VoteOpened,
+)
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.show_time import Timekeeper
+from debate_caster.show.transcript import Poll
 from debate_caster.show.voting import UNDECIDED, add_counts, decide
 
 __all__ = ["VoteDesk"]
@@ -29,9 +38,12 @@ VOTES_LIMIT = 10**9
 
 
 class VoteDesk:
-    """One show's. ``takes_votes`` and ``count`` are for connections; the rest is the director's."""
+    """One show's. ``takes_votes`` and ``count`` are for connections; the rest is the director's and the producer's.
 
-    def __init__(self, scenario: Scenario, rundown: Rundown, writer: ShowLogWriter, *, clock: Clock) -> None:
+    ``clock`` is the show's time: a pause keeps an open vote open.
+    """
+
+    def __init__(self, scenario: Scenario, rundown: Rundown, writer: ShowLogWriter, *, clock: Timekeeper) -> None:
         rules = scenario.format
         self._method = scenario.audience.votes if rules.sides else "off"
         self._vote_s, self._sides = scenario.audience.vote_s, rules.sides
@@ -39,11 +51,14 @@ class VoteDesk:
             *(VoteChoice(id=side, title=rules.side_titles.get(side, side)) for side in rules.sides),
             VoteChoice(id=UNDECIDED, title="Undecided"),
         )
-        moderators = {agent.id for agent in scenario.agents if agent.moderator}
-        self._opener = next((turn.index for turn in rundown.turns if turn.speaker not in moderators), 0)
+        self._moderators = {agent.id for agent in scenario.agents if agent.moderator}
+        if all(turn.speaker in self._moderators for turn in rundown.turns):
+            self._moderators = set()
         self._writer, self._clock = writer, clock
         self._targets: set[str] = set()
-        self._first_open_until = float("-inf")
+        self._first_open_until = self._last_open_until = float("-inf")
+        self._closing: set[VoteName] = set()
+        self._opening = asyncio.Lock()
         self._counting = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -82,26 +97,26 @@ class VoteDesk:
         poll = self._writer.transcript.poll("before")
         if poll is not None and poll.open:  # the show goes on after a break: whoever comes back gets the whole time
             self._first_open_until = self._clock.monotonic() + self._vote_s
-        early = self._writer.transcript.next_turn <= self._opener
-        if poll is None and self._method == "swing" and early and await self._open("before", self._vote_s):
-            self._first_open_until = self._clock.monotonic() + self._vote_s
+        async with self._opening:
+            if self._method == "swing" and self._writer.transcript.poll("before") is None and not self._argued():
+                await self._open("before", self._vote_s)
 
     def earliest(self, turn: Turn) -> float:
         """Return before which instant ``turn`` may not begin, on the clock's monotonic time, since a vote is open.
 
         A moderator may speak meanwhile; the first debater waits.
         """
-        return self._first_open_until if turn.index >= self._opener else float("-inf")
+        return self._first_open_until if self._argues(turn) else float("-inf")
 
     def closing(self, turn: Turn) -> tuple[VoteClosed, ...]:
         """Return what is to be logged before ``turn``: the end of the first vote, if the turn is where it ends."""
-        due = turn.index >= self._opener and self._clock.monotonic() >= self._first_open_until - 0.001
-        return self.break_off() if due else ()
+        due = self._argues(turn) and self._clock.monotonic() >= self._first_open_until - 0.001
+        return self._ends(*(poll for poll in self._open_polls() if poll.vote == "before")) if due else ()
 
-    def break_off(self) -> tuple[VoteClosed, ...]:
-        """Return what closes the vote that is open, if one is."""
-        polls = self._writer.transcript.polls
-        return tuple(VoteClosed(at=self._writer.now(), vote=poll.vote) for poll in polls if poll.open)
+    def last_closing(self) -> tuple[VoteClosed, ...]:
+        """Return what closes the vote that is open, if one is; for the end of the show, when nobody else logs."""
+        self._closing.clear()
+        return self._ends(*self._open_polls())
 
     async def take_last(self, seconds_left: float | None) -> None:
         """Hold the vote after the last argument, have it counted, and give the verdict; return when that is done.
@@ -115,23 +130,102 @@ class VoteDesk:
             return
         if self._method == "swing" and transcript.poll("before") is None:
             return
-        if left_open := self.break_off():
-            await self._writer.append(*left_open)
-        if transcript.poll("after") is None and seconds > 0 and await self._open("after", seconds):
-            await self._clock.sleep(seconds)
-            await self._writer.append(VoteClosed(at=self._writer.now(), vote="after"))
+        async with self._opening:
+            left_open = [poll for poll in self._open_polls() if poll.vote == "before"]
+            if left_open:
+                await self._writer.append(*self._ends(*left_open))
+            if self._writer.transcript.poll("after") is None and seconds > 0:
+                await self._open("after", seconds)
+        await self._until_closed("after", min(self._last_open_until, self._clock.monotonic() + seconds))
         if self._writer.transcript.polls:
             await self._until_counted()
             await self._give_verdict()
 
-    async def _open(self, vote: VoteName, seconds: float) -> bool:
+    # -- for the producer ----------------------------------------------------------------------------------------
+
+    def may_open(self) -> VoteName | None:
+        """Return the vote that could be opened now, if any: the first while nobody has argued, then the last."""
+        transcript = self._writer.transcript
+        if self._method == "off" or not self._targets or transcript.verdict is not None or self._open_polls():
+            return None
+        before = transcript.poll("before")
+        if self._method == "swing" and before is None:
+            return None if self._argued() else "before"
+        return "after" if transcript.poll("after") is None and self._argued() else None
+
+    def is_open(self) -> VoteName | None:
+        """Return the vote that is open."""
+        return next((poll.vote for poll in self._open_polls()), None)
+
+    async def open_now(self, act: ProducerActed) -> str:
+        """Log ``act`` and open the vote that comes next; return why not, empty where it is done.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._opening:
+            vote = self.may_open()
+            if vote is None:
+                return "there is no vote to open now"
+            await self._open(vote, self._vote_s, act)
+            return ""
+
+    async def close_now(self, act: ProducerActed) -> str:
+        """Log ``act`` and close the vote that is open; return why not, empty where it is done.
+
+        Raises:
+            LogError: The log could not be written.
+        """
+        async with self._opening:
+            closed = self._ends(*self._open_polls())
+            if not closed:
+                return "no vote is open"
+            await self._writer.append(act, *closed)
+            self._first_open_until = float("-inf")
+            self._news.set()
+            return ""
+
+    # -- behind the scenes ---------------------------------------------------------------------------------------
+
+    def _argues(self, turn: Turn) -> bool:
+        """Whether the turn is a debater's, or comes after one; from there on the first vote has to be over."""
+        return turn.speaker not in self._moderators or self._argued()
+
+    def _argued(self) -> bool:
+        """Whether a debater has had the floor."""
+        transcript = self._writer.transcript
+        on_air = transcript.open is not None and transcript.open.started.speaker not in self._moderators
+        return on_air or any(speech.speaker not in self._moderators for speech in transcript.speeches)
+
+    def _open_polls(self) -> list[Poll]:
+        """Return the vote that is open and stays so: its end is not being logged."""
+        return [poll for poll in self._writer.transcript.polls if poll.open and poll.vote not in self._closing]
+
+    def _ends(self, *polls: Poll) -> tuple[VoteClosed, ...]:
+        self._closing |= {poll.vote for poll in polls}
+        return tuple(VoteClosed(at=self._writer.now(), vote=poll.vote) for poll in polls)
+
+    async def _open(self, vote: VoteName, seconds: float, *first: ProducerActed) -> None:
         if not self._targets or self._method == "off":
             logger.info("vote_not_held", vote=vote, reason="no target takes votes")
-            return False
+            return
         at = self._writer.now()
         opened = VoteOpened(at=at, vote=vote, method=self._method, choices=self._choices, seconds=seconds)
-        await self._writer.append(opened)
-        return True
+        await self._writer.append(*first, opened)
+        if vote == "before":
+            self._first_open_until = self._clock.monotonic() + seconds
+        else:
+            self._last_open_until = self._clock.monotonic() + seconds
+
+    async def _until_closed(self, vote: VoteName, deadline: float) -> None:
+        """Wait until the producer has closed the vote, and close it at its time."""
+        while vote in [poll.vote for poll in self._open_polls()]:
+            self._news.clear()
+            try:
+                async with self._clock.timeout(max(deadline - self._clock.monotonic(), 0.0)):
+                    await self._news.wait()
+            except TimeoutError:
+                await self._writer.append(*self._ends(*self._open_polls()))
 
     async def _until_counted(self) -> None:
         """Wait until every target that takes votes has counted all of them, but not for ever."""

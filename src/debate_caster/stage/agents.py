@@ -15,6 +15,7 @@ from debate_caster.clock import Clock
 from debate_caster.errors import LogError, ProtocolError
 from debate_caster.pulsar.frames import FrameError, Shape, decode_frame
 from debate_caster.pulsar.messages import (
+    CONTROL,
     DEBATE_SHOW,
     EXPLICIT_PARTICIPATION,
     HINTS,
@@ -24,6 +25,8 @@ from debate_caster.pulsar.messages import (
     BroadcastEnd,
     BroadcastStart,
     Command,
+    ControlDone,
+    DeskShown,
     Heartbeat,
     JoinRoom,
     LeaveRoom,
@@ -49,7 +52,7 @@ __all__ = ["FEATURES", "AgentConnection", "Agents"]
 
 logger = structlog.get_logger()
 
-FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, EXPLICIT_PARTICIPATION)
+FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, CONTROL, EXPLICIT_PARTICIPATION)
 
 MAX_FRAME = 256 * 1024
 """Bytes of one message. A line has at most 4,000 characters; a show's first event lists its agents and phases."""
@@ -273,6 +276,8 @@ class AgentConnection:
                 self._broadcast.event(command)
             case BroadcastEnd():
                 self._broadcast.end(command)
+            case ControlDone() | DeskShown():
+                self._broadcast.tell_producers(command)
             case PauseBroadcast():
                 self._broadcast.pause(command)
             case StreamChat():

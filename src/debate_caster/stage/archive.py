@@ -56,9 +56,10 @@ class Archive:
         async for fact in self._facts(AGENTS):
             self._secrets.setdefault(fact["agent"], fact["secret_sha256"])
 
-    async def note_opened(self, show: str, *, key: str | None, replay: bool = False) -> None:
-        """Remember that the show exists, and the digest of its caster's key."""
-        fact = {"type": "show_opened", "show": show, "key_sha256": key, "replay": replay}
+    async def note_opened(self, show: str, *, key: str | None, producer: str = "", replay: bool = False) -> None:
+        """Remember that the show exists, and the digests of its caster's key and of its producer's token."""
+        fact: dict[str, Any] = {"type": "show_opened", "show": show, "key_sha256": key, "replay": replay}
+        fact |= {"producer_sha256": producer} if producer else {}
         await self._note(SHOWS, fact)
         self.opened[show] = fact
 

@@ -13,6 +13,8 @@ from debate_caster.pulsar.messages import (
     TEXT_ACK,
     BroadcastEnd,
     BroadcastStart,
+    ControlDone,
+    DeskShown,
     PauseBroadcast,
     Register,
     ShowEvent,
@@ -74,6 +76,7 @@ class Broadcast:
         if HINTS in self._speaker.features:
             room.tell_viewers(len(show.fan_out))
         room.tell_counts(show.ballots.counted)
+        show.producers.greet(room)
         return room
 
     async def resume(self, agent: Register) -> dict[str, Any] | None:
@@ -160,6 +163,15 @@ class Broadcast:
             self._acknowledge_again(room, event.ref)
         else:
             self._acknowledge_when(show.take_event(room, event.event, event.ref), room, event.ref)
+
+    def tell_producers(self, said: ControlDone | DeskShown) -> None:
+        """Take in what the caster has to say to its producers; it does so in the lead room."""
+        if (own := self._own(said.broadcast_id)) is None or own[1].order != 0:
+            return
+        if isinstance(said, ControlDone):
+            own[0].producers.answer(said.id, ok=said.ok, message=said.message)
+        else:
+            own[0].producers.show_desk(said.desk)
 
     def pause(self, pause: PauseBroadcast) -> None:
         """Nothing ends a quiet room here, so there is nothing to pause; only what v2 refuses is refused."""

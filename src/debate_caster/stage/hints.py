@@ -145,6 +145,8 @@ class HintDesk:
         if hint is None or hint.decided or (hint.used and event["type"] != "hint_used"):
             return None
         match event["type"]:
+            case "hint_held":
+                hint.fate = {"state": "waiting", "to": event.get("to") or None}
             case "hint_accepted":
                 hint.fate = {"state": "queued", "to": event.get("to") or None}
             case "hint_declined":

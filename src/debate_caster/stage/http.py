@@ -14,6 +14,7 @@ from debate_caster.errors import LogError
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
+from debate_caster.stage.direction import Direction
 from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
@@ -91,6 +92,7 @@ class Routes:
         self._framed = {"Content-Security-Policy": framing}
         framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
         self._publications = Publications(self._show, programme, clock=clock, framed=framed)
+        self._direction = Direction(self._show)
         self._programme, self._agents, self._audience = programme, agents, audience
         self._counters, self._admission = counters, admission
 
@@ -109,6 +111,7 @@ class Routes:
             web.get("/api/shows/{show}/hints/{hint}", self._hint),
             web.post("/api/shows/{show}/votes", self._take_vote),
             *self._publications.routes(),
+            *self._direction.routes(),
             web.get("/watch", self._watch),
             web.get("/healthz", self._healthy),
             web.get("/readyz", self._ready),

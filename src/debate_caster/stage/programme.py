@@ -22,6 +22,7 @@ from debate_caster.stage.air import event_of, stream_of
 from debate_caster.stage.archive import Archive, digest
 from debate_caster.stage.hints import HintRates
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.producers import token_rates
 from debate_caster.stage.rooms import Host, Room
 from debate_caster.stage.shows import Show
 from debate_caster.stage.summary import Summary
@@ -61,7 +62,7 @@ class Programme:
         self.archive = Archive(log, clock)
         self._log, self._clock, self._counters, self._tasks = log, clock, counters, tasks
         self._max_shows = max_shows
-        self._rates = HintRates(clock)
+        self._rates, self._token_rates = HintRates(clock), token_rates(clock)
         self._past: weakref.WeakValueDictionary[str, Show] = weakref.WeakValueDictionary()
         self._opening = asyncio.Lock()
         self._running: set[asyncio.Task[None]] = set()
@@ -80,6 +81,7 @@ class Programme:
                 continue
             show = self._new(identity)
             show.summary.replay = bool(fact.get("replay"))
+            show.producers.key = str(fact.get("producer_sha256") or "")
             try:
                 await show.revive()
             except LogError as exc:
@@ -266,13 +268,14 @@ class Programme:
             if show is None or show.summary.ended:
                 raise DeniedError("show_ended")
             return show
-        return await self._create(claim.id, key)
+        return await self._create(claim.id, key, producer=claim.producer)
 
-    async def _create(self, identity: str, key: str | None, *, replay: bool = False) -> Show:
+    async def _create(self, identity: str, key: str | None, *, producer: str = "", replay: bool = False) -> Show:
         if len(self.live) >= self._max_shows:
             raise DeniedError("too_many_shows")
-        await self.archive.note_opened(identity, key=key, replay=replay)
+        await self.archive.note_opened(identity, key=key, producer=producer, replay=replay)
         show = self._new(identity)
+        show.producers.key = producer
         show.summary.replay = replay
         self._start(show)
         return show
@@ -284,6 +287,7 @@ class Programme:
             clock=self._clock,
             counters=self._counters,
             rates=self._rates,
+            token_rates=self._token_rates,
             note_ended=self._ended,
         )
 

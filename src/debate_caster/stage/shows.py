@@ -17,6 +17,9 @@ from debate_caster.stage.ballots import BallotBox, VoteRefusedError
 from debate_caster.stage.fan_out import AirEvent, FanOut, Viewer, json_frame
 from debate_caster.stage.hints import Hint, HintDesk, HintRates, HintRefusedError
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.producers import Command, Producers
+from debate_caster.stage.rates import Rates
+from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.rooms import Host, Room
 from debate_caster.stage.summary import Summary
 from debate_caster.stage.vocabulary import HINT_FATES, check_caster_event, json_bytes
@@ -40,6 +43,7 @@ class Show:
         clock: Clock,
         counters: Counters,
         rates: HintRates,
+        token_rates: Rates,
         note_ended: Callable[["Show"], Awaitable[None]],
     ) -> None:
         self.id = identity
@@ -50,6 +54,7 @@ class Show:
         self.air = Air(log, identity, clock=clock, counters=counters, on_aired=self._aired, on_lost=self._lost)
         self.fan_out = FanOut(clock, counters, on_count=self._tell_agents)
         self.desk = HintDesk(clock, rates)
+        self.producers = Producers(clock, token_rates)
         self.ballots = BallotBox(log, identity, clock=clock)
         self.audience: dict[str, set[Viewer]] = {}
         self._counters, self._note_ended = counters, note_ended
@@ -132,6 +137,7 @@ class Show:
             room.state = "live"
             self._air({"type": "room_resumed", "room": room.id, "agent": room.host.agent})
         room.tell_counts(self.ballots.counted)
+        self.producers.greet(room)
         waiting = [hint for hint in self.desk.undecided() if self._room_for(hint) is room]
         if waiting:
             room.offer_hints(waiting, len(self.fan_out))
@@ -240,6 +246,19 @@ class Show:
             raise
         self._counters.votes["taken"] += 1
         return taken
+
+    # -- its producers -------------------------------------------------------------------------------------------
+
+    async def command(self, command: Command, address: str) -> str:
+        """Have a producer's command carried out; return what the caster says to it.
+
+        Raises:
+            RefusedError: The show is over, the token is wrong, the caster refuses or does not answer.
+        """
+        if self.over.is_set() or self._ending or self.summary.replay:
+            raise RefusedError("ended", "The show is over.")
+        self.producers.admit(command.token, address)
+        return await self.producers.command(self.open_rooms, command)
 
     # -- behind the scenes ---------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ FORMATS: Final[Mapping[str, str]] = {
 ENDINGS: Final = {
     "completed": "The show ran to its end.",
     "budget": "The show ended early: a limit of its budget was reached.",
+    "producer": "The show was ended by its producer.",
     "interrupted": "The show was interrupted.",
     "failed": "The show failed.",
 }

@@ -35,6 +35,7 @@ from debate_caster.stage.fan_out import (
 from debate_caster.stage.hints import HintRefusedError, network_of
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.rates import Bucket
+from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.shows import Show
 from debate_caster.stage.vocabulary import json_bytes
 
@@ -219,6 +220,8 @@ class Audience:
                     self._tell(viewer, {"type": "error", "code": refusal.pop("error"), **refusal})
                 else:
                     self._tell(viewer, taken)
+            case "producer":
+                self._welcome_producer(show, viewer, message.get("token"))
             case _:
                 self._complain(viewer, "bad_request", "Unknown type of message.")
 
@@ -233,6 +236,16 @@ class Audience:
                 self._tell(viewer, hint.fate_frame())
         if (taken := show.ballots.choice_of(identity)) is not None:
             self._tell(viewer, taken)
+
+    def _welcome_producer(self, show: Show, viewer: Viewer, token: object) -> None:
+        try:
+            show.producers.admit(token if isinstance(token, str) else "", viewer.address)
+        except RefusedError as exc:
+            refusal = exc.as_json() | {"error": "forbidden" if exc.code == "wrong_token" else exc.code}
+            self._tell(viewer, {"type": "error", "code": refusal.pop("error"), **refusal})
+        else:
+            self._tell(viewer, {"type": "producer_welcome"})
+            show.producers.watch(viewer, str(token), show.open_rooms)
 
     # -- SSE -----------------------------------------------------------------------------------------------------
 
@@ -341,6 +354,7 @@ class Audience:
             del self._addresses[place]
         show.fan_out.leave(viewer)
         show.forget(viewer)
+        show.producers.leave(viewer, show.open_rooms)
         # One who does not read would hold up a polite close; what is left of an SSE stream's end is its own affair.
         if viewer.transport.get_write_buffer_size() > (LEFT_OVER if viewer.encoding != "websocket" else 0):
             abort(viewer.transport)

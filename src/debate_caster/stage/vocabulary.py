@@ -156,6 +156,10 @@ class _VerdictGiven(_Part):
     why: str = ""
 
 
+class _ShowPaused(_Part):
+    pass
+
+
 class _ShowEnded(_Part):
     why: str
     detail: str = ""
@@ -174,11 +178,14 @@ CASTER_EVENTS: Mapping[str, type[BaseModel]] = {
     "vote_opened": _VoteOpened,
     "vote_closed": _VoteClosed,
     "verdict_given": _VerdictGiven,
+    "show_paused": _ShowPaused,
+    "show_resumed": _ShowPaused,
     "show_ended": _ShowEnded,
 }
 """What a caster may put on air with ``show_event``. Anything else it sends stays off the air."""
 
 HINT_FATES: Mapping[str, type[BaseModel]] = {
+    "hint_held": _HintAccepted,
     "hint_accepted": _HintAccepted,
     "hint_declined": _HintRefused,
     "hint_expired": _HintRefused,

@@ -1,0 +1,63 @@
+"""The hints of a show as its producer sees them: each with what has become of it, the latest ones first to stay."""
+
+from collections import OrderedDict
+from typing import Any
+
+from debate_caster.show.events import (
+    HintAccepted,
+    HintDeclined,
+    HintExpired,
+    HintHeld,
+    HintOffered,
+    HintUsed,
+    ShowEvent,
+)
+from debate_caster.show.hints import clean_line
+
+__all__ = ["HintBoard"]
+
+HINTS_KEPT = 200
+TEXT_CHARS = 500
+"""How much of a hint that was declined is shown; others are as long as the scenario lets them be."""
+
+
+class HintBoard:
+    """``take`` the events of one show in order; ``entries`` are the last hints, oldest first."""
+
+    def __init__(self) -> None:
+        self._hints: OrderedDict[str, dict[str, Any]] = OrderedDict()
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        return [dict(entry) for entry in self._hints.values() if entry["state"] != "offered"]
+
+    def take(self, event: ShowEvent) -> None:
+        match event:
+            case HintOffered():
+                at = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+                text = clean_line(event.text, TEXT_CHARS)
+                self._hints[event.hint] = {
+                    "id": event.hint,
+                    "viewer": event.viewer,
+                    "name": event.name,
+                    "text": text,
+                    "to": event.to,
+                    "at": at,
+                    "state": "offered",
+                }
+                while len(self._hints) > HINTS_KEPT:
+                    self._hints.popitem(last=False)
+            case HintHeld() | HintAccepted():
+                state = "waiting" if isinstance(event, HintHeld) else "queued"
+                self._note(event.hint, state=state, text=event.text, to=event.to)
+            case HintDeclined() | HintExpired():
+                state = "declined" if isinstance(event, HintDeclined) else "expired"
+                self._note(event.hint, state=state, reason=event.reason)
+            case HintUsed():
+                self._note(event.hint, state="used")
+            case _:
+                pass
+
+    def _note(self, hint: str, **facts: str) -> None:
+        if (entry := self._hints.get(hint)) is not None:
+            entry.update(facts)
