@@ -1,13 +1,15 @@
 import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from debate_caster.log import EventLog
-from debate_caster.stage import Stage
+from debate_caster.stage import Stage, StageLimits, open_stage
 from debate_caster.stage import agents as agents_module
-from tests.stage.people import EXTENSIONS, Agent, agent_on, cast, caster_on, eventually, viewer_of
+from tests.stage.people import EXTENSIONS, Agent, agent_on, browser, cast, caster_on, eventually, viewer_of
 
 
 @pytest.mark.parametrize("path", ["/ws", "/", "/anything?at=all", ""])
@@ -296,11 +298,87 @@ async def test_nonsense_without_end_closes_the_connection(stage: Stage) -> None:
         assert await agent.hear_close() == 1008
 
 
-async def test_a_frame_above_the_limit_closes_the_connection(stage: Stage) -> None:
+@pytest.mark.parametrize("text", ["x" * (agents_module.MAX_FRAME + 1), "\u8336" * 22_000], ids=["ascii", "chinese"])
+async def test_a_frame_above_the_limit_closes_the_connection(stage: Stage, text: str) -> None:
     async with agent_on(stage) as agent:
         await agent.register("big")
-        await agent.stream("x" * (agents_module.MAX_FRAME + 1))
+        await agent.socket.send(text)
         assert await agent.hear_close() == 1009
+
+
+async def test_a_frame_at_the_limit_is_taken(stage: Stage) -> None:
+    async with agent_on(stage) as agent:
+        await (await agent.register("big")).start(title="One")
+        frame = {"type": "stream_text", "payload": {"text": ""}}
+        frame["payload"] = {"text": "x" * (agents_module.MAX_FRAME - len(json.dumps(frame)))}
+        await agent.socket.send(json.dumps(frame))
+        async with viewer_of(stage) as viewer:
+            events = await viewer.hear_events(3)
+    assert [len(event.get("text", "")) for event in events] == [0, 0, 4000]
+
+
+async def test_a_casters_frame_may_be_larger_but_not_without_limit(stage: Stage) -> None:
+    async with caster_on(stage) as ada:
+        await ada.stream("x" * (agents_module.MAX_FRAME + 1), ref=1)
+        assert (await ada.hear("text_ack"))["ref"] == 1
+        await ada.stream("x" * agents_module.MAX_CASTER_FRAME, ref=2)
+        assert await ada.hear_close() == 1009
+
+
+async def test_who_sends_faster_than_it_is_heard_waits_and_the_stage_keeps_little_of_it(stage: Stage) -> None:
+    async with agent_on(stage) as agent:
+        await (await agent.register("flood", features=["text_ack"])).start(title="One")
+        sent = 0
+
+        async def flood() -> None:
+            nonlocal sent
+            while True:
+                await agent.stream("x" * 60_000)
+                sent += 1
+
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(flood(), 2.0)
+        # 40 at once and 20 a second are taken; the stage keeps 1 MiB, and the rest is in the two kernels' buffers.
+        assert 60 < sent < 400
+        async with viewer_of(stage) as viewer, browser() as other:
+            await viewer.hear("hello")
+            async with other.get(f"{stage.url}/healthz") as answer:
+                assert answer.status == 200
+
+
+async def test_a_stage_takes_so_many_agents_from_one_address_and_says_so_to_the_next(log: EventLog) -> None:
+    limits = StageLimits(agents_per_address=2)
+    async with open_stage(log=log, limits=limits) as stage, agent_on(stage) as first, agent_on(stage) as second:
+        await first.register("a1")
+        await second.register("a2")
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(f"ws://127.0.0.1:{stage.port}/ws", proxy=None)
+        assert refused.value.response.status_code == 503
+        assert refused.value.response.headers["Retry-After"] == "30"
+
+        await second.socket.close()
+
+        async def welcome() -> bool:
+            with suppress(InvalidStatus):
+                async with agent_on(stage) as third:
+                    await third.register("a3")
+                    return True
+            return False
+
+        await eventually(welcome)
+
+
+async def test_who_does_not_say_who_it_is_is_closed_and_who_does_stays(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agents_module, "REGISTER_S", 0.2)
+    async with agent_on(stage) as known, agent_on(stage) as silent, agent_on(stage) as talker:
+        await known.register("known")
+        await talker.say("heartbeat")
+        assert await silent.hear_close() == 4408
+        assert await talker.hear_close() == 4408
+        await known.say("heartbeat")
+        assert (await known.hear("heartbeat_ack"))["agentCount"] == 1
 
 
 async def test_another_agent_listens_in_and_its_chat_is_a_hint(stage: Stage) -> None:

@@ -5,6 +5,7 @@ arrived has been dealt with: a client may say its whole show and hang up.
 """
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from typing import Any
 
@@ -43,6 +44,8 @@ from debate_caster.stage.archive import Archive
 from debate_caster.stage.attendance import Attendance
 from debate_caster.stage.broadcasts import Broadcast
 from debate_caster.stage.fan_out import BUFFER_LIMIT, abort, websocket_frame
+from debate_caster.stage.hints import network_of
+from debate_caster.stage.inbox import Inbox
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.programme import DeniedError, Programme
 from debate_caster.stage.rates import Bucket
@@ -54,11 +57,15 @@ logger = structlog.get_logger()
 
 FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, CONTROL, EXPLICIT_PARTICIPATION)
 
-MAX_FRAME = 256 * 1024
-"""Bytes of one message. A line has at most 4,000 characters; a show's first event lists its agents and phases."""
+MAX_FRAME = 64 * 1024
+"""Bytes of one message: 1009 closes the connection of who sends more. A line has at most 4,000 characters."""
 
-QUEUED_FRAMES = 1000
-"""Frames that may wait for their turn before the socket is read no further."""
+MAX_CASTER_FRAME = 256 * 1024
+"""Bytes of one message of a caster, whose shows begin with all their agents and phases, and who may have a desk with
+hundreds of hints on it."""
+
+REGISTER_S = 10.0
+"""How long somebody may be connected without saying who it is."""
 
 FRAME_BURST, FRAMES_PER_S = 40, 20.0
 """How many messages an agent may send. Twice what Pulsar allows, which nobody who paces for people comes near."""
@@ -69,10 +76,16 @@ REFUSALS_LIMIT = 50
 HEARTBEAT_S = 20.0
 """How often the socket is pinged; half as long without an answer and it is closed."""
 
+READ_AHEAD = 16 * 1024
+"""Half the bytes that aiohttp reads of messages that nobody took. With 64 KiB, which is usual, one who is slowed down
+could have its answer to a ping lie there unread until it is taken for dead."""
+
 LAST_FRAMES_S = 2.0
 """How long the frames that have arrived may take to be dealt with when the stage closes."""
 
+NOT_REGISTERED = 4408
 IDENTITY_TAKEN = 4409
+TOO_BIG = 1009
 SHUTTING_DOWN = 1001
 POLICY = 1008
 
@@ -88,11 +101,13 @@ class Agents:
         counters: Counters,
         tasks: asyncio.TaskGroup,
         max_agents: int,
+        max_agents_per_address: int,
     ) -> None:
         self.programme, self.clock, self.counters = programme, clock, counters
         self.connections: set[AgentConnection] = set()
         self.registered: dict[str, AgentConnection] = {}
-        self._tasks, self._max_agents = tasks, max_agents
+        self._tasks, self._max_agents, self._max_per_address = tasks, max_agents, max_agents_per_address
+        self._addresses: Counter[str] = Counter()
         self._handling: set[asyncio.Task[None]] = set()
 
     @property
@@ -101,10 +116,16 @@ class Agents:
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Take an agent's WebSocket until it closes."""
-        if len(self.connections) >= self._max_agents:
+        place = network_of(request.remote or "")
+        if len(self.connections) >= self._max_agents or self._addresses[place] >= self._max_per_address:
             raise web.HTTPServiceUnavailable(text="too many agents", headers={"Retry-After": "30"})
         socket = web.WebSocketResponse(
-            compress=False, autoclose=False, heartbeat=HEARTBEAT_S, max_msg_size=MAX_FRAME, timeout=2.0
+            compress=False,
+            autoclose=False,
+            heartbeat=HEARTBEAT_S,
+            max_msg_size=MAX_CASTER_FRAME,
+            timeout=2.0,
+            writer_limit=READ_AHEAD,
         )
         await socket.prepare(request)
         transport = request.transport
@@ -112,23 +133,34 @@ class Agents:
             return socket
         connection = AgentConnection(self, socket, transport, request.remote or "")
         self.connections.add(connection)
-        frames: asyncio.Queue[str | None] = asyncio.Queue(QUEUED_FRAMES)
-        handling = self._tasks.create_task(connection.handle_all(frames))
+        self._addresses[place] += 1
+        inbox = Inbox()
+        handling = self._tasks.create_task(connection.handle_all(inbox))
         self._handling.add(handling)
         handling.add_done_callback(self._handling.discard)
+        waiting = self._tasks.create_task(self._wait_for_name(connection))
         try:
-            async for message in socket:
-                if message.type is WSMsgType.TEXT:
-                    await frames.put(message.data)
+            await connection.read_all(inbox)
         finally:
-            # The task that handles frames finishes what has arrived; at worst it waits for room in its own queue.
+            # The task that handles messages goes on until it has dealt with all that has arrived.
+            waiting.cancel()
             connection.gone = True
-            self._tasks.create_task(_finish(frames, handling))
+            inbox.close()
         await socket.close()
         return socket
 
+    async def _wait_for_name(self, connection: "AgentConnection") -> None:
+        """Close a connection whose agent does not register in time."""
+        await self.clock.sleep(REGISTER_S)
+        if connection.agent is None:
+            await connection.hang_up(NOT_REGISTERED, f"nobody registered within {REGISTER_S:g} s")
+
     def forget(self, connection: "AgentConnection") -> None:
         self.connections.discard(connection)
+        place = network_of(connection.address)
+        self._addresses[place] -= 1
+        if not self._addresses[place]:
+            del self._addresses[place]
         if connection.agent and self.registered.get(connection.agent.agent_id) is connection:
             del self.registered[connection.agent.agent_id]
 
@@ -154,11 +186,6 @@ class Agents:
             await asyncio.wait(self._handling, timeout=LAST_FRAMES_S)
 
 
-async def _finish(frames: "asyncio.Queue[str | None]", handling: "asyncio.Task[None]") -> None:
-    await frames.put(None)
-    await handling
-
-
 class AgentConnection:
     """One agent's socket. ``agent`` is who it says it is, once that was believed."""
 
@@ -168,7 +195,8 @@ class AgentConnection:
         self.agent: Register | None = None
         self.features: frozenset[str] = frozenset()
         self.gone = False
-        self._agents, self._socket, self._transport, self._address = agents, socket, transport, address
+        self.address = address
+        self._agents, self._socket, self._transport = agents, socket, transport
         self._shape = Shape.FLAT
         self._clock = agents.clock
         self._bucket = Bucket(FRAME_BURST, FRAMES_PER_S)
@@ -206,10 +234,19 @@ class AgentConnection:
 
     # -- receiving -----------------------------------------------------------------------------------------------
 
-    async def handle_all(self, frames: "asyncio.Queue[str | None]") -> None:
-        """Handle frames in order until None; then leave the room as somebody does who was cut off."""
+    async def read_all(self, inbox: Inbox) -> None:
+        """Read messages until the socket closes, no faster than there is room for them."""
+        async for message in self._socket:
+            if message.type is WSMsgType.TEXT:
+                if DEBATE_SHOW not in self.features and _longer(message.data, MAX_FRAME):
+                    await self.hang_up(TOO_BIG, f"more than {MAX_FRAME} bytes")
+                    return
+                await inbox.put(message.data)
+
+    async def handle_all(self, inbox: Inbox) -> None:
+        """Handle messages in order until there are no more; then leave the room as somebody does who was cut off."""
         try:
-            while (raw := await frames.get()) is not None:
+            while (raw := await inbox.get()) is not None:
                 await self._handle_one(raw)
         finally:
             self._leave_everything()
@@ -233,10 +270,10 @@ class AgentConnection:
 
     def _decode(self, raw: str) -> Command | None:
         try:
-            return decode_agent_frame(raw, max_bytes=MAX_FRAME)
+            return decode_agent_frame(raw, max_bytes=MAX_CASTER_FRAME)
         except FrameError as exc:
             with suppress(FrameError):
-                self._shape = decode_frame(raw, max_bytes=MAX_FRAME).shape
+                self._shape = decode_frame(raw, max_bytes=MAX_CASTER_FRAME).shape
             self.error(exc.code, exc.detail)
             self._refusals += 1
             if self._refusals == REFUSALS_LIMIT:
@@ -355,3 +392,8 @@ class AgentConnection:
         comes_back = RESUME in self.features and self.agent is not None and bool(self.agent.secret)
         self._broadcast.drop(comes_back=comes_back, reason="host_disconnected")
         logger.info("agent_gone", agent=self.agent and self.agent.agent_id)
+
+
+def _longer(text: str, limit: int) -> bool:
+    """Say whether text has more than ``limit`` bytes in UTF-8."""
+    return len(text) > limit or (len(text) * 4 > limit and len(text.encode("utf-8", "surrogatepass")) > limit)

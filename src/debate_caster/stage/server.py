@@ -45,6 +45,7 @@ class StageLimits:
     viewers: int = 20_000
     viewers_per_address: int = 2_000
     agents: int = 1_000
+    agents_per_address: int = 500
     shows: int = 500
 
 
@@ -123,7 +124,14 @@ async def open_stage(
         async with asyncio.TaskGroup() as tasks:
             programme = Programme(log, clock=clock, counters=counters, tasks=tasks, max_shows=limits.shows)
             await programme.load()
-            agents = Agents(programme, clock=clock, counters=counters, tasks=tasks, max_agents=limits.agents)
+            agents = Agents(
+                programme,
+                clock=clock,
+                counters=counters,
+                tasks=tasks,
+                max_agents=limits.agents,
+                max_agents_per_address=limits.agents_per_address,
+            )
             audience = Audience(
                 programme,
                 clock=clock,
