@@ -42,7 +42,7 @@ class Program:
     stderr: list[str] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    async def line(self, beginning: str, *, timeout_s: float = 15.0) -> str:
+    async def line(self, beginning: str, *, timeout_s: float = 60.0) -> str:
         """Wait for a line of stdout or stderr that starts like this, and return the rest of it."""
 
         def found() -> list[str]:
@@ -53,7 +53,7 @@ class Program:
         assert found(), f"no line {beginning!r} in {self.stdout + self.stderr}"
         return found()[0].removeprefix(beginning).strip()
 
-    async def ended(self, *, timeout_s: float = 20.0) -> int:
+    async def ended(self, *, timeout_s: float = 60.0) -> int:
         """Wait for the end of the process and return its exit status."""
         async with asyncio.timeout(timeout_s):
             status = await self.process.wait()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from debate_caster.broadcast import Target
-from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.clock import SystemClock, VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario import load_scenario
@@ -75,6 +75,24 @@ async def perform_with_a_drop(
         for other in scenario.agents:
             if other.id != host:
                 assert seen(mirrored(server, host, other.name)) == seen(spoken(outcome, other.id)), (host, other.id)
+
+
+async def test_a_show_that_is_hurried_does_not_hurry_the_server(tmp_path: Path) -> None:
+    scenario = load_scenario(write_scenario(tmp_path, pacing={"chars_per_second": 60, "gap_s": 0.5}), env=os.environ)
+    clock, fast = SystemClock(), SystemClock(speed=8)
+
+    async with PulsarV1(clock) as server:
+        targets = [Target("pulsar", server.url)]
+        outcome = await run_show(scenario, log=MemoryEventLog(), targets=targets, clock=fast, seed=3)
+
+    for host in scenario.agents:
+        assert heard(server, host.id) == spoken(outcome, host.id)
+        for other in scenario.agents:
+            if other is not host:
+                assert seen(mirrored(server, host.id, other.name)) == seen(spoken(outcome, other.id))
+    for agent in {frame.agent_id for frame in server.received}:
+        sent = sorted(frame.at for frame in server.received if frame.agent_id == agent)
+        assert all(later - earlier >= 1.0 for earlier, later in zip(sent, sent[10:], strict=False)), "10 in a second"
 
 
 def mirrored(server: LoopbackServer, host: str, name: str) -> str:
