@@ -35,3 +35,10 @@ def test_the_command_lines_first_answers_import_nothing_heavy(option: str) -> No
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+def test_a_stage_that_asks_for_no_tokens_does_not_load_what_reads_them() -> None:
+    code = "import debate_caster.cli.staging, debate_caster.stage.server, sys; print('jwt' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "False"

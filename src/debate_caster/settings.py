@@ -52,6 +52,12 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the stage listens on.")
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the stage; 0 takes any free one.")
     allow_public: bool = Field(default=False, description="Let the stage listen on an address that others can reach.")
+    open_stage: bool | None = Field(
+        default=None, description="Let agents in without a token; unset: where only this machine reaches the stage."
+    )
+    key_file: Path | None = Field(
+        default=None, description="File of the keys that tokens are signed with; unset: made in the data folder."
+    )
     frame_origins: str = Field(
         default="", description="Origins whose pages may show ours in a frame, apart by spaces: https://example.org"
     )

@@ -337,3 +337,37 @@ async def test_opening_a_log_twice_is_fine_for_readers(tmp_path: Path) -> None:
         await one.append("s", ["{}"], expect=0)
         assert isinstance(other, SqliteEventLog)
         assert await other.last_seq("s") == 1
+
+
+# -- tokens ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_token_is_the_only_thing_on_stdout_and_no_two_are_alike(say: Say) -> None:
+    first, second = say("token", "create", "--show", "friday-1", "--expires", "90s"), say("token", "create")
+
+    assert (first.status, second.status) == (0, 0)
+    assert re.fullmatch(r"[\w-]+\.[\w-]+\.[\w-]+\n", first.out)
+    assert first.out != second.out
+    assert re.fullmatch(r"valid until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\n", first.err)
+
+
+@pytest.mark.parametrize("length", ["", "2", "h", "-1h", "2 h", "1.5h", "2w", "٢h", "999999999s"])
+def test_a_length_of_time_that_is_none_is_a_usage_error(say: Say, length: str) -> None:
+    said = say("token", "create", f"--expires={length}")
+
+    assert (said.status, said.out) == (2, "")
+
+
+@pytest.mark.parametrize("length", ["0h", "367d"])
+def test_a_token_for_no_time_or_for_ever_is_not_made(say: Say, length: str) -> None:
+    said = say("token", "create", "--expires", length)
+
+    assert (said.status, said.out) == (2, "")
+    assert "up to a year" in said.err
+
+
+def test_a_producers_token_is_the_shows_own(say: Say) -> None:
+    said = say("token", "create", "--role", "producer")
+
+    assert (said.status, said.out) == (2, "")
+    assert "DEBATE_CASTER_PRODUCER_TOKEN" in said.err

@@ -21,7 +21,7 @@ async def test_a_stage_is_opened_to_others_only_when_asked_to(log: EventLog, hos
 
 async def test_a_stage_for_everybody_says_where_it_is(log: EventLog) -> None:
     async with (
-        open_stage(EVERYWHERE, log=log, allow_public=True) as stage,
+        open_stage(EVERYWHERE, log=log, allow_public=True, open_to_agents=True) as stage,
         caster_on(stage),
         viewer_of(stage) as viewer,
     ):
@@ -40,7 +40,7 @@ async def test_a_port_that_is_taken_is_reported_with_the_cure(log: EventLog) -> 
 
 async def test_an_address_of_another_machine_is_reported(log: EventLog) -> None:
     with pytest.raises(SetupError, match="can't be had"):
-        async with open_stage("192.0.2.1", log=log, allow_public=True):
+        async with open_stage("192.0.2.1", log=log, allow_public=True, open_to_agents=True):
             raise AssertionError("it was opened")
 
 

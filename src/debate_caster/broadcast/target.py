@@ -13,12 +13,16 @@ __all__ = ["ConnectionLimits", "ShowIdentity", "Target"]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A server to broadcast to. ``name`` is for logs and files; ``mirror`` counts only if the peer knows no shows."""
+    """A server to broadcast to. ``name`` is for logs and files; ``mirror`` counts only if the peer knows no shows.
+
+    ``is_ours``: it is in this very process, so that nothing we send it leaves the machine, whatever its address.
+    """
 
     name: str
     url: str
     token: SecretStr | None = None
     mirror: bool = True
+    is_ours: bool = False
 
     @property
     def host(self) -> str:
@@ -26,6 +30,8 @@ class Target:
 
     @property
     def is_loopback(self) -> bool:
+        if self.is_ours:
+            return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:

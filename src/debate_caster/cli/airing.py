@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
+from datetime import timedelta
 from typing import TextIO
 
 import structlog
+from pydantic import SecretStr
 
 from debate_caster.broadcast import Credentials, Target
 from debate_caster.cli.data_folder import DataFolder
@@ -35,6 +37,9 @@ STAGE = "stage"
 
 REFRESH_S = 1.0
 
+OWN_TOKEN_LASTS = timedelta(days=31)
+"""How long our own agents may be on our own stage: longer than any show."""
+
 LAST_WORDS_S = 0.5
 """How long an interrupted show's last lines may take to be printed."""
 
@@ -58,7 +63,7 @@ async def _run(session: Session, scenario: Scenario) -> int:
         log = await stack.enter_async_context(folder.open(folder.show_log))
         show = new_show_id(scenario, clock)
         stage = await _own_stage(session, stack, folder)
-        targets = _targets(session, scenario, stage)
+        targets = _targets(session, scenario, stage, show)
         token = new_token(session.settings.producer_token)
         session.redaction.add([token])
         desk = _desk(session, stage, show, token)
@@ -113,7 +118,7 @@ async def _own_stage(session: Session, stack: AsyncExitStack, folder: DataFolder
     return await stack.enter_async_context(open_stage_for(session, log, SystemClock()))
 
 
-def _targets(session: Session, scenario: Scenario, stage: Stage | None) -> tuple[Target, ...]:
+def _targets(session: Session, scenario: Scenario, stage: Stage | None, show: str) -> tuple[Target, ...]:
     """Return where the show is broadcast to.
 
     Raises:
@@ -122,7 +127,10 @@ def _targets(session: Session, scenario: Scenario, stage: Stage | None) -> tuple
     settings, own = session.settings, targets_of(scenario)
     name = STAGE if all(target.name != STAGE for target in own) else f"{STAGE}-of-the-command-line"
     if stage is not None:
-        return (Target(name, stage.agents_url), *own)
+        token = None
+        if stage.tokens is not None:
+            token = SecretStr(stage.tokens.issue("agent", lasting=OWN_TOKEN_LASTS, show=show))
+        return (Target(name, stage.agents_url, token, is_ours=True), *own)
     if settings.stage == "none":
         if not own:
             session.remark("nobody can watch: there is no stage, and the scenario names no target")

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 
@@ -190,6 +191,30 @@ def parser() -> argparse.ArgumentParser:
     shows.add_argument("--limit", type=_whole, default=50, metavar="N", help="how many at most (default: 50)")
     _output_options(shows)
 
+    token = _command(
+        commands,
+        "token",
+        "make a token that lets an agent on a stage",
+        "A stage that others reach lets only agents in that have a token; whoever has the stage's key makes them.",
+        "  debate-caster token create --role agent --show friday-1 --expires 2h",
+    )
+    create = _command(
+        token.add_subparsers(dest="deed", metavar="create", required=True, title="commands"),
+        "create",
+        "make one",
+        "Make a token and print it. It is signed with the key in the data folder, which is made when there is none.",
+        "  debate-caster token create --role agent --expires 7d\n"
+        "  DEBATE_CASTER_STAGE_TOKEN=$(debate-caster token create --show friday-1) debate-caster run …",
+    )
+    create.add_argument("--role", choices=("agent", "producer"), default="agent", help="whose it is (default: agent)")
+    create.add_argument("--show", metavar="SHOW", help="good for this show only (default: any)")
+    create.add_argument("--agent", metavar="ID", help="good for this agentId only (default: any)")
+    create.add_argument(
+        "--expires", type=_duration, default="2h", metavar="T", help="after how long: 30m, 2h, 7d (default: 2h)"
+    )
+    _key_option(create)
+    _output_options(create)
+
     replay = _command(
         commands,
         "replay",
@@ -262,6 +287,22 @@ def _stage_options(command: argparse.ArgumentParser) -> None:
         default=None,
         help="let others reach the stage: needed for any other host",
     )
+    command.add_argument(
+        "--open-stage",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let agents in without a token (default: only where nobody but this machine reaches the stage)",
+    )
+    _key_option(command)
+
+
+def _key_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--key-file",
+        type=Path,
+        metavar="FILE",
+        help="keys that tokens are signed with, one a line, the newest first (default: in the data folder)",
+    )
 
 
 def _output_options(command: argparse.ArgumentParser, *, data_dir: bool = True) -> None:
@@ -289,6 +330,14 @@ def _whole(text: str) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
     return int(text)
+
+
+def _duration(text: str) -> timedelta:
+    units = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not (number.isascii() and number.isdigit()) or len(number) > 8:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: 90s, 30m, 2h or 7d")
+    return timedelta(seconds=int(number) * units[unit])
 
 
 def _names(text: str) -> tuple[str, ...]:

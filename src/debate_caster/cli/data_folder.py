@@ -41,6 +41,11 @@ class DataFolder:
         """The folder of the tokens by which the shows that run are directed."""
         return self.path / "desks"
 
+    @property
+    def signing_keys(self) -> Path:
+        """The keys that the stage's tokens are signed with."""
+        return self.path / "signing-keys"
+
     def make(self) -> None:
         """Make the folder.
 

@@ -33,6 +33,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rehearse": "debate_caster.cli.rehearsing",
     "serve": "debate_caster.cli.staging",
     "replay": "debate_caster.cli.staging",
+    "token": "debate_caster.cli.tokens",
     "shows": "debate_caster.cli.past_shows",
     "export": "debate_caster.cli.past_shows",
     "watch": "debate_caster.cli.watching",

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from debate_caster.cli.session import Session
+from debate_caster.cli.signing_keys import signing_keys
+from debate_caster.cli.tokens import key_file_of
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
-from debate_caster.stage import Stage, open_stage
+from debate_caster.stage import Stage, TokenDesk, open_stage
+from debate_caster.stage.http import is_loopback
 
 __all__ = ["open_stage_for"]
 
@@ -21,11 +24,14 @@ async def open_stage_for(session: Session, log: EventLog, clock: Clock) -> Async
     """Open a stage as the settings say; leaving the block closes it.
 
     Raises:
-        SetupError: The port is taken and was asked for, or the host is public and that was not allowed.
+        SetupError: The port is taken and was asked for, the host is public and that was not allowed, or the keys
+            of tokens can't be had.
         LogError: The log can't be read.
     """
     settings = session.settings
     usual = settings.port
+    is_open = is_loopback(settings.host) if settings.open_stage is None else settings.open_stage
+    tokens = None if is_open else TokenDesk(signing_keys(key_file_of(settings)), clock=clock)
     ports = [usual] if session.given("port") else [*range(usual, usual + MORE_PORTS + 1), 0]
     async with AsyncExitStack() as stack:
         for port in ports:
@@ -35,6 +41,8 @@ async def open_stage_for(session: Session, log: EventLog, clock: Clock) -> Async
                 log=log,
                 clock=clock,
                 allow_public=settings.allow_public,
+                tokens=tokens,
+                open_to_agents=is_open,
                 frame_origins=frozenset(settings.frame_origins.split()),
             )
             try:

@@ -40,7 +40,9 @@ async def _serve(session: Session) -> None:
         log = await stack.enter_async_context(folder.open(folder.air_log))
         stage = await stack.enter_async_context(open_stage_for(session, log, SystemClock()))
         session.say(f"Stage: {stage.url}")
-        session.say(f"Agents: {stage.agents_url}")
+        session.say(f"Agents: {stage.agents_url}{'' if stage.tokens is None else '  (with a token each)'}")
+        if stage.tokens is not None:
+            session.remark("make tokens with: debate-caster token create")
         await stop.wait()
         session.remark("closing the stage")
 

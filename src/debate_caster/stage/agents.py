@@ -6,6 +6,7 @@ arrived has been dealt with: a client may say its whole show and hang up.
 
 import asyncio
 from collections import Counter
+from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -33,6 +34,7 @@ from debate_caster.pulsar.messages import (
     LeaveRoom,
     PauseBroadcast,
     Register,
+    ShowClaim,
     ShowEvent,
     StreamChat,
     StreamText,
@@ -50,6 +52,7 @@ from debate_caster.stage.metrics import Counters
 from debate_caster.stage.programme import DeniedError, Programme
 from debate_caster.stage.rates import Bucket
 from debate_caster.stage.rooms import Room
+from debate_caster.stage.tokens import Token, TokenDesk, TokenRefusedError
 
 __all__ = ["FEATURES", "AgentConnection", "Agents"]
 
@@ -83,6 +86,10 @@ could have its answer to a ping lie there unread until it is taken for dead."""
 LAST_FRAMES_S = 2.0
 """How long the frames that have arrived may take to be dealt with when the stage closes."""
 
+CLOCK_CHECK_S = 60.0
+"""How often a token's end is looked at again: the wall clock may have been set meanwhile."""
+
+TOKEN_EXPIRED = 4401
 NOT_REGISTERED = 4408
 IDENTITY_TAKEN = 4409
 TOO_BIG = 1009
@@ -102,7 +109,9 @@ class Agents:
         tasks: asyncio.TaskGroup,
         max_agents: int,
         max_agents_per_address: int,
+        tokens_of_agents: TokenDesk | None = None,
     ) -> None:
+        self.tokens = tokens_of_agents
         self.programme, self.clock, self.counters = programme, clock, counters
         self.connections: set[AgentConnection] = set()
         self.registered: dict[str, AgentConnection] = {}
@@ -119,6 +128,7 @@ class Agents:
         place = network_of(request.remote or "")
         if len(self.connections) >= self._max_agents or self._addresses[place] >= self._max_per_address:
             raise web.HTTPServiceUnavailable(text="too many agents", headers={"Retry-After": "30"})
+        token = self._token_of(request)
         socket = web.WebSocketResponse(
             compress=False,
             autoclose=False,
@@ -131,7 +141,7 @@ class Agents:
         transport = request.transport
         if transport is None:
             return socket
-        connection = AgentConnection(self, socket, transport, request.remote or "")
+        connection = AgentConnection(self, socket, transport, request.remote or "", token)
         self.connections.add(connection)
         self._addresses[place] += 1
         inbox = Inbox()
@@ -155,6 +165,17 @@ class Agents:
         if connection.agent is None:
             await connection.hang_up(NOT_REGISTERED, f"nobody registered within {REGISTER_S:g} s")
 
+    def _token_of(self, request: web.Request) -> Token | None:
+        """Return the token of the handshake; None where there is none, since ``register`` may bring it."""
+        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+        if self.tokens is None or not scheme:
+            return None
+        try:
+            return self.tokens.check(bearer.strip() if scheme.lower() == "bearer" else "", role="agent")
+        except TokenRefusedError as exc:
+            logger.info("agent_refused", address=request.remote, reason=str(exc))
+            raise web.HTTPUnauthorized(text=str(exc), headers={"WWW-Authenticate": "Bearer"}) from exc
+
     def forget(self, connection: "AgentConnection") -> None:
         self.connections.discard(connection)
         place = network_of(connection.address)
@@ -173,6 +194,10 @@ class Agents:
     def active_rooms(self) -> list[dict[str, Any]]:
         return [room.as_active(len(show.fan_out)) for show, room in self.programme.open_rooms()]
 
+    def start(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
+        """Start something for a connection, which ends it when it goes."""
+        return self._tasks.create_task(work)
+
     def dismiss(self, connection: "AgentConnection", code: int, reason: str) -> None:
         """Close a connection without waiting for it."""
         self._tasks.create_task(connection.hang_up(code, reason))
@@ -190,12 +215,20 @@ class AgentConnection:
     """One agent's socket. ``agent`` is who it says it is, once that was believed."""
 
     def __init__(
-        self, agents: Agents, socket: web.WebSocketResponse, transport: asyncio.Transport, address: str
+        self,
+        agents: Agents,
+        socket: web.WebSocketResponse,
+        transport: asyncio.Transport,
+        address: str,
+        token: Token | None,
     ) -> None:
         self.agent: Register | None = None
         self.features: frozenset[str] = frozenset()
         self.gone = False
         self.address = address
+        self._token = token
+        self._expiry: asyncio.Task[None] | None = None
+        self._barred = False
         self._agents, self._socket, self._transport = agents, socket, transport
         self._shape = Shape.FLAT
         self._clock = agents.clock
@@ -247,7 +280,8 @@ class AgentConnection:
         """Handle messages in order until there are no more; then leave the room as somebody does who was cut off."""
         try:
             while (raw := await inbox.get()) is not None:
-                await self._handle_one(raw)
+                if not self._barred:
+                    await self._handle_one(raw)
         finally:
             self._leave_everything()
             self._agents.forget(self)
@@ -305,6 +339,8 @@ class AgentConnection:
             case Heartbeat():
                 self._heartbeat(command)
             case BroadcastStart():
+                if self._token and self._token.show and not self._is_for(command.show):
+                    raise DeniedError("token_show")
                 if (room := await self._broadcast.start(self.agent, command)) is not None:
                     self._agents.announce(room, but=self)
             case StreamText():
@@ -335,6 +371,12 @@ class AgentConnection:
         if self.agent is not None and self.agent.agent_id != register.agent_id:
             self.error("AUTH_FAILED", "This connection has registered as somebody else.")
             return
+        try:
+            token = self._admitted(register)
+        except TokenRefusedError as exc:
+            logger.info("agent_refused", address=self.address, agent=register.agent_id, reason=str(exc))
+            self.error("AUTH_FAILED", f"This stage lets in agents that have a token of it: {exc}.")
+            return
         if not await self._agents.archive.admits(register.agent_id, register.secret or None):
             self.error("AUTH_FAILED", "This agentId is bound to another secret.")
             return
@@ -346,9 +388,10 @@ class AgentConnection:
             other.yield_to_successor(keep_room=bool(register.resume_room and RESUME in register.features))
             self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")
         self.agent = register
+        self._rely_on(token)
         self.features = register.features & frozenset(FEATURES)
         self._agents.registered[register.agent_id] = self
-        resumed = await self._broadcast.resume(register)
+        resumed = await self._broadcast.resume(register) if self._may_resume(register) else None
         rooms = self._agents.active_rooms()
         body: dict[str, Any] = {
             "sessionToken": "",
@@ -367,6 +410,50 @@ class AgentConnection:
             for room in rooms:
                 if room["hostId"] != register.agent_id:
                     self.send("room_available", {"room": room})
+
+    # -- tokens --------------------------------------------------------------------------------------------------
+
+    def _admitted(self, register: Register) -> Token | None:
+        """Return the token that lets the agent in: this message's, or else the handshake's; None on an open stage.
+
+        Raises:
+            TokenRefusedError: There is none, or it is not good for this agent or its show.
+        """
+        if self._agents.tokens is None:
+            return None
+        token = self._agents.tokens.check(register.token, role="agent") if register.token else self._token
+        if token is None:
+            raise TokenRefusedError("there was none")
+        if token.expires_at <= self._clock.now().timestamp():
+            raise TokenRefusedError("the token has expired")
+        if token.agent not in {"", register.agent_id}:
+            raise TokenRefusedError("the token is another agent's")
+        if self._broadcast.show is not None and token.show not in {"", self._broadcast.show.id}:
+            raise TokenRefusedError("the token is another show's")
+        return token
+
+    def _rely_on(self, token: Token | None) -> None:
+        """Let the agent stay for as long as the token lasts; a newer one takes the older one's place."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self._token = token
+        self._expiry = self._agents.start(self._leave_at_expiry(token)) if token else None
+
+    async def _leave_at_expiry(self, token: Token) -> None:
+        while (left_s := token.expires_at - self._clock.now().timestamp()) > 0:
+            await self._clock.sleep(min(left_s, CLOCK_CHECK_S))
+        self._barred = True  # what is still in the queue came too late
+        logger.info("agent_token_expired", agent=self.agent and self.agent.agent_id, token=token.id)
+        await self.hang_up(TOKEN_EXPIRED, "the token has expired")
+
+    def _is_for(self, claim: ShowClaim | None) -> bool:
+        """Say whether a room is part of the only show that the token is good for."""
+        claimed = claim.id if claim is not None and DEBATE_SHOW in self.features else ""
+        return self._token is not None and claimed == self._token.show
+
+    def _may_resume(self, register: Register) -> bool:
+        found = self._agents.programme.room(register.resume_room) if register.resume_room else None
+        return found is None or self._token is None or self._token.show in {"", found[0].id}
 
     def yield_to_successor(self, *, keep_room: bool) -> None:
         """Another connection of the same agent has taken over: this one speaks no more."""
@@ -388,6 +475,8 @@ class AgentConnection:
 
     def _leave_everything(self) -> None:
         self.gone = True
+        if self._expiry is not None and not self._barred:
+            self._expiry.cancel()
         self._attendance.leave_all()
         comes_back = RESUME in self.features and self.agent is not None and bool(self.agent.secret)
         self._broadcast.drop(comes_back=comes_back, reason="host_disconnected")

@@ -17,6 +17,7 @@ from debate_caster.stage.http import Admission, Routes, is_loopback
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.previews import frame_policy
 from debate_caster.stage.programme import Programme
+from debate_caster.stage.tokens import TokenDesk
 from debate_caster.stage.viewers import Audience
 
 __all__ = ["Stage", "StageLimits", "open_stage"]
@@ -52,8 +53,16 @@ class StageLimits:
 class Stage:
     """An open stage. Made by ``open_stage``."""
 
-    def __init__(self, host: str, port: int, programme: Programme, audience: Audience, counters: Counters) -> None:
-        self.host, self.port, self.counters = host, port, counters
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        programme: Programme,
+        audience: Audience,
+        counters: Counters,
+        tokens: TokenDesk | None,
+    ) -> None:
+        self.host, self.port, self.counters, self.tokens = host, port, counters, tokens
         self._programme, self._audience = programme, audience
 
     @property
@@ -103,21 +112,28 @@ async def open_stage(
     allowed_hosts: frozenset[str] = frozenset(),
     allowed_origins: frozenset[str] = frozenset(),
     frame_origins: frozenset[str] = frozenset(),
+    tokens: TokenDesk | None = None,
+    open_to_agents: bool = False,
 ) -> AsyncIterator[Stage]:
     """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
 
     ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
     ``frame_origins`` those whose pages may show ours in a frame; ``allowed_hosts`` the names it goes by besides
-    loopback ones, none meaning any where it is public.
+    loopback ones, none meaning any where it is public. With ``tokens`` only agents that bring one are let in; without,
+    a ``host`` that is not loopback must be said to be ``open_to_agents``.
 
     Raises:
-        SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or what is to
-            be a ``frame_origins`` is no origin.
+        SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
+            broadcast there, or what is to be a ``frame_origins`` is no origin.
         LogError: The log can't be read.
     """
     clock = clock or SystemClock()
     framing = frame_policy(frame_origins)
     failure: Exception | None = None
+    if not (tokens or open_to_agents or is_loopback(host)) and allow_public:
+        raise SetupError(
+            f"a stage on {host or 'every interface'} is not open to every agent unasked", "Ask them for tokens."
+        )
     listener = await _listen(host, port, allow_public=allow_public)
     try:
         counters = Counters()
@@ -131,6 +147,7 @@ async def open_stage(
                 tasks=tasks,
                 max_agents=limits.agents,
                 max_agents_per_address=limits.agents_per_address,
+                tokens_of_agents=tokens,
             )
             audience = Audience(
                 programme,
@@ -159,7 +176,7 @@ async def open_stage(
             keeping_alive = tasks.create_task(audience.keep_alive())
             try:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()
-                stage = Stage(host, listener.getsockname()[1], programme, audience, counters)
+                stage = Stage(host, listener.getsockname()[1], programme, audience, counters, tokens)
                 logger.info("stage_opened", url=stage.url)
                 yield stage
             except Exception as exc:  # noqa: BLE001 - the caller's own: raised again below; a TaskGroup would wrap it
