@@ -11,16 +11,15 @@ from hypothesis import strategies as st
 from debate_caster.clock import ManualClock, VirtualClock, run_virtual
 from debate_caster.stage import fan_out as fan_out_module
 from debate_caster.stage.fan_out import (
-    EVERYTHING,
     AirEvent,
     FanOut,
-    Selection,
     Viewer,
     encode,
     json_frame,
     websocket_frame,
 )
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.selection import SPEECH, Selection
 
 
 class PaperTransport(asyncio.Transport):
@@ -74,20 +73,6 @@ def test_sse_pieces_are_the_same_json_under_its_number() -> None:
     assert plain == b"id: 7\ndata: %b\n\nid: 8\ndata: %b\n\n" % (events[0].json, events[1].json)
     assert encode("chunked", events) == b"%x\r\n%b\r\n" % (len(plain), plain)
     assert json_frame("plain", b"{}") == b"data: {}\n\n"
-
-
-@pytest.mark.parametrize(
-    ("selection", "taken"),
-    [
-        (EVERYTHING, [1, 2, 3]),
-        (Selection(room="a"), [1, 3]),
-        (Selection(types=frozenset({"phase_started"})), [3]),
-        (Selection("a", frozenset({"chunk_aired"})), [1]),
-    ],
-)
-def test_a_selection_takes_its_room_and_what_is_of_no_room(selection: Selection, taken: list[int]) -> None:
-    events = [event(1, room="a"), event(2, room="b"), event(3, type_="phase_started")]
-    assert [item.seq for item in events if selection.takes(item)] == taken
 
 
 async def test_each_viewer_gets_what_it_selected_and_nobody_gets_anything_twice() -> None:
@@ -181,7 +166,7 @@ def test_a_small_audience_gets_a_few_events_in_a_row_at_once_and_then_batches() 
         for _ in range(100):
             fan_out.join(Viewer(PaperTransport()))
         times: list[float] = []
-        viewer = next(iter(fan_out.channels["websocket", fan_out_module.EVERYTHING]))
+        viewer = next(iter(fan_out.channels["websocket", SPEECH]))
         assert isinstance(viewer.transport, PaperTransport)
         viewer.transport.on_write = lambda data: times.append(clock.monotonic()) if b'"seq"' in data else None
         running = asyncio.ensure_future(fan_out.run())

@@ -30,8 +30,8 @@ def test_what_is_no_address_of_a_stage_is_refused(url: str) -> None:
 def test_what_is_asked_for_is_in_the_address_and_can_t_add_to_it() -> None:
     address = StageAddress.of("http://localhost:1")
 
-    url = address.watch_url(show="a&after=9", room=None, types=("chunk_aired", "show_ended"), after=3)
+    url = address.watch_url(show="a&after=9", room=None, speaker="ada", types=("chunk_aired", "show_ended"), after=3)
 
-    assert url == "ws://localhost:1/watch?show=a%26after%3D9&types=chunk_aired%2Cshow_ended&after=3"
+    assert url == "ws://localhost:1/watch?show=a%26after%3D9&speaker=ada&types=chunk_aired%2Cshow_ended&after=3"
     assert address.is_loopback
     assert not StageAddress.of("https://stage.example").is_loopback

@@ -47,6 +47,28 @@ def test_with_a_filter_numbers_may_be_missing() -> None:
     assert [frame["seq"] for frame in frames] == [4, 9]
 
 
+@pytest.mark.parametrize(
+    ("types", "handed_out"),
+    [((), [1, 4]), (("*",), [1, 2, 3, 4]), (("*", "chunk_aired"), [1, 2, 3, 4]), (("tool_answered",), [3])],
+)
+def test_thoughts_and_tools_go_to_who_asks_for_them(types: tuple[str, ...], handed_out: list[int]) -> None:
+    reader = Reader(types=types)
+    raws = (event(1), event(2, "thought_noted"), event(3, "tool_answered"), event(4))
+
+    frames = [frame for raw in raws for frame in reader.receive(raw)]
+
+    assert [frame["seq"] for frame in frames] == handed_out
+    assert reader.asked_types == (
+        ("tool_answered", "room_closed", "room_opened", "show_ended") if types == ("tool_answered",) else ("*",)
+    )
+
+
+def test_with_one_speaker_numbers_may_be_missing() -> None:
+    reader = Reader(speaker="ada")
+
+    assert [frame["seq"] for raw in (event(4), event(9)) for frame in reader.receive(raw)] == [4, 9]
+
+
 def test_a_show_is_over_when_it_has_ended_and_its_last_room_is_closed() -> None:
     reader = Reader()
 

@@ -58,8 +58,8 @@ function withStream(name, options, body) {
 
 const seqs = (heard) => heard.map(({ seq }) => seq).filter(Boolean);
 
-withStream("asks for what it was told to", { url: "https://stage.test/", show: "a b", room: "r", types: ["x", "y"], after: 7 }, ({ wire }) => {
-  assert.equal(wire().address.href, "wss://stage.test/watch?show=a+b&room=r&types=x%2Cy&after=7");
+withStream("asks for what it was told to", { url: "https://stage.test/", show: "a b", room: "r", speaker: "ada", types: ["x", "y"], after: 7 }, ({ wire }) => {
+  assert.equal(wire().address.href, "wss://stage.test/watch?show=a+b&room=r&speaker=ada&types=x%2Cy&after=7");
 });
 
 withStream("says idle, connecting, connected, and idle again when closed", {}, ({ stream, statuses, wire }) => {
@@ -97,6 +97,26 @@ withStream("takes no event over a gap, but fetches what is missing", {}, ({ hear
 });
 
 withStream("takes gaps for granted where it asked for some types only", { types: ["chunk_aired"] }, ({ heard, wire }) => {
+  wire().say(hello(), event(2), event(9));
+
+  assert.deepEqual(seqs(heard), [2, 9]);
+});
+
+withStream("keeps thoughts and tools from who did not ask for them, and misses none of them", {}, ({ heard, wire }) => {
+  assert.equal(wire().address.searchParams.get("types"), "*");
+  wire().say(hello(), event(1), { ...event(2), type: "thought_noted" }, { ...event(3), type: "tool_answered" }, event(4));
+
+  assert.deepEqual(seqs(heard), [1, 4]);
+});
+
+withStream("hands out thoughts and tools where all types are asked for", { types: ["*"] }, ({ heard, wire }) => {
+  assert.equal(wire().address.searchParams.get("types"), "*");
+  wire().say(hello(), event(1), { ...event(2), type: "thought_noted" }, event(4));
+
+  assert.deepEqual(seqs(heard), [1, 2]);
+});
+
+withStream("takes gaps for granted where it asked for one speaker", { speaker: "ada" }, ({ heard, wire }) => {
   wire().say(hello(), event(2), event(9));
 
   assert.deepEqual(seqs(heard), [2, 9]);

@@ -186,7 +186,7 @@ class FakeStage:
             after = 0
         hello = {"type": "hello", "show": show.summarise(), "after": after, "head": len(show.events)}
         await socket.send_json({**hello, "epoch": show.epoch, "viewer": "v"})
-        wanted = set(filter(None, request.query.get("types", "").split(",")))
+        wanted = set(filter(None, request.query.get("types", "").split(","))) - {"*"}
         sent = after
         while sent < len(show.events):
             event = show.events[sent]

@@ -150,8 +150,13 @@ def parser() -> argparse.ArgumentParser:
     watch.add_argument("--json", action="store_true", help="the events as JSON Lines, as the stage sends them")
     watch.add_argument("--after", type=_whole, default=0, metavar="N", help="only what comes after event N")
     watch.add_argument("--room", metavar="ID", help="only one agent's room, and what is nobody's")
+    watch.add_argument("--speaker", metavar="ID", help="only what concerns one agent of the show, or nobody")
     watch.add_argument(
-        "--types", type=_names, default=(), metavar="A,B", help="only events of these types (see docs/protocol.md)"
+        "--types",
+        type=_names,
+        default=(),
+        metavar="A,B",
+        help="only events of these types, '*' for all of them (default: all but thoughts and tools)",
     )
     _output_options(watch, data_dir=False)
 

@@ -35,6 +35,7 @@ async def _watch(session: Session) -> int:
         options.url,
         options.show,
         room=options.room,
+        speaker=options.speaker,
         types=options.types,
         after=options.after,
         on_status=audience.note,

@@ -61,7 +61,8 @@ def event_of(record: Record) -> dict[str, Any]:
 def air_event(record: Record, event: Mapping[str, Any]) -> AirEvent:
     """Return a stored event as viewers get it: its sequence number put in front, its frame built once and for all."""
     payload = f'{{"seq":{record.seq},{record.body[1:]}'.encode()
-    return AirEvent(record.seq, str(event.get("type", "")), str(event.get("room", "")), websocket_frame(payload))
+    kind, room, speaker = (str(event.get(name) or "") for name in ("type", "room", "speaker"))
+    return AirEvent(record.seq, kind, room, websocket_frame(payload), speaker)
 
 
 @dataclass(slots=True)

@@ -15,15 +15,14 @@ import structlog
 
 from debate_caster.clock import Clock
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.selection import SPEECH, Selection
 
 __all__ = [
-    "EVERYTHING",
     "PING",
     "PONG",
     "AirEvent",
     "Encoding",
     "FanOut",
-    "Selection",
     "Viewer",
     "abort",
     "control_frame",
@@ -64,26 +63,13 @@ class AirEvent:
     type: str
     room: str
     frame: bytes
+    speaker: str = ""
 
     @property
     def json(self) -> bytes:
         first = self.frame[1]
         return self.frame[2 if first < 126 else 4 if first == 126 else 10 :]
 
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which events a viewer asked for: all, or one room's and those of no room, or some types."""
-
-    room: str = ""
-    types: frozenset[str] = frozenset()
-
-    def takes(self, event: AirEvent) -> bool:
-        wrong_room = self.room and event.room and event.room != self.room
-        return not wrong_room and (not self.types or event.type in self.types)
-
-
-EVERYTHING = Selection()
 
 Encoding = str
 """``websocket``, ``chunked`` (SSE over HTTP/1.1) or ``plain`` (SSE over HTTP/1.0)."""
@@ -100,7 +86,7 @@ class Viewer:
 
     transport: asyncio.Transport
     encoding: Encoding = "websocket"
-    selection: Selection = EVERYTHING
+    selection: Selection = SPEECH
     identity: str = ""
     address: str = ""
     open: bool = True
@@ -183,10 +169,10 @@ class FanOut:
     counters: Counters
     on_count: Callable[[int], None] | None = None
     position: int = 0
-    wrote_at: float = float("-inf")
     paid_at: float = float("-inf")
     # Dicts for their order: viewers who came one after the other lie so in memory, which saves a microsecond for each.
     channels: dict[tuple[Encoding, Selection], dict[Viewer, None]] = field(default_factory=dict)
+    _wrote_at: dict[tuple[Encoding, Selection], float] = field(default_factory=dict)
     _pending: list[AirEvent] = field(default_factory=list)
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _told: int = 0
@@ -215,7 +201,12 @@ class FanOut:
             del channel[viewer]
             if not channel:
                 del self.channels[key]
+                self._wrote_at.pop(key, None)
             self._wake.set()
+
+    def wrote_at(self, viewer: Viewer) -> float:
+        """Return when a live viewer was last sent an event, in seconds of the clock; minus infinity for never."""
+        return self._wrote_at.get((viewer.encoding, viewer.selection), float("-inf"))
 
     async def run(self) -> None:
         """Deliver for ever. One batch at a time, so that everybody gets everything in order."""
@@ -241,11 +232,12 @@ class FanOut:
         if not events:
             return
         self.position = events[-1].seq
-        self.wrote_at = self.clock.monotonic()
-        self.paid_at = max(self.paid_at, self.wrote_at) + min(len(self) * BUSY_S_PER_VIEWER, LONGEST_PAUSE_S)
+        now = self.clock.monotonic()
+        self.paid_at = max(self.paid_at, now) + min(len(self) * BUSY_S_PER_VIEWER, LONGEST_PAUSE_S)
         for (encoding, selection), channel in list(self.channels.items()):
             taken = [event for event in events if selection.takes(event)]
             if taken:
+                self._wrote_at[encoding, selection] = now
                 sent = await self.write_all(list(channel), encode(encoding, taken))
                 self.counters.deliveries += sent * len(taken)
 

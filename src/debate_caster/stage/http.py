@@ -22,6 +22,7 @@ from debate_caster.stage.previews import watch_page
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.publications import Publications, base_of
 from debate_caster.stage.refusals import RefusedError
+from debate_caster.stage.selection import Selection
 from debate_caster.stage.shows import Show
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
 from debate_caster.stage.vocabulary import json_bytes
@@ -167,7 +168,7 @@ class Routes:
         response.headers.update(self._framed)
         show = self._programme.live.get(request.match_info["show"])
         if show is not None and show.air.head:
-            address = f"/api/shows/{show.id}/events?after="
+            address = f"/api/shows/{show.id}/events?types=*&after="
             pieces = range(0, min(show.air.head, 8 * EVENTS_LIMIT), EVENTS_LIMIT)
             links = [f"<{address}{after}>; rel=preload; as=fetch; crossorigin=anonymous" for after in pieces]
             response.headers["Link"] = ", ".join(links)
@@ -200,14 +201,16 @@ class Routes:
         if last_id is not None or "text/event-stream" in request.headers.get("Accept", ""):
             return await self._audience.stream(request, show, position)
         limit = _whole(request, "limit", default=EVENTS_LIMIT, most=EVENTS_LIMIT)
+        selection = Selection.of(request.query)
         after, head = position.after, show.air.head
         parts: list[bytes] = []
         while len(parts) < limit and after < head:
-            events = await show.air.history(after, head, limit=limit - len(parts))
+            events = await show.air.history(after, head, limit=EVENTS_LIMIT)
             if not events:
                 break
-            parts += [event.json for event in events]
+            parts += [event.json for event in events if selection.takes(event)]
             after = events[-1].seq
+        del parts[limit:]
         frame: dict[str, Any] = {"show": show.id, "epoch": show.air.epoch, "after": position.after, "head": head}
         frame |= {"reset": position.reset} if position.reset else {}
         body = json_bytes(frame)[:-1] + b',"events":[' + b",".join(parts) + b"]}"

@@ -21,11 +21,9 @@ from debate_caster.clock import Clock
 from debate_caster.errors import LogError
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.fan_out import (
-    EVERYTHING,
     PING,
     PONG,
     Encoding,
-    Selection,
     Viewer,
     abort,
     control_frame,
@@ -36,6 +34,7 @@ from debate_caster.stage.hints import HintRefusedError, network_of
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.rates import Bucket
 from debate_caster.stage.refusals import RefusedError
+from debate_caster.stage.selection import Selection
 from debate_caster.stage.shows import Show
 from debate_caster.stage.vocabulary import json_bytes
 
@@ -137,7 +136,7 @@ class Audience:
             await socket.close(code=LOG_GONE, message=b"the log can't be read")
             return socket
         viewer = Viewer(
-            request.transport, "websocket", selection_of(request.query), new_identity(), request.remote or ""
+            request.transport, "websocket", Selection.of(request.query), new_identity(), request.remote or ""
         )
         self._come(viewer, show, socket)
         try:
@@ -263,7 +262,7 @@ class Audience:
             return response
         await response.write(b": the show's events\n\n")  # sends the headers, too
         encoding: Encoding = "chunked" if response.headers.get("Transfer-Encoding") == "chunked" else "plain"
-        viewer = Viewer(request.transport, encoding, selection_of(request.query), "", request.remote or "")
+        viewer = Viewer(request.transport, encoding, Selection.of(request.query), "", request.remote or "")
         self._come(viewer, show, None)
         try:
             if position.reset:
@@ -291,8 +290,7 @@ class Audience:
     def _ping(self, viewer: Viewer) -> None:
         if (watching := self.watching.get(viewer)) is None:
             return
-        wrote_at = watching[0].fan_out.wrote_at
-        if viewer.selection is EVERYTHING and self._clock.monotonic() < wrote_at + ROUND_S:
+        if self._clock.monotonic() < watching[0].fan_out.wrote_at(viewer) + ROUND_S:
             viewer.silent = False  # what it was sent is a better probe: unacknowledged for 15 s, the kernel hangs up
         elif viewer.encoding == "chunked":
             viewer.write(b"%x\r\n%b\r\n" % (len(_COMMENT), _COMMENT))
@@ -394,13 +392,6 @@ class Audience:
 def new_identity() -> str:
     """Return the id of a viewer who has not said its own."""
     return f"v{secrets.token_hex(12)}"
-
-
-def selection_of(query: Mapping[str, str]) -> Selection:
-    """Return what a viewer asked for with ``room=`` and ``types=``."""
-    types = frozenset(kind for kind in query.get("types", "").split(",")[:40] if kind)
-    room = query.get("room", "")[:64]
-    return Selection(room, types) if room or types else EVERYTHING
 
 
 def reset_frame(show: Show, position: Position) -> dict[str, Any]:

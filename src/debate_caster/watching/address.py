@@ -46,9 +46,11 @@ class StageAddress:
         path = "/".join((*folders, "watch"))
         return cls(f"{_SCHEMES[parts.scheme]}://{parts.netloc}/{path}", _is_loopback(host), show)
 
-    def watch_url(self, *, show: str | None, room: str | None, types: Sequence[str], after: int) -> str:
+    def watch_url(
+        self, *, show: str | None, room: str | None, speaker: str | None, types: Sequence[str], after: int
+    ) -> str:
         """Return the address of the WebSocket that gives these events."""
-        asked = {"show": show, "room": room, "types": ",".join(types), "after": str(after)}
+        asked = {"show": show, "room": room, "speaker": speaker, "types": ",".join(types), "after": str(after)}
         return f"{self.base}?{urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)}"
 
 

@@ -8,7 +8,13 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-__all__ = ["ENDINGS", "PositionLostError", "Reader"]
+__all__ = ["ALL", "ASIDES", "ENDINGS", "PositionLostError", "Reader"]
+
+ALL = "*"
+"""In place of a type of event: all of them."""
+
+ASIDES = frozenset({"thought_noted", "tool_called", "tool_answered"})
+"""What agents do beside speaking; only who asks for it gets it."""
 
 ENDINGS = frozenset({"show_ended", "room_opened", "room_closed"})
 """What a reader has to see of a show, whatever its caller wants of it, to know when it is over."""
@@ -25,9 +31,20 @@ class PositionLostError(Exception):
 
 
 class Reader:
-    """``receive`` raw frames in order. ``types`` empty and ``room`` None mean everything."""
+    """``receive`` raw frames in order: of one room, of one speaker, of some types, as far as these are given.
 
-    def __init__(self, *, after: int = 0, room: str | None = None, types: Collection[str] = ()) -> None:
+    ``asked_types`` is what the stage is to be asked for. Who names no types is handed all but ``ASIDES``, ``ALL`` is
+    all of them; the stage is asked for all in either case, because what is missing is only noticed without gaps.
+    """
+
+    def __init__(
+        self,
+        *,
+        after: int = 0,
+        room: str | None = None,
+        speaker: str | None = None,
+        types: Collection[str] = (),
+    ) -> None:
         self.position = after
         self.epoch: object = None
         self.show: str | None = None
@@ -35,9 +52,12 @@ class Reader:
         self.viewers: int | None = None
         self.over = False
         self.ended = False
-        self._types = frozenset(types)
+        all_types = not types or ALL in types
+        self.asked_types = (ALL,) if all_types else (*types, *sorted(ENDINGS - set(types)))
+        self._types = frozenset() if all_types else frozenset(types)
+        self._left_out = frozenset() if types else ASIDES
         self._room = room
-        self._filtered = bool(types) or room is not None
+        self._filtered = not all_types or room is not None or speaker is not None
         self._open: set[str] = set()
         self._over_at_pong = False
 
@@ -96,7 +116,8 @@ class Reader:
             case _:
                 pass
         self.over = self.ended and (not self._open or bool(self.summary.get("replay")))
-        return [event] if not self._types or event["type"] in self._types else []
+        wanted = event["type"] in self._types if self._types else event["type"] not in self._left_out
+        return [event] if wanted else []
 
     def _greet(self, hello: Frame) -> list[Frame]:
         summary = hello.get("show")

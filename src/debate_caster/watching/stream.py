@@ -19,7 +19,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidSta
 from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError, WatchError
 from debate_caster.watching.address import StageAddress
-from debate_caster.watching.reader import ENDINGS, Frame, PositionLostError, Reader
+from debate_caster.watching.reader import Frame, PositionLostError, Reader
 
 __all__ = ["EventStream", "Status", "watch"]
 
@@ -56,6 +56,7 @@ def watch(
     show: str | None = None,
     *,
     room: str | None = None,
+    speaker: str | None = None,
     types: Sequence[str] = (),
     after: int = 0,
     notices: bool = False,
@@ -74,7 +75,8 @@ def watch(
         url: Address of the stage, or of a show's page on it.
         show: The show's id; by default the page's, otherwise the newest live one, kept over reconnects.
         room: Only events of this room, and of none.
-        types: Only events of these types.
+        speaker: Only events of this agent, and of nobody.
+        types: Only events of these types; by default all but thoughts and tools, ``["*"]`` is all.
         after: The last sequence number already known.
         notices: Also give the frames that are no events: ``hello``, ``viewers``, ``hint_received``, ``hint_fate``,
             ``error``. They have no ``seq`` and are not repeated.
@@ -92,6 +94,7 @@ def watch(
         address,
         show or address.show,
         room=room,
+        speaker=speaker,
         types=types,
         after=after,
         notices=notices,
@@ -110,6 +113,7 @@ class EventStream:
         show: str | None,
         *,
         room: str | None,
+        speaker: str | None,
         types: Sequence[str],
         after: int,
         notices: bool,
@@ -117,9 +121,8 @@ class EventStream:
         clock: Clock,
         random: Random,
     ) -> None:
-        self._address, self._room, self._notices = address, room, notices
-        self._asked_types = (*types, *sorted(ENDINGS - set(types))) if types else ()
-        self._reader = Reader(after=after, room=room, types=types)
+        self._address, self._room, self._speaker, self._notices = address, room, speaker, notices
+        self._reader = Reader(after=after, room=room, speaker=speaker, types=types)
         self._reader.show = show
         self._on_status, self._clock, self._random = on_status, clock, random
         self._socket: ClientConnection | None = None
@@ -201,7 +204,13 @@ class EventStream:
 
     async def _connect(self) -> None:
         reader = self._reader
-        url = self._address.watch_url(show=reader.show, room=self._room, types=self._asked_types, after=reader.position)
+        url = self._address.watch_url(
+            show=reader.show,
+            room=self._room,
+            speaker=self._speaker,
+            types=reader.asked_types,
+            after=reader.position,
+        )
         self._tell(Status("connecting"))
         self._greeted = False
         try:

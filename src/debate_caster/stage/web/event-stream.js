@@ -17,6 +17,10 @@ const OPEN_TIMEOUT_MS = 10_000;
 /** After so much silence we ask whether the stage is still there, and after so much more we do not believe it. */
 const QUIET_MS = 25_000;
 const PONG_TIMEOUT_MS = 10_000;
+/** Every type of event, which is what one asks for to have no gaps. */
+const ALL = "*";
+/** What agents do beside speaking; only who asks for it hears of it. */
+const ASIDES = new Set(["thought_noted", "tool_called", "tool_answered"]);
 
 /**
  * Follow a show. Connects by itself after the current task, so that listeners can be added first.
@@ -24,16 +28,19 @@ const PONG_TIMEOUT_MS = 10_000;
  * @param {object} options
  * @param {string} [options.url] the stage (`http(s)://` or `ws(s)://`); by default where the page comes from
  * @param {string} [options.show] a show's id; by default the newest live one, kept over reconnects
- * @param {string} [options.room] only this room's events
- * @param {string[]} [options.types] only these event types
+ * @param {string} [options.room] only this room's events, and those of none
+ * @param {string} [options.speaker] only what concerns this agent, or nobody
+ * @param {string[]} [options.types] only these event types; by default all but thoughts and tools, `["*"]` is all
  * @param {number} [options.after] the last sequence number already known; 0 is everything from the start
  * @param {string|number} [options.epoch] the log that `after` counts in, where it is known
  * @param {typeof WebSocket} [options.WebSocket] for runtimes without one of their own
  */
-export function createEventStream({ url, show, room, types, after = 0, epoch: known = null, WebSocket: Socket = globalThis.WebSocket } = {}) {
+export function createEventStream({ url, show, room, speaker, types, after = 0, epoch: known = null, WebSocket: Socket = globalThis.WebSocket } = {}) {
   if (typeof Socket !== "function") throw new TypeError("this runtime has no WebSocket: pass one in");
   const base = watchAddress(url);
-  const filtered = Boolean(room || types?.length);
+  const wanted = types?.length ? new Set(types) : null;
+  const all = wanted === null || wanted.has(ALL);
+  const filtered = Boolean(room || speaker || !all);
   const listeners = new Map();
   const statusListeners = new Set();
   const timers = new Set();
@@ -84,7 +91,8 @@ export function createEventStream({ url, show, room, types, after = 0, epoch: kn
     const address = new URL(base);
     if (show) address.searchParams.set("show", show);
     if (room) address.searchParams.set("room", room);
-    if (types?.length) address.searchParams.set("types", types.join(","));
+    if (speaker) address.searchParams.set("speaker", speaker);
+    address.searchParams.set("types", all ? ALL : types.join(","));
     address.searchParams.set("after", String(last));
     let mine;
     try {
@@ -123,7 +131,7 @@ export function createEventStream({ url, show, room, types, after = 0, epoch: kn
         return;
       }
       last = frame.seq;
-      emit(frame);
+      if (wanted !== null || !ASIDES.has(frame.type)) emit(frame);
     } else if (frame.type === "hello") {
       greet(mine, frame);
     } else if (frame.type === "reset") {

@@ -30,7 +30,7 @@ export async function* past() {
 
 async function read(after) {
   try {
-    const response = await fetch(`/api/shows/${encodeURIComponent(show)}/events?after=${after}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
+    const response = await fetch(`/api/shows/${encodeURIComponent(show)}/events?types=*&after=${after}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
     return response.ok ? await response.json() : null;
   } catch {
     return null;

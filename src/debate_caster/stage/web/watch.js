@@ -59,7 +59,7 @@ let noticed = null;
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
 
-const stream = createEventStream({ show, ...(await readPast()) });
+const stream = createEventStream({ show, types: ["*"], ...(await readPast()) });
 schedule();
 
 stream.onStatus((status, detail) => {
