@@ -180,7 +180,7 @@ class _Show:
         time = ShowTime(self._clock)
         votes = VoteDesk(self._scenario, rundown, writer, clock=time)
         control = ControlDesk(
-            self._scenario, rundown, writer, desk, votes, time=time, clock=self._clock, digest=self._producer
+            self._scenario, rundown, writer, desk, votes, time=time, clock=unhurried(self._clock), digest=self._producer
         )
         desks = _Desks(desk, votes, control)
         cast = cast_of(self._scenario)

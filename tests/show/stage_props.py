@@ -220,6 +220,7 @@ class Backstage:
     llm: ScriptedLLM
     votes: VoteDesk
     control: ControlDesk
+    log: EventLog
 
     async def order(self, command: str, **fields: str) -> DeskAnswer:
         """Have the producer say something now."""
@@ -282,7 +283,7 @@ def perform_evening(
             company = [tasks.create_task(viewers())]
             company += [tasks.create_task(count(target, counted)) for target, counted in (tallies or {}).items()]
             if beside is not None:
-                backstage = Backstage(clock, desk, writer, stop, llm, votes, control)
+                backstage = Backstage(clock, desk, writer, stop, llm, votes, control, log)
                 company.append(tasks.create_task(_run(beside, backstage)))
             llms: dict[str, LLM] = dict.fromkeys(scenario.models, llm)
             ended = await perform(

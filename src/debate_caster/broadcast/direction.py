@@ -24,6 +24,9 @@ ORDERS_WAITING = 32
 DESK_INTERVAL_S = 0.2
 """Least time between two frames of the desk's state."""
 
+DESK_BYTES = 100_000
+"""Longest such frame; of hints that are longer than usual the oldest are left out. A stage takes 131,072."""
+
 
 class Direction:
     """For the lead's connection to one target. Nothing is done, and nothing told, without the producer's token."""
@@ -32,7 +35,7 @@ class Direction:
         self._desk, self._show, self._target, self._log, self._clock = desk, show, target, log, clock
         self._orders: asyncio.Queue[ControlOrdered] = asyncio.Queue(ORDERS_WAITING)
         self._board = HintBoard()
-        self._wanted = False
+        self._wanted = self._has_refused = False
         self._shown: dict[str, Any] | None = None
         self._news = asyncio.Event()
 
@@ -65,9 +68,14 @@ class Direction:
 
     async def _show_desk(self, session: Session) -> None:
         state = self._desk.standing() | {"hints": self._board.entries}
-        if state != self._shown:
-            self._shown = state
-            await session.send(session.machine.desk(state))
+        if state == self._shown:
+            return
+        self._shown = state
+        frame = session.machine.desk(state)
+        while len(frame.encode()) > DESK_BYTES and state["hints"]:
+            state = state | {"hints": state["hints"][len(state["hints"]) // 4 + 1 :]}
+            frame = session.machine.desk(state)
+        await session.send(frame)
 
     async def _obey(self, session: Session) -> None:
         while True:
@@ -83,7 +91,8 @@ class Direction:
 
     def _admits(self, token: str) -> bool:
         admitted = self._desk.admits(token)
-        if not admitted:
+        if not admitted and not self._has_refused:
+            self._has_refused = True
             logger.warning("producer_refused", target=self._target)
         return admitted
 

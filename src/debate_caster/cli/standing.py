@@ -14,12 +14,15 @@ from debate_caster.show.events import (
     PhaseStarted,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ShowStarted,
     TurnEnded,
     TurnPrepared,
     TurnStarted,
     VoteOpened,
 )
+from debate_caster.show.transcript import INTERJECTION
 
 __all__ = ["Standing", "clock_time"]
 
@@ -49,6 +52,7 @@ class Standing:
     hints_used: int = 0
     choices: dict[str, str] = field(default_factory=dict)
     viewers: int | None = None
+    paused: bool = False
     down: set[tuple[str, str]] = field(default_factory=set)
     ended: ShowEnded | None = None
 
@@ -65,6 +69,7 @@ class Standing:
                 self.thinking = event.speaker
             case TurnStarted():
                 self.turn, self.speaking, self.thinking = event.turn, event.speaker, ""
+                self.turns += event.kind == INTERJECTION and self.turns > 0
             case ChunkAired():
                 self.speaking = event.speaker
             case TurnEnded():
@@ -77,6 +82,8 @@ class Standing:
                 self.hints_used += 1
             case HintExpired():
                 self.hints_waiting.discard(event.hint)
+            case ShowPaused() | ShowResumed():
+                self.paused = isinstance(event, ShowPaused)
             case VoteOpened():
                 self.choices = {choice.id: choice.title for choice in event.choices}
             case ConnectionUp():

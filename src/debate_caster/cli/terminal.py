@@ -174,7 +174,7 @@ class TerminalView:
 
     def _status(self) -> str:
         standing = self._standing
-        parts = [clock_time(standing.elapsed(self._clock.now())), standing.phase]
+        parts = [clock_time(standing.elapsed(self._clock.now())), "paused" if standing.paused else "", standing.phase]
         if standing.turns and standing.turn >= 0:
             parts.append(f"turn {standing.turn + 1}/{standing.turns}")
         if standing.speaking:

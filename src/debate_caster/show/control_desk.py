@@ -14,12 +14,13 @@ from typing import Any, get_args
 
 import structlog
 
+from debate_caster.booklet import instant
 from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.events import ProducerActed, ProducerCommand, ShowPaused, ShowResumed
-from debate_caster.show.hints import NAME_CHARS, HintDesk, clean_line
+from debate_caster.show.hints import ID_CHARS, NAME_CHARS, HintDesk, clean_line
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import INTERJECTION
@@ -37,7 +38,8 @@ INJECT_CHARS, CONTEXT_CHARS = 500, 1000
 NOTES_WAITING = 5
 """Lines for the moderator that may wait to be said."""
 
-ID_CHARS = 128
+DETAIL_CHARS = 200
+"""How much of a text is shown in the list of what was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ class Changes:
 class ControlDesk:
     """One show's. ``admits``, ``obey`` and ``may`` are for connections; the rest is the director's.
 
-    ``time`` is the show's time, which a pause holds; the director has ``turn`` say which turn is on, and hangs itself
-    in ``on_skip`` and ``on_inject``. ``digest`` is the producer's token's, empty where nobody may direct the show.
+    ``time`` is the show's time, which a pause holds; ``clock`` is the producer's, in real seconds. The director has
+    ``begin`` say which turn is on, and hangs itself in ``on_skip`` and ``on_inject``. ``digest`` is the token's, empty
+    where nobody may direct the show.
     """
 
     def __init__(
@@ -187,10 +190,10 @@ class ControlDesk:
             "may": self.may(),
             "acts": [
                 {
-                    "at": act.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                    "at": instant(act.at),
                     "command": act.command,
                     "by": act.by,
-                    "detail": act.text or act.hint or act.viewer,
+                    "detail": clean_line(act.text, DETAIL_CHARS) or act.hint or act.viewer,
                 }
                 for act in transcript.acts
             ],

@@ -1,8 +1,9 @@
-"""The hints of a show as its producer sees them: each with what has become of it, the latest ones first to stay."""
+"""The hints of a show as its producer sees them: the latest ones, each with what has become of it."""
 
 from collections import OrderedDict
 from typing import Any
 
+from debate_caster.booklet import instant
 from debate_caster.show.events import (
     HintAccepted,
     HintDeclined,
@@ -34,15 +35,13 @@ class HintBoard:
     def take(self, event: ShowEvent) -> None:
         match event:
             case HintOffered():
-                at = event.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-                text = clean_line(event.text, TEXT_CHARS)
                 self._hints[event.hint] = {
                     "id": event.hint,
                     "viewer": event.viewer,
                     "name": event.name,
-                    "text": text,
+                    "text": clean_line(event.text, TEXT_CHARS),
                     "to": event.to,
-                    "at": at,
+                    "at": instant(event.at),
                     "state": "offered",
                 }
                 while len(self._hints) > HINTS_KEPT:

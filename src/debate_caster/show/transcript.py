@@ -68,7 +68,7 @@ INTERJECTION: Final = "interjection"
 """The kind of a turn that is not in the rundown: the moderator says what the producer wants said."""
 
 ACTS_KEPT = 50
-MUTED_KEPT = 1000
+MUTED_KEPT = 500
 NOTES_KEPT = 20
 """Of what the producer did, and of the viewers and notes that it left behind, so many; the oldest are dropped."""
 
