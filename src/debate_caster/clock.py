@@ -5,6 +5,7 @@ in virtual time: whenever every task waits for time and for nothing else, time j
 """
 
 import asyncio
+import math
 import selectors
 import time
 from collections.abc import Callable, Coroutine
@@ -15,6 +16,9 @@ from typing import Any, Protocol, TypeVar, cast
 __all__ = ["Clock", "ManualClock", "SystemClock", "VirtualClock", "run_virtual", "unhurried"]
 
 T = TypeVar("T")
+
+LOOP_RESOLUTION_S = time.get_clock_info("monotonic").resolution
+"""How much before its time an event loop lets a timer go off."""
 
 EPOCH_OF_TESTS = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -141,6 +145,9 @@ class _JumpingSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready and timeout > 0:
             self.elapsed += timeout
+            if math.ulp(self.elapsed) > LOOP_RESOLUTION_S:
+                # After 194 days a float is coarser than that, and a timer set for just now would never be due.
+                self.elapsed = math.nextafter(self.elapsed, math.inf)
         return ready
 
 

@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the logs and of the agents' secrets."
     )
+    shortest_period_s: int = Field(
+        default=300, ge=60, le=86_400, description="Least time between two slots of a schedule, in seconds."
+    )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
         description="Least level logged; unset: `info` while a stage or a show runs without the live view.",

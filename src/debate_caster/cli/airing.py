@@ -1,7 +1,7 @@
 """``run``: a scenario goes live, on a stage of its own or another's, with a view of it in the terminal."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from datetime import timedelta
 from typing import TextIO
@@ -28,7 +28,7 @@ from debate_caster.scenario import Scenario, load_scenario
 from debate_caster.show.events import ConnectionDown, ConnectionUp
 from debate_caster.stage import Stage
 
-__all__ = ["run"]
+__all__ = ["run", "stage_and_own_targets"]
 
 logger = structlog.get_logger()
 
@@ -46,7 +46,9 @@ LAST_WORDS_S = 0.5
 
 def run(session: Session) -> int:
     """Perform a scenario, live; return the exit status that its end means."""
-    scenario = load_scenario(session.options.scenario, env=session.environment)
+    scenario = load_scenario(
+        session.options.scenario, env=session.environment, shortest_period_s=session.settings.shortest_period_s
+    )
     session.redaction.add(model.api_key for model in scenario.models.values())
     session.redaction.add(target.token for target in scenario.targets)
     for remark in remarks_on(scenario):
@@ -125,22 +127,30 @@ def _targets(session: Session, scenario: Scenario, stage: Stage | None, show: st
         SetupError: The address of the stage is none.
     """
     settings, own = session.settings, targets_of(scenario)
-    name = STAGE if all(target.name != STAGE for target in own) else f"{STAGE}-of-the-command-line"
     if stage is not None:
-        token = None
-        if stage.tokens is not None:
-            token = SecretStr(stage.tokens.issue("agent", lasting=OWN_TOKEN_LASTS, show=show))
-        return (Target(name, stage.agents_url, token, is_ours=True), *own)
+        return stage_and_own_targets(scenario, stage, show)
     if settings.stage == "none":
         if not own:
             session.remark("nobody can watch: there is no stage, and the scenario names no target")
         return own
-    target = Target(name, _websocket_address(settings.stage), settings.stage_token)
+    target = Target(_stage_name(own), _websocket_address(settings.stage), settings.stage_token)
     try:
         target.check()
     except BroadcastError as exc:
         raise SetupError(f"--stage {settings.stage}: {exc.detail}") from exc
     return (target, *own)
+
+
+def stage_and_own_targets(scenario: Scenario, stage: Stage, show: str) -> tuple[Target, ...]:
+    """Return a stage of this program as a show's target, and those that the scenario names."""
+    own, token = targets_of(scenario), None
+    if stage.tokens is not None:
+        token = SecretStr(stage.tokens.issue("agent", lasting=OWN_TOKEN_LASTS, show=show))
+    return (Target(_stage_name(own), stage.agents_url, token, is_ours=True), *own)
+
+
+def _stage_name(own: Sequence[Target]) -> str:
+    return STAGE if all(target.name != STAGE for target in own) else f"{STAGE}-of-the-command-line"
 
 
 def _desk(session: Session, stage: Stage | None, show: str, token: str) -> Desk | None:

@@ -12,7 +12,12 @@ __all__ = ["check", "schema"]
 
 def check(session: Session) -> int:
     """Report every problem of the files named; say so where there is none."""
-    problems = find_problems(session.options.paths, session.environment, secrets_required=session.options.environment)
+    problems = find_problems(
+        session.options.paths,
+        session.environment,
+        secrets_required=session.options.environment,
+        shortest_period_s=session.settings.shortest_period_s,
+    )
     for problem in problems:
         session.say(printable(str(problem)))
     if problems:

@@ -129,12 +129,17 @@ def parser() -> argparse.ArgumentParser:
     serve = _command(
         commands,
         "serve",
-        "open a stage for agents and viewers of any origin",
-        "Open the stage alone. Agents connect to ws://HOST:PORT/ws, people to http://HOST:PORT/. Ends with status 0.",
-        "  debate-caster serve\n  debate-caster serve --port 9000 --data-dir ./data",
+        "open a stage, and give recurring shows on it",
+        "Open the stage. Agents connect to ws://HOST:PORT/ws, people to http://HOST:PORT/. Scenarios that are\n"
+        "named, by file or by folder, are given whenever their `schedule` says; their edits take effect by\n"
+        "themselves. A second `serve` on the same data directory stands by. Ends with status 0.",
+        "  debate-caster serve\n  debate-caster serve scenarios/ --port 9000 --data-dir ./data",
     )
+    serve.add_argument("scenarios", nargs="*", type=Path, metavar="SCENARIO", help="scenario files, or folders of them")
     _stage_options(serve)
     _output_options(serve)
+
+    _schedule_command(commands)
 
     watch = _command(
         commands,
@@ -262,6 +267,51 @@ def parser() -> argparse.ArgumentParser:
     schema.add_argument("kind", nargs="?", choices=("scenario", "persona", "format"), default="scenario")
     _output_options(schema, data_dir=False)
     return whole
+
+
+def _schedule_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    schedule = _command(
+        commands,
+        "schedule",
+        "look at the calendar of recurring shows, and steer it",
+        "The calendar that `serve SCENARIO...` keeps in the data directory.",
+        "  debate-caster schedule next --count 3\n  debate-caster schedule history\n"
+        "  debate-caster schedule simulate scenarios/ --from 2026-10-01 --to 2026-11-01 --timezone Europe/Paris",
+    )
+    actions = schedule.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+
+    listing = actions.add_parser("list", help="what is on the calendar, and what comes next of each")
+    coming = actions.add_parser("next", help="the next shows of all scenarios, in order")
+    coming.add_argument("--count", type=_whole, default=10, metavar="N", help="how many (default: 10)")
+    history = actions.add_parser("history", help="what became of past slots, newest first")
+    history.add_argument("name", nargs="?", metavar="NAME", help="only one scenario's")
+    history.add_argument("--limit", type=_whole, default=50, metavar="N", help="how many at most (default: 50)")
+    for action in (listing, coming, history):
+        action.add_argument("--json", action="store_true", help="as JSON Lines")
+    for action in (listing, coming):
+        action.add_argument(
+            "scenarios", nargs="*", type=Path, metavar="SCENARIO",
+            help="scenario files, or folders of them (default: those that the calendar knows)",
+        )  # fmt: skip
+    simulate = actions.add_parser("simulate", help="what would become of every slot in a time to come")
+    simulate.add_argument(
+        "scenarios", nargs="+", type=Path, metavar="SCENARIO", help="scenario files, or folders of them"
+    )
+    simulate.add_argument("--from", dest="begin", required=True, metavar="TIME", help="2026-10-01, or 2026-10-01T18:00")
+    simulate.add_argument("--to", dest="end", required=True, metavar="TIME", help="the end, not included")
+    simulate.add_argument("--timezone", default="UTC", metavar="ZONE", help="of all these times (default: UTC)")
+    simulate.add_argument(
+        "--outage", action="append", default=[], metavar="A..B", help="the program is dead from A to B; may be repeated"
+    )
+    simulate.add_argument("--json", action="store_true", help="as JSON Lines")
+    _output_options(simulate, data_dir=False)
+    run_now = actions.add_parser("run-now", help="have a running `serve` give a show now, besides its slots")
+    pause = actions.add_parser("pause", help="skip a scenario's slots until `resume`")
+    resume = actions.add_parser("resume", help="let a scenario's slots start shows again")
+    for action in (run_now, pause, resume):
+        action.add_argument("name", metavar="NAME", help="a scenario's name: its file's, without folder and .yaml")
+    for action in (listing, coming, history, run_now, pause, resume):
+        _output_options(action)
 
 
 def _command(

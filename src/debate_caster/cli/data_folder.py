@@ -46,6 +46,16 @@ class DataFolder:
         """The keys that the stage's tokens are signed with."""
         return self.path / "signing-keys"
 
+    @property
+    def calendar(self) -> Path:
+        """The ledger of recurring shows."""
+        return self.path / "calendar.db"
+
+    @property
+    def owners(self) -> Path:
+        """The folder in which processes that work on the calendar show that they live."""
+        return self.path / "calendar-owners"
+
     def make(self) -> None:
         """Make the folder.
 

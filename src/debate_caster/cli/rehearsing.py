@@ -22,7 +22,12 @@ __all__ = ["rehearse"]
 def rehearse(session: Session) -> int:
     """Perform the show in virtual time and print its rundown, its length, and the most it may call and cost."""
     options = session.options
-    scenario = load_scenario(options.scenario, env=session.environment, secrets_required=False)
+    scenario = load_scenario(
+        options.scenario,
+        env=session.environment,
+        secrets_required=False,
+        shortest_period_s=session.settings.shortest_period_s,
+    )
     for remark in remarks_on(scenario, everybody_rehearses=True):
         session.remark(remark)
     rundown = plan(scenario)

@@ -10,7 +10,7 @@ from debate_caster.cli.tokens import key_file_of
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
-from debate_caster.stage import Stage, TokenDesk, open_stage
+from debate_caster.stage import Playbill, Stage, TokenDesk, open_stage
 from debate_caster.stage.http import is_loopback
 
 __all__ = ["open_stage_for"]
@@ -20,8 +20,10 @@ MORE_PORTS = 20
 
 
 @asynccontextmanager
-async def open_stage_for(session: Session, log: EventLog, clock: Clock) -> AsyncIterator[Stage]:
-    """Open a stage as the settings say; leaving the block closes it.
+async def open_stage_for(
+    session: Session, log: EventLog, clock: Clock, *, playbill: Playbill | None = None
+) -> AsyncIterator[Stage]:
+    """Open a stage as the settings say, with what is coming on it; leaving the block closes it.
 
     Raises:
         SetupError: The port is taken and was asked for, the host is public and that was not allowed, or the keys
@@ -44,6 +46,7 @@ async def open_stage_for(session: Session, log: EventLog, clock: Clock) -> Async
                 tokens=tokens,
                 open_to_agents=is_open,
                 frame_origins=frozenset(settings.frame_origins.split()),
+                playbill=playbill,
             )
             try:
                 stage = await stack.enter_async_context(opening)

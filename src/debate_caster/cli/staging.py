@@ -1,4 +1,4 @@
-"""``serve`` and ``replay``: the stage without a show of ours on it, or with one from the log."""
+"""``replay``: a stage with a show from the log on it."""
 
 import asyncio
 import webbrowser
@@ -11,40 +11,14 @@ from debate_caster.cli.past_shows import PastShows
 from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.clock import SystemClock
-from debate_caster.errors import SetupError
 from debate_caster.log import MemoryEventLog
 
-__all__ = ["open_browser", "replay", "serve", "unless_stopped"]
-
-
-def serve(session: Session) -> int:
-    """Keep a stage open until a signal comes: that is how it is meant to end."""
-    asyncio.run(_serve(session))
-    return RAN
+__all__ = ["open_browser", "replay", "unless_stopped"]
 
 
 def replay(session: Session) -> int:
     """Air a past show again, on a stage that keeps nothing."""
     return asyncio.run(_replay(session))
-
-
-async def _serve(session: Session) -> None:
-    folder = DataFolder(session.settings.data_dir)
-    stop = asyncio.Event()
-    async with AsyncExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop, at_once=lambda: None))
-        if not stack.enter_context(folder.claim_air_log()):
-            raise SetupError(
-                f"another stage is using the data folder {folder.path}", "End it, or name another with --data-dir."
-            )
-        log = await stack.enter_async_context(folder.open(folder.air_log))
-        stage = await stack.enter_async_context(open_stage_for(session, log, SystemClock()))
-        session.say(f"Stage: {stage.url}")
-        session.say(f"Agents: {stage.agents_url}{'' if stage.tokens is None else '  (with a token each)'}")
-        if stage.tokens is not None:
-            session.remark("make tokens with: debate-caster token create")
-        await stop.wait()
-        session.remark("closing the stage")
 
 
 async def _replay(session: Session) -> int:

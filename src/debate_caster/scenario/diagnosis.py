@@ -139,6 +139,10 @@ _WANTED = {
     "model_type": "lines of 'key: value' are wanted",
     "missing": "this key is missing",
     "finite_number": "a finite number is wanted",
+    "date_from_datetime_parsing": "a day is wanted, as 'YYYY-MM-DD' in quotes",
+    "date_from_datetime_inexact": "a day is wanted, as 'YYYY-MM-DD' in quotes",
+    "date_parsing": "a day is wanted, as 'YYYY-MM-DD' in quotes",
+    "date_type": "a day is wanted, as 'YYYY-MM-DD' in quotes",
 }
 
 

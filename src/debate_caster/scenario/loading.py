@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -12,6 +13,8 @@ from debate_caster.scenario.casting import Casting, slug
 from debate_caster.scenario.diagnosis import validate
 from debate_caster.scenario.library import SUFFIX, Library, as_persona, open_document
 from debate_caster.scenario.manuscript import REFERENCE, REHEARSAL, AgentEntry, ModelEntry, PersonaFile, ScenarioFile
+from debate_caster.scenario.recurrence import SHORTEST_PERIOD_S
+from debate_caster.scenario.schedule_check import check_schedule
 from debate_caster.scenario.script import NAME, AgentScript, Format, ModelScript, Persona, Scenario, TargetScript
 from debate_caster.scenario.yaml_source import Document, Node
 
@@ -20,7 +23,22 @@ __all__ = ["check", "load_scenario"]
 _SHELVES = {"personas", "formats"}
 
 
-def load_scenario(path: Path, *, env: Mapping[str, str], secrets_required: bool = True) -> Scenario:
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What a reader of scenarios may rely on, as ``load_scenario`` says."""
+
+    env: Mapping[str, str]
+    secrets_required: bool
+    shortest_period_s: float
+
+
+def load_scenario(
+    path: Path,
+    *,
+    env: Mapping[str, str],
+    secrets_required: bool = True,
+    shortest_period_s: float = SHORTEST_PERIOD_S,
+) -> Scenario:
     """Read a scenario with everything it names.
 
     Args:
@@ -28,18 +46,26 @@ def load_scenario(path: Path, *, env: Mapping[str, str], secrets_required: bool 
         env: Where ``${NAME}`` is looked up.
         secrets_required: Whether an unset variable is a problem. Where it is not (checking, rehearsing), the secret
             is None.
+        shortest_period_s: Least time between two slots of its schedule.
 
     Raises:
         ScenarioError: With every problem of every file involved.
     """
     document = open_document(path)
-    scenario = _read_scenario(document, Library(path.parent), env, secrets_required=secrets_required)
+    reading = _Reading(env, secrets_required, shortest_period_s)
+    scenario = _read_scenario(document, Library(path.parent), reading)
     if scenario is None or document.problems:
         raise ScenarioError(_in_order(document.problems))
     return scenario
 
 
-def check(paths: Iterable[Path], env: Mapping[str, str], *, secrets_required: bool = False) -> list[Problem]:
+def check(
+    paths: Iterable[Path],
+    env: Mapping[str, str],
+    *,
+    secrets_required: bool = False,
+    shortest_period_s: float = SHORTEST_PERIOD_S,
+) -> list[Problem]:
     """Return every problem of every file, by file and line; an empty list means that all can be performed.
 
     Args:
@@ -48,7 +74,9 @@ def check(paths: Iterable[Path], env: Mapping[str, str], *, secrets_required: bo
             two names is a persona or a format.
         env: Where ``${NAME}`` is looked up.
         secrets_required: Whether an unset variable is a problem. Off, so that files can be checked where no keys are.
+        shortest_period_s: Least time between two slots of a schedule.
     """
+    reading = _Reading(env, secrets_required, shortest_period_s)
     problems: list[Problem] = []
     libraries: dict[Path, Library] = {}
     for path in paths:
@@ -62,7 +90,7 @@ def check(paths: Iterable[Path], env: Mapping[str, str], *, secrets_required: bo
             if folder.name in _SHELVES:
                 folder = folder.parent
             library = libraries.setdefault(folder, Library(folder))
-            problems.extend(_check_file(file, library, env, secrets_required=secrets_required))
+            problems.extend(_check_file(file, library, reading))
     return _in_order(problems)
 
 
@@ -74,11 +102,11 @@ def _files_to_check(path: Path) -> list[Path]:
     return [*own, *library.own("personas"), *library.own("formats")]
 
 
-def _check_file(path: Path, library: Library, env: Mapping[str, str], *, secrets_required: bool) -> Iterable[Problem]:
+def _check_file(path: Path, library: Library, reading: _Reading) -> Iterable[Problem]:
     kind = Path(os.path.abspath(path)).parent.name
     if kind not in _SHELVES:
         document = open_document(path)
-        _read_scenario(document, library, env, secrets_required=secrets_required)
+        _read_scenario(document, library, reading)
         return document.problems
     if not re.fullmatch(NAME, path.stem) or path.suffix != SUFFIX:
         return [Problem(path, 0, 0, "", f"name the file with small letters, digits and hyphens, and {SUFFIX}")]
@@ -88,9 +116,7 @@ def _check_file(path: Path, library: Library, env: Mapping[str, str], *, secrets
     return found.problems if found is not None else []
 
 
-def _read_scenario(
-    document: Document, library: Library, env: Mapping[str, str], *, secrets_required: bool
-) -> Scenario | None:
+def _read_scenario(document: Document, library: Library, reading: _Reading) -> Scenario | None:
     """Return the scenario, None where something is wrong; what, is then in the document's problems."""
     written = validate(document, ScenarioFile)
     root = document.root
@@ -98,7 +124,8 @@ def _read_scenario(
         return None
     casting = Casting(document, root, library)
     casting.check()
-    secrets = _secrets(document, root, env, required=secrets_required)
+    check_schedule(document, root, shortest_period_s=reading.shortest_period_s)
+    secrets = _secrets(document, root, reading.env, required=reading.secrets_required)
     if written is None or casting.rules is None or document.problems:
         return None
     return _assemble(document.path, written, casting.rules, casting, secrets)
@@ -159,6 +186,7 @@ def _assemble(
             for index, target in enumerate(written.targets)
         ),
         budget=written.budget,
+        schedule=written.schedule if isinstance(written.schedule, tuple) else (written.schedule,),
         compact_prompt_words=written.compact_prompt_words,
     )
 

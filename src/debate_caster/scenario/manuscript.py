@@ -16,6 +16,7 @@ from debate_caster.scenario.script import (
     Pacing,
     PhaseScript,
     Price,
+    Schedule,
     Stance,
     Strict,
     Voice,
@@ -56,6 +57,10 @@ def _one_grapheme(text: str) -> str:
 
 def _kind_of(value: object) -> str:
     return "text" if isinstance(value, str) else "mapping"
+
+
+def _one_or_several(value: object) -> str:
+    return "several" if isinstance(value, list | tuple) else "one"
 
 
 Line = Annotated[str, Field(pattern=LINE, max_length=120)]
@@ -178,6 +183,11 @@ class ScenarioFile(Strict):
     audience: Audience = Field(default=Audience(), description="What viewers may do.")
     targets: tuple[TargetEntry, ...] = Field(default=(), max_length=10, description="Where else to broadcast to.")
     budget: Budget = Field(default=Budget(), description="Limits that close the show politely.")
+    schedule: Annotated[
+        Annotated[Schedule, Tag("one")]
+        | Annotated[tuple[Schedule, ...], Field(min_length=1, max_length=20), Tag("several")],
+        Discriminator(_one_or_several),
+    ] = Field(default=(), description="When `serve` gives the show by itself; one entry, or a list of them.")
     compact_prompt_words: int | None = Field(
         default=6000, ge=500, le=1_000_000, description="Above so many words, prompts are shortened; null is never."
     )

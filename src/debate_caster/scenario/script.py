@@ -3,6 +3,7 @@
 Everything here is frozen and strict: unknown keys are refused, since a typo must hurt its author and nobody else.
 """
 
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,7 @@ __all__ = [
     "PhaseScript",
     "Price",
     "Scenario",
+    "Schedule",
     "Stance",
     "Strict",
     "TargetScript",
@@ -179,6 +181,28 @@ class Budget(Strict):
     max_cost: Decimal | None = Field(default=None, gt=0, description="Money, in the currency of the models' prices.")
 
 
+class Schedule(Strict):
+    """When the show is given again and again. A slot is an instant that the cron names in its time zone."""
+
+    cron: str = Field(description="Five fields in quotes, such as '0 20 * * FRI'; minute, hour, day, month, weekday.")
+    timezone: str = Field(description="An IANA time zone, such as Europe/Paris.")
+    grace_s: int = Field(
+        default=300, ge=0, le=86_400, description="How late the newest missed slot may still start, in seconds."
+    )
+    overlap: Literal["skip", "queue", "replace"] = Field(
+        default="skip",
+        description="What a slot does while the last show still runs: skip it, wait for its end, or end that show.",
+    )
+    jitter_s: int = Field(
+        default=0, ge=0, le=3600, description="Each slot starts up to so many seconds late, always as many."
+    )
+    until: date | None = Field(default=None, description="The last day, as 'YYYY-MM-DD' in quotes, in the time zone.")
+    count: int | None = Field(default=None, ge=1, le=100_000, description="After so many shows it is over.")
+    blackout: tuple[date, ...] = Field(
+        default=(), max_length=1000, description="Days without a show, as 'YYYY-MM-DD' in quotes, in the time zone."
+    )
+
+
 class TurnScript(Strict):
     """A turn of a format.
 
@@ -247,4 +271,5 @@ class Scenario(Strict):
     audience: Audience = Audience()
     targets: tuple[TargetScript, ...] = ()
     budget: Budget = Budget()
+    schedule: tuple[Schedule, ...] = ()
     compact_prompt_words: int | None = Field(default=6000, ge=500)

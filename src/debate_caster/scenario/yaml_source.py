@@ -280,6 +280,7 @@ def _forbidden(event: _NodeStart) -> str:
 _SYNTAX = (
     ("mapping values are not allowed", "a ': ' stands where none is expected: put a text that holds one in quotes"),
     ("'\\t' that cannot start any token", "a tab stands here: indent with spaces"),
+    ("but found ' '", "a text that begins with '*', '&' or '!' must be in quotes"),
     ("that cannot start any token", "a text can't begin with this character: put it in quotes"),
     ("could not find expected ':'", "this is not 'key: value': check the colon, the indentation and the quotes above"),
     ("unexpected end of stream", "a quote is opened and never closed"),

@@ -34,7 +34,9 @@ def pitch(summary: Summary) -> str:
 
 
 def show_address(base: str, summary: Summary) -> str:
-    """Return the address of a show's page."""
+    """Return the address of a show's page; a coming one has none before it begins, and is announced in the lobby."""
+    if summary.get("state") == "coming":
+        return f"{base}/"
     return f"{base}/shows/{quote(str(summary['id']), safe='')}"
 
 
@@ -45,7 +47,7 @@ def json_feed(summaries: Sequence[Summary], *, base: str) -> str:
             "id": str(summary["id"]),
             "url": show_address(base, summary),
             "title": headline(summary),
-            "content_text": pitch(summary) or headline(summary),
+            "content_text": _description(summary),
             "language": summary.get("language") or None,
             "date_published": summary.get("started_at"),
             "tags": [summary["state"]],
@@ -68,7 +70,7 @@ def rss(summaries: Sequence[Summary], *, base: str) -> str:
     items = "".join(
         f"<item><title>{_xml(headline(summary))}</title><link>{_xml(show_address(base, summary))}</link>"
         f'<guid isPermaLink="false">{_xml(str(summary["id"]))}</guid>'
-        f"<description>{_xml(escape(pitch(summary)))}</description>"  # readers take a description for HTML
+        f"<description>{_xml(escape(_description(summary)))}</description>"  # readers take a description for HTML
         + (f"<pubDate>{format_datetime(at, usegmt=True)}</pubDate>" if (at := _time(summary.get("started_at"))) else "")
         + "</item>"
         for summary in summaries
@@ -83,7 +85,7 @@ def calendar(summaries: Sequence[Summary], *, base: str, now: datetime) -> str:
     """Return the shows as iCalendar (RFC 5545)."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//debate-caster//stage//EN", f"X-WR-CALNAME:{TITLE}"]
     for summary in summaries:
-        started, ended = _time(summary.get("started_at")), _time(summary.get("ended_at"))
+        started, ended = _time(summary.get("started_at") or summary.get("starts_at")), _time(summary.get("ended_at"))
         if started is None:
             continue
         lines += [
@@ -94,10 +96,17 @@ def calendar(summaries: Sequence[Summary], *, base: str, now: datetime) -> str:
             *([f"DTEND:{max(started, ended):%Y%m%dT%H%M%SZ}"] if ended else []),
             f"SUMMARY:{_calendar_text(headline(summary))}",
             f"DESCRIPTION:{_calendar_text(pitch(summary))}",
-            f"URL:{show_address(base, summary)}",
+            f"URL:{show_address(base, {**summary, 'state': ''})}",  # by the time of the event the page is there
             "END:VEVENT",
         ]
     return "".join(f"{_folded(line)}\r\n" for line in [*lines, "END:VCALENDAR"])
+
+
+def _description(summary: Summary) -> str:
+    parts = [pitch(summary) or headline(summary)]
+    if at := _time(summary.get("starts_at")):
+        parts.insert(0, f"Live on {at:%Y-%m-%d at %H:%M} UTC.")
+    return " ".join(parts)
 
 
 def _speaker(agent: Mapping[str, Any]) -> str:

@@ -18,6 +18,7 @@ from debate_caster.stage.direction import Direction
 from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
+from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import watch_page
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.publications import Publications, base_of
@@ -34,6 +35,9 @@ MAX_BODY = 16 * 1024
 
 EVENTS_LIMIT = 1000
 """Events in one JSON answer at most, and as many unless fewer are asked for."""
+
+COMING = 12
+"""Coming shows in the lobby's list at most, the next one of each series."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -89,12 +93,13 @@ class Routes:
         admission: Admission,
         clock: Clock,
         framing: str,
+        playbill: Playbill | None = None,
     ) -> None:
         self._framed = {"Content-Security-Policy": framing}
         framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
-        self._publications = Publications(self._show, programme, clock=clock, framed=framed)
+        self._publications = Publications(self._show, programme, clock=clock, framed=framed, playbill=playbill)
+        self._programme, self._agents, self._audience, self._playbill = programme, agents, audience, playbill
         self._direction = Direction(self._show)
-        self._programme, self._agents, self._audience = programme, agents, audience
         self._counters, self._admission = counters, admission
 
     def application(self) -> web.Application:
@@ -186,7 +191,11 @@ class Routes:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         limit = _whole(request, "limit", default=200, most=200)
-        return _json({"shows": self._programme.listing(limit)})
+        listed: dict[str, Any] = {"shows": self._programme.listing(limit)}
+        if self._playbill is not None:
+            listed["coming"] = [show.as_json() for show in self._playbill.coming(COMING, each=1)]
+            listed["notices"] = list(self._playbill.problems())
+        return _json(listed)
 
     async def _summary(self, request: web.Request) -> web.StreamResponse:
         return _json((await self._show(request)).as_json())
@@ -262,7 +271,12 @@ class Routes:
         failing = [show.id for show in self._programme.live.values() if show.air.failure is not None]
         if failing or not await self._programme.archive.writable():
             return _json({"status": "the log can't be written", "shows": failing}, status=503)
-        return _json({"status": "ready"})
+        if self._playbill is None:
+            return _json({"status": "ready"})
+        if failure := self._playbill.failing():
+            return _json({"status": failure}, status=503)
+        problems = self._playbill.problems()
+        return _json({"status": "ready", **({"problems": list(problems)} if problems else {})})
 
     async def _metrics(self, _request: web.Request) -> web.StreamResponse:
         body = metrics.render(self._counters, self._gauges())

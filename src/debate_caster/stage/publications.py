@@ -4,12 +4,14 @@ import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from aiohttp import web
 
 from debate_caster.booklet import PAGE_POLICY
 from debate_caster.clock import Clock
 from debate_caster.stage import feeds
+from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import HEIGHT, WIDTH, oembed
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.shows import Show
@@ -21,7 +23,10 @@ PAGE = 200
 """Events read from the log at a time; the event loop breathes in between."""
 
 LISTED = 100
-"""Shows in a feed at most, newest first."""
+"""Shows in a feed at most, newest first; and coming ones, the nearest first."""
+
+PLANNED = 20
+"""Coming shows of one series in the calendar at most; a feed has only the next one."""
 
 FindShow = Callable[[web.Request], Awaitable[Show]]
 
@@ -29,8 +34,16 @@ FindShow = Callable[[web.Request], Awaitable[Show]]
 class Publications:
     """Answers requests; ``find_show`` gives the show that a request is about, or raises the right answer."""
 
-    def __init__(self, find_show: FindShow, programme: Programme, *, clock: Clock, framed: bool) -> None:
-        self._find_show, self._programme = find_show, programme
+    def __init__(
+        self,
+        find_show: FindShow,
+        programme: Programme,
+        *,
+        clock: Clock,
+        framed: bool,
+        playbill: Playbill | None = None,
+    ) -> None:
+        self._find_show, self._programme, self._playbill = find_show, programme, playbill
         self._clock, self._framed = clock, framed
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -43,16 +56,20 @@ class Publications:
         ]
 
     async def _json_feed(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.json_feed(self._programme.listing(LISTED), base=base_of(request))
+        text = feeds.json_feed(self._listing(), base=base_of(request))
         return _text(text, "application/feed+json; charset=utf-8")
 
     async def _rss(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.rss(self._programme.listing(LISTED), base=base_of(request))
+        text = feeds.rss(self._listing(), base=base_of(request))
         return _text(text, "application/rss+xml; charset=utf-8")
 
     async def _calendar(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.calendar(self._programme.listing(LISTED), base=base_of(request), now=self._clock.now())
+        text = feeds.calendar(self._listing(each=PLANNED), base=base_of(request), now=self._clock.now())
         return _text(text, "text/calendar; charset=utf-8")
+
+    def _listing(self, *, each: int = 1) -> list[dict[str, Any]]:
+        coming = () if self._playbill is None else self._playbill.coming(LISTED, each=each)
+        return [*(show.as_json() for show in coming), *self._programme.listing(LISTED)]
 
     async def _oembed(self, request: web.Request) -> web.StreamResponse:
         summary = (await self._find_show(request)).as_json()

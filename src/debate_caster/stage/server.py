@@ -15,6 +15,7 @@ from debate_caster.log import EventLog
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.http import Admission, Routes, is_loopback
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import frame_policy
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.tokens import TokenDesk
@@ -114,13 +115,14 @@ async def open_stage(
     frame_origins: frozenset[str] = frozenset(),
     tokens: TokenDesk | None = None,
     open_to_agents: bool = False,
+    playbill: Playbill | None = None,
 ) -> AsyncIterator[Stage]:
     """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
 
     ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
     ``frame_origins`` those whose pages may show ours in a frame; ``allowed_hosts`` the names it goes by besides
     loopback ones, none meaning any where it is public. With ``tokens`` only agents that bring one are let in; without,
-    a ``host`` that is not loopback must be said to be ``open_to_agents``.
+    a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill`` says what is coming.
 
     Raises:
         SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
@@ -167,6 +169,7 @@ async def open_stage(
                 admission=admission,
                 clock=clock,
                 framing=framing,
+                playbill=playbill,
             )
             # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
             runner = web.AppRunner(

@@ -19,6 +19,20 @@ export function ago(then, now) {
   return RELATIVE.format(Math.round(seconds / 86_400), "day");
 }
 
+/** `in 5 minutes`; `any moment` when it is due. */
+export function ahead(then, now) {
+  const seconds = Math.max(0, (then - now) / 1000);
+  if (seconds < 45) return "any moment";
+  if (seconds < 3570) return RELATIVE.format(Math.round(seconds / 60), "minute");
+  if (seconds < 84_600) return RELATIVE.format(Math.round(seconds / 3600), "hour");
+  return RELATIVE.format(Math.round(seconds / 86_400), "day");
+}
+
+/** `Fri 27 Nov 2026, 20:00 CET`: in the viewer's own time zone, which it names. */
+export function localDay(instant, { zone } = {}) {
+  return `${new Intl.DateTimeFormat("en-GB", { weekday: "short", timeZone: zone }).format(instant)} ${localTime(instant, { zone })}`;
+}
+
 /** `20 Nov 2026, 20:00 CET`: in the viewer's own time zone, which it names. */
 export function localTime(instant, { zone } = {}) {
   const parts = { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hour12: false, timeZoneName: "short", timeZone: zone };

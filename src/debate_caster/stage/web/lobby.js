@@ -1,7 +1,7 @@
 /** The lobby: what is live and what was, asked of the stage again and again while somebody looks. */
 
 import { sideTitle } from "/static/cast.js";
-import { ago, length, localTime } from "/static/durations.js";
+import { ago, ahead, length, localDay, localTime } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
 import { ShowState } from "/static/show-state.js";
 
@@ -15,6 +15,8 @@ const STATE_WORDS = { live: "Live", replay: "Replay" };
 
 const $ = (id) => document.getElementById(id);
 let shows = [];
+let planned = [];
+let notices = [];
 let failures = 0;
 let timer = null;
 
@@ -23,7 +25,7 @@ async function refresh() {
   try {
     const response = await fetch("/api/shows", { signal: AbortSignal.timeout(10_000) });
     if (!response.ok) throw new Error(String(response.status));
-    shows = (await response.json()).shows ?? [];
+    ({ shows = [], coming: planned = [], notices = [] } = await response.json());
     failures = 0;
     draw();
   } catch {
@@ -40,8 +42,12 @@ function draw() {
   const past = known.filter(({ on }) => !on);
   $("main").removeAttribute("aria-busy");
   $("live").hidden = live.length === 0;
-  $("empty").hidden = live.length > 0;
+  const coming = planned.map(read);
+  $("empty").hidden = live.length + coming.length > 0;
   reconcile($("live-shows"), live, { key: ({ id }) => id, make: makeCard, update: drawCard });
+  $("coming").hidden = coming.length === 0 && notices.length === 0;
+  reconcile($("coming-shows"), coming, { key: ({ id }) => id, make: makeComing, update: drawComing });
+  say($("notices"), notices.join(" "));
   $("past").hidden = past.length === 0;
   $("search-field").hidden = past.length < WORTH_SEARCHING;
   const wanted = $("search-field").hidden ? "" : $("search").value.trim().toLocaleLowerCase();
@@ -66,6 +72,7 @@ function read(summary) {
     format: state.format,
     address: `/shows/${encodeURIComponent(summary.id)}`,
     startedAt: state.startedAt,
+    startsAt: Date.parse(summary.starts_at ?? "") || null,
     endedAt: Date.parse(summary.ended_at ?? "") || null,
     searchable: [headline, state.title, ...agents.map(({ name }) => name)].join("\n").toLocaleLowerCase(),
   };
@@ -124,6 +131,28 @@ function camp(agents, stance) {
   return element("div", { class: "camp", "data-stance": stance }, ...agents.map(portrait), names);
 }
 
+function makeComing() {
+  const times = element("span", { class: "when" }, element("time"), element("span", { class: "ahead" }));
+  return element("li", { class: "coming-show" }, element("span", { class: "faces" }), element("span", {}, element("strong", { dir: "auto" }), element("span", { class: "detail" })), times);
+}
+
+function drawComing(row, show) {
+  const headline = row.querySelector("strong");
+  say(headline, show.headline);
+  mark(headline, "lang", show.language || null);
+  say(row.querySelector(".detail"), [show.agents.map(({ name }) => name).join(", "), show.format].filter(Boolean).join(" · "));
+  drawFaces(row, show);
+  const time = row.querySelector("time");
+  say(time, show.startsAt === null ? "" : localDay(show.startsAt));
+  mark(time, "datetime", show.startsAt === null ? null : new Date(show.startsAt).toISOString());
+  say(row.querySelector(".ahead"), show.startsAt === null ? "" : ahead(show.startsAt, Date.now()));
+}
+
+function drawFaces(row, show) {
+  const faces = row.querySelector(".faces");
+  if (faces.childElementCount !== Math.min(4, show.agents.length)) faces.replaceChildren(...show.agents.slice(0, 4).map(portrait));
+}
+
 function makeRow() {
   return element("li", { class: "past-show" }, element("span", { class: "faces" }), element("span", {}, element("a", { dir: "auto" }), element("span", { class: "detail" })), element("time"));
 }
@@ -136,8 +165,7 @@ function drawRow(row, show) {
   const took = show.startedAt !== null && show.endedAt !== null ? length(show.endedAt - show.startedAt) : "";
   const early = show.summary.why && show.summary.why !== "completed" ? "ended early" : "";
   say(row.querySelector(".detail"), [show.agents.map(({ name }) => name).join(", "), took, early].filter(Boolean).join(" · "));
-  const faces = row.querySelector(".faces");
-  if (faces.childElementCount !== Math.min(4, show.agents.length)) faces.replaceChildren(...show.agents.slice(0, 4).map(portrait));
+  drawFaces(row, show);
   const time = row.querySelector("time");
   const at = show.endedAt ?? show.startedAt;
   say(time, at === null ? "" : Date.now() - at < DAY_MS ? ago(at, Date.now()) : localTime(at));

@@ -1,0 +1,1 @@
+"""The calendar of recurring shows: which slot is next, what became of each, and starting every one of them once."""

@@ -1,0 +1,355 @@
+"""The ledger: what became of every slot, one row each, in a SQLite file that several processes may share.
+
+A row is written before its show starts, and the first to write it is the one to start it. Times are kept as
+milliseconds since 1970, UTC.
+"""
+
+import asyncio
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from debate_caster.calendar.docket import Outcome, Reason
+from debate_caster.errors import LogError
+
+__all__ = ["IN_MEMORY", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x64636361
+"""Marks the file as ours ("dcca"), so that another program's database named by mistake is not written to."""
+
+BUSY_TIMEOUT_S = 5.0
+"""How long another process may hold the write lock."""
+
+IN_MEMORY = ":memory:"
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+_SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE IF NOT EXISTS calendars (
+  scenario TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, entries TEXT NOT NULL, handled INTEGER NOT NULL,
+  paused INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS occurrences (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, slot INTEGER, due INTEGER, rule TEXT NOT NULL,
+  outcome TEXT NOT NULL, why TEXT NOT NULL, show TEXT UNIQUE, owner TEXT NOT NULL, decided INTEGER NOT NULL,
+  ended INTEGER, ending TEXT NOT NULL DEFAULT '', UNIQUE (scenario, slot)
+) STRICT;
+CREATE INDEX IF NOT EXISTS unfinished ON occurrences (scenario) WHERE show IS NOT NULL AND ended IS NULL;
+CREATE TABLE IF NOT EXISTS requests (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, asked INTEGER NOT NULL, answer TEXT
+) STRICT;
+"""
+
+_OCCURRENCES = (
+    "SELECT id, scenario, slot, due, rule, outcome, why, show, owner, decided, ended, ending FROM occurrences"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarRow:
+    """A scenario that the calendar knows. ``entries`` is its schedule as JSON, as it was when last read."""
+
+    scenario: str
+    title: str
+    path: str
+    entries: str
+    handled_until: datetime
+    paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is to be written of one slot. Without ``slot`` it is a show that somebody asked for by hand."""
+
+    scenario: str
+    slot: datetime | None
+    due: datetime | None
+    rule: str
+    outcome: Outcome
+    why: Reason
+    show: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A row of the ledger. ``ending`` says how the show ended, empty while it has not."""
+
+    id: int
+    scenario: str
+    slot: datetime | None
+    due: datetime | None
+    rule: str
+    outcome: Outcome
+    why: Reason
+    show: str | None
+    owner: str
+    decided_at: datetime
+    ended_at: datetime | None
+    ending: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """Somebody's wish for a show of a scenario, now."""
+
+    id: int
+    scenario: str
+    asked_at: datetime
+
+
+class Ledger:
+    """The ledger in the file ``path``, made when first needed; ``IN_MEMORY`` keeps it in this process.
+
+    Every method raises ``LogError`` where the file can't be read or written. One thread does the work, so that nobody
+    waits for the disk but who asked.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = path
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="calendar-ledger")
+        self._connection: sqlite3.Connection | None = None
+
+    async def close(self) -> None:
+        """Let go of the file."""
+        await self._run(self._close)
+        self._thread.shutdown(wait=True)
+
+    async def calendars(self) -> list[CalendarRow]:
+        """Return the scenarios that are or were on this calendar, by name."""
+        rows = await self._select("SELECT scenario, title, path, entries, handled, paused FROM calendars ORDER BY 1")
+        return [_calendar(row) for row in rows]
+
+    async def admit(self, scenario: str, *, title: str, path: str, entries: str, now: datetime) -> CalendarRow:
+        """Put a scenario on the calendar from ``now`` on; one that is there keeps its schedule and its place in time.
+
+        Returns the row as it is then: whoever sees other ``entries`` in it calls ``change`` once those are handled.
+        """
+
+        def work(db: sqlite3.Connection) -> CalendarRow:
+            with _transaction(db):
+                db.execute(
+                    "INSERT INTO calendars VALUES (?, ?, ?, ?, ?, 0) "
+                    "ON CONFLICT DO UPDATE SET title = excluded.title, path = excluded.path",
+                    (scenario, title, path, entries, _ms(now)),
+                )
+                row = db.execute(
+                    "SELECT scenario, title, path, entries, handled, paused FROM calendars WHERE scenario = ?",
+                    (scenario,),
+                ).fetchone()
+            return _calendar(row)
+
+        return await self._run(lambda: work(self._open()))
+
+    async def change(self, scenario: str, entries: str, since: datetime) -> None:
+        """Take a new schedule, which holds after ``since``."""
+        await self._write(
+            "UPDATE calendars SET entries = ?, handled = max(handled, ?) WHERE scenario = ?",
+            (entries, _ms(since), scenario),
+        )
+
+    async def pause(self, scenario: str, *, paused: bool) -> bool:
+        """Pause a scenario's slots, or have them start shows again; False where it is not on the calendar."""
+        changed = await self._write("UPDATE calendars SET paused = ? WHERE scenario = ?", (int(paused), scenario))
+        return changed > 0
+
+    async def record(
+        self, entries: Sequence[Entry], *, handled_until: datetime | None, owner: str, now: datetime
+    ) -> list[Entry]:
+        """Write what becomes of slots of one scenario, all or none; return those that nobody had written before.
+
+        Only they are the caller's: the shows of the others somebody else has started, or has decided not to.
+        """
+
+        def work(db: sqlite3.Connection) -> list[Entry]:
+            ours = []
+            with _transaction(db):
+                for entry in entries:
+                    done = db.execute(
+                        "INSERT OR IGNORE INTO occurrences (scenario, slot, due, rule, outcome, why, show, owner, "
+                        "decided) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                        (
+                            entry.scenario, _maybe_ms(entry.slot), _maybe_ms(entry.due), entry.rule, entry.outcome,
+                            entry.why, entry.show, owner, _ms(now),
+                        ),
+                    )  # fmt: skip
+                    if done.rowcount:
+                        ours.append(entry)
+                if handled_until is not None and entries:
+                    db.execute(
+                        "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?",
+                        (_ms(handled_until), entries[0].scenario),
+                    )
+            return ours
+
+        return await self._run(lambda: work(self._open()))
+
+    async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
+        """Say anew what became of a slot whose show waited, or never began."""
+        await self._write(
+            "UPDATE occurrences SET outcome = ?, why = ?, decided = ?, "
+            "show = CASE ? WHEN 'skipped' THEN NULL ELSE show END WHERE show = ?",
+            (outcome, why, _ms(now), outcome, show),
+        )
+
+    async def finish(self, show: str, ending: str, now: datetime) -> None:
+        """Say that a show has ended, and how."""
+        await self._write(
+            "UPDATE occurrences SET ended = ?, ending = ? WHERE show = ? AND ended IS NULL", (_ms(now), ending, show)
+        )
+
+    async def take_over(self, show: str, *, from_owner: str, owner: str) -> bool:
+        """Make another's unfinished show ours; False where somebody was quicker."""
+        changed = await self._write(
+            "UPDATE occurrences SET owner = ? WHERE show = ? AND owner = ? AND ended IS NULL", (owner, show, from_owner)
+        )
+        return changed > 0
+
+    async def unfinished(self) -> list[Occurrence]:
+        """Return the occurrences whose shows run, or wait, or died with their process; oldest first."""
+        return await self._occurrences("WHERE show IS NOT NULL AND ended IS NULL ORDER BY id", ())
+
+    async def started(self, scenario: str) -> Counter[str]:
+        """Return how many shows each rule of a scenario has had."""
+        rows = await self._select(
+            "SELECT rule, count(*) FROM occurrences WHERE scenario = ? AND slot IS NOT NULL AND outcome != 'skipped' "
+            "GROUP BY rule",
+            (scenario,),
+        )
+        return Counter({str(rule): int(number) for rule, number in rows})
+
+    async def history(self, scenario: str | None = None, *, limit: int = 50) -> list[Occurrence]:
+        """Return the last occurrences, newest first."""
+        return await self._occurrences(
+            "WHERE ? IS NULL OR scenario = ? ORDER BY coalesce(slot, decided) DESC, id DESC LIMIT ?",
+            (scenario, scenario, limit),
+        )
+
+    async def ask(self, scenario: str, now: datetime) -> int:
+        """Ask for a show by hand; return the request's number."""
+
+        def work(db: sqlite3.Connection) -> int:
+            done = db.execute("INSERT INTO requests (scenario, asked) VALUES (?, ?)", (scenario, _ms(now)))
+            return int(done.lastrowid or 0)
+
+        return await self._run(lambda: work(self._open()))
+
+    async def asked(self) -> list[Request]:
+        """Return the requests that nobody has answered, oldest first."""
+        rows = await self._select("SELECT id, scenario, asked FROM requests WHERE answer IS NULL ORDER BY id")
+        return [Request(int(id_), str(scenario), _time(asked)) for id_, scenario, asked in rows]
+
+    async def answer(self, request: int, answer: str) -> bool:
+        """Answer a request; False where somebody else has."""
+        changed = await self._write("UPDATE requests SET answer = ? WHERE id = ? AND answer IS NULL", (answer, request))
+        return changed > 0
+
+    async def answer_to(self, request: int) -> str | None:
+        """Return the answer to a request, None as long as there is none."""
+        rows = await self._select("SELECT answer FROM requests WHERE id = ?", (request,))
+        return None if not rows or rows[0][0] is None else str(rows[0][0])
+
+    async def version(self) -> int:
+        """Return a number that changes whenever another process has written."""
+        return int((await self._select("PRAGMA data_version"))[0][0])
+
+    # -- the file ------------------------------------------------------------------------------------------------
+
+    async def _occurrences(self, where: str, values: Sequence[object]) -> list[Occurrence]:
+        rows = await self._select(f"{_OCCURRENCES} {where}", values)
+        return [
+            Occurrence(
+                id_, scenario, _maybe_time(slot), _maybe_time(due), rule, outcome, why, show, owner, _time(decided),
+                _maybe_time(ended), ending,
+            )
+            for id_, scenario, slot, due, rule, outcome, why, show, owner, decided, ended, ending in rows
+        ]  # fmt: skip
+
+    async def _select(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        return await self._run(lambda: self._open().execute(statement, values).fetchall())
+
+    async def _write(self, statement: str, values: Sequence[object]) -> int:
+        return await self._run(lambda: self._open().execute(statement, values).rowcount)
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        try:
+            if self.path == IN_MEMORY:  # no disk to wait for
+                return work()
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as exc:
+            raise LogError("calendar", f"{self.path}: {exc}") from exc
+        except OSError as exc:
+            raise LogError("calendar", f"{self.path}: its folder can't be used ({exc.strerror})") from exc
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if isinstance(self.path, Path):
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        mark, version = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if mark not in (0, APPLICATION_ID):
+            raise LogError("calendar", f"{self.path} is another program's file")
+        if version > SCHEMA_VERSION:
+            raise LogError("calendar", f"{self.path} was written by a newer debate-caster")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if version < SCHEMA_VERSION:
+            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def _transaction(db: sqlite3.Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _calendar(row: tuple[str, str, str, str, int, int]) -> CalendarRow:
+    scenario, title, path, entries, handled, paused = row
+    return CalendarRow(scenario, title, path, entries, _time(handled), bool(paused))
+
+
+def _ms(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def _maybe_ms(at: datetime | None) -> int | None:
+    return None if at is None else _ms(at)
+
+
+def _time(ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=ms)
+
+
+def _maybe_time(ms: int | None) -> datetime | None:
+    return None if ms is None else _time(ms)

@@ -1,0 +1,394 @@
+"""The calendar at work: waits for slots, writes down what becomes of each, and has the shows performed.
+
+Any number of processes may run one calendar on one ledger: each slot is started by whoever writes its row first. A
+process that dies leaves rows without an end; the others, or the next one, start the shows of them that never began.
+"""
+
+import asyncio
+import heapq
+import json
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Protocol
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from debate_caster.calendar.docket import Decision, Docket, late_start
+from debate_caster.calendar.ledger import Entry, Ledger, Occurrence
+from debate_caster.calendar.timetable import Slot, Slots, Spliced, Timetable, show_id_of
+from debate_caster.clock import Clock
+from debate_caster.errors import DebateCasterError, LogError
+from debate_caster.scenario.script import Scenario, Schedule
+
+__all__ = ["Calendar", "Coming", "Perform", "entries_of"]
+
+logger = structlog.get_logger()
+
+STEP_S = 1.0
+"""How long the calendar waits at most before it looks at the wall clock again, in seconds: a machine that was asleep
+and a clock that was set are noticed within it, and so is what other processes have written."""
+
+ASKED_S = 60.0
+"""How old a request for a show may be; who asked has long given up on an older one."""
+
+CUT_OFF = "cut off"
+"""How a show ended whose process died."""
+
+_ENTRIES = TypeAdapter(tuple[Schedule, ...])
+
+
+class Perform(Protocol):
+    """How a show is given."""
+
+    async def __call__(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+        """Perform a scenario under this id until its end, or soon after ``stop`` is set; return how it ended."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A show that is planned."""
+
+    scenario: Scenario
+    slot: Slot
+
+    @property
+    def show(self) -> str:
+        return show_id_of(self.scenario.key, self.slot.at)
+
+
+@dataclass(slots=True)
+class _Running:
+    show: str
+    stop: asyncio.Event
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+@dataclass(slots=True)
+class _Production:
+    """A scenario on the calendar. ``change`` holds while slots of its former schedule are still to be handled."""
+
+    scenario: Scenario
+    docket: Docket
+    change: Spliced | None = None
+    running: list[_Running] = field(default_factory=list)
+    queued: Slot | None = None
+
+
+class Calendar:
+    """The shows of ``admit``-ted scenarios, performed when they are due while ``run`` runs.
+
+    Args:
+        ledger: What was handled, and is.
+        owner: Our name among the processes that share the ledger.
+        alive: Says whether one of those names is still at work.
+        perform: Gives a show.
+        begun: Says whether a show has ever begun.
+        new_show_id: Makes the id of a show that somebody asks for by hand.
+        step_s: Longest wait between two looks at the clock.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        owner: str,
+        alive: Callable[[str], bool],
+        perform: Perform,
+        begun: Callable[[str], Awaitable[bool]],
+        new_show_id: Callable[[Scenario], str],
+        step_s: float = STEP_S,
+    ) -> None:
+        self.failure: str | None = None
+        self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
+        self._perform, self._begun, self._new_show_id, self._step_s = perform, begun, new_show_id, step_s
+        self._productions: dict[str, _Production] = {}
+        self._lock = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._tasks: asyncio.TaskGroup | None = None
+        self._version = -1
+
+    @property
+    def scenarios(self) -> list[Scenario]:
+        """What is on the calendar."""
+        return [production.scenario for production in self._productions.values()]
+
+    def coming(self, limit: int, *, each: int) -> list[Coming]:
+        """Return the next shows in order, at most ``each`` of one scenario; those of paused ones are left out."""
+        now = self._clock.now()
+        ahead = [
+            islice((Coming(production.scenario, slot) for slot in production.docket.coming(now)), each)
+            for production in self._productions.values()
+            if not production.docket.paused
+        ]
+        return list(islice(heapq.merge(*ahead, key=lambda coming: coming.slot.due), limit))
+
+    async def admit(self, scenario: Scenario, *, changed_at: datetime | None = None) -> None:
+        """Put a scenario on the calendar, or take its new version.
+
+        Slots up to ``changed_at`` (now by default) are those of the schedule that the ledger has, later ones those of
+        the new; so an edit neither loses a slot nor invents one in the past.
+
+        Raises:
+            LogError: The ledger failed; the calendar is as before.
+        """
+        async with self._lock:
+            now, name = self._clock.now(), scenario.key
+            entries = _as_json(scenario.schedule)
+            row = await self._ledger.admit(
+                name, title=scenario.title, path=str(scenario.path), entries=entries, now=now
+            )
+            slots: Slots = Timetable(name, scenario.schedule)
+            change = None
+            if row.entries != entries:
+                since = min(now if changed_at is None else max(changed_at, row.handled_until), now)
+                slots = change = Spliced(Timetable(name, entries_of(row.entries)), since, slots)
+            docket = Docket(slots, row.handled_until, started=await self._ledger.started(name), paused=row.paused)
+            if known := self._productions.get(name):
+                known.scenario, known.docket, known.change = scenario, docket, change
+            else:
+                self._productions[name] = _Production(scenario, docket, change)
+            await self._settle_change(self._productions[name])
+        self._wake.set()
+
+    async def withdraw(self, name: str) -> None:
+        """Take a scenario off: its slots are nobody's from now on. A show of it that runs goes on."""
+        async with self._lock:
+            production = self._productions.get(name)
+            if production is not None and not production.running:
+                del self._productions[name]
+            elif production is not None:
+                production.docket = Docket(Timetable(name, ()), self._clock.now())
+                production.change = None
+            await self._ledger.change(name, "[]", self._clock.now())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Start shows as they are due, until ``stop`` is set; then end the running ones, and start nothing more."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            stopping = tasks.create_task(self._wake_on(stop))
+            try:
+                while not stop.is_set():
+                    self._wake.clear()
+                    await self._look_round()
+                    await self._wait()
+            finally:
+                self._stopping = True
+                stopping.cancel()
+                for production in self._productions.values():
+                    for running in production.running:
+                        running.stop.set()
+
+    # -- waiting -------------------------------------------------------------------------------------------------
+
+    async def _wake_on(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._wake.set()
+
+    async def _wait(self) -> None:
+        now = self._clock.now()
+        nearest = min(
+            (production.docket.next.due for production in self._productions.values() if production.docket.next),
+            default=None,
+        )
+        wait = self._step_s
+        if nearest is not None and self.failure is None:
+            wait = min(wait, max((nearest - now).total_seconds(), 0.0))
+        try:
+            async with self._clock.timeout(wait):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _look_round(self) -> None:
+        try:
+            async with self._lock:
+                await self._hear_others()
+                for production in list(self._productions.values()):
+                    await self._handle(production)
+        except LogError as exc:
+            if self.failure is None:
+                logger.warning("calendar_failing", error=str(exc))
+            self.failure = str(exc)
+        else:
+            if self.failure is not None:
+                logger.info("calendar_recovered")
+            self.failure = None
+
+    # -- slots ---------------------------------------------------------------------------------------------------
+
+    async def _handle(self, production: _Production) -> None:
+        """Handle the slots of one scenario that have come."""
+        docket, now = production.docket, self._clock.now()
+        if docket.next is not None and docket.next.due <= now:
+            decisions = docket.decide(now, busy=bool(production.running), queued=production.queued is not None)
+            entries = [_entry(production.scenario.key, decision) for decision in decisions]
+            ours = await self._ledger.record(
+                entries,
+                handled_until=max((decision.slot.at for decision in decisions), default=None),
+                owner=self._owner,
+                now=now,
+            )
+            docket.settle(now, decisions)
+            for decision, entry in zip(decisions, entries, strict=True):
+                if entry in ours:
+                    self._act(production, decision, now)
+            await self._settle_change(production)
+        if production.queued is not None and not production.running:
+            await self._start_queued(production, production.queued)
+
+    def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
+        slot, name = decision.slot, production.scenario.key
+        if decision.outcome == "skipped":
+            logger.warning("slot_skipped", scenario=name, slot=_text(slot.at), why=decision.why)
+        elif decision.outcome == "queued":
+            logger.info("slot_queued", scenario=name, slot=_text(slot.at))
+            production.queued = slot
+        else:
+            lateness = round((now - slot.due).total_seconds(), 3)
+            logger.info("slot_started", scenario=name, slot=_text(slot.at), how=decision.outcome, late_s=lateness)
+            self._start(production, show_id_of(name, slot.at), replaces=decision.replaces)
+
+    async def _start_queued(self, production: _Production, slot: Slot) -> None:
+        show, now = show_id_of(production.scenario.key, slot.at), self._clock.now()
+        production.queued = None
+        await self._ledger.revise(show, late_start(slot.due, now), "", now)
+        logger.info("slot_started", scenario=production.scenario.key, slot=_text(slot.at), how="queued")
+        self._start(production, show)
+
+    async def _settle_change(self, production: _Production) -> None:
+        """Forget the former schedule once no slot of it is left to handle."""
+        change, ahead = production.change, production.docket.next
+        if change is not None and (ahead is None or ahead.at > change.changed_at):
+            entries = _as_json(production.scenario.schedule)
+            await self._ledger.change(production.scenario.key, entries, change.changed_at)
+            production.change = None
+
+    # -- shows ---------------------------------------------------------------------------------------------------
+
+    def _start(self, production: _Production, show: str, *, replaces: bool = False) -> None:
+        if self._tasks is None:
+            raise RuntimeError("shows start only while the calendar runs")
+        before = list(production.running) if replaces else []
+        for running in before:
+            running.stop.set()
+        running = _Running(show, asyncio.Event())
+        production.running.append(running)
+        self._tasks.create_task(self._play(production, running, before), name=show)
+
+    async def _play(self, production: _Production, running: _Running, before: Sequence[_Running]) -> None:
+        scenario, show, ending = production.scenario, running.show, "failed"
+        try:
+            for other in before:
+                await other.over.wait()
+            if running.stop.is_set() or self._stopping:
+                await self._unless_log_fails(self._ledger.revise(show, "skipped", "shutdown", self._clock.now()))
+                return
+            try:
+                ending = await self._perform(scenario, show, running.stop)
+            except DebateCasterError as exc:
+                logger.warning("show_failed", show=show, error=str(exc))
+            except Exception:  # a bug in one show must not take the others' calendar down
+                logger.exception("show_failed", show=show)
+            await self._unless_log_fails(self._ledger.finish(show, ending, self._clock.now()))
+            logger.info("show_over", show=show, ending=ending)
+        finally:
+            running.over.set()
+            production.running.remove(running)
+            self._wake.set()
+
+    async def _unless_log_fails(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except LogError as exc:
+            logger.warning("ledger_not_written", error=str(exc))
+
+    # -- other processes, living and dead ------------------------------------------------------------------------
+
+    async def _hear_others(self) -> None:
+        """Take notice of what others have written: pauses, requests, and shows whose process has died."""
+        version = await self._ledger.version()
+        if version != self._version:
+            self._version = version
+            for row in await self._ledger.calendars():
+                if production := self._productions.get(row.scenario):
+                    if production.docket.paused != row.paused:
+                        logger.info("scenario_paused" if row.paused else "scenario_resumed", scenario=row.scenario)
+                    production.docket.paused = row.paused
+            for request in await self._ledger.asked():
+                await self._answer(request.id, request.scenario, request.asked_at)
+        for occurrence in await self._ledger.unfinished():
+            if occurrence.owner != self._owner and not self._alive(occurrence.owner):
+                await self._inherit(occurrence)
+
+    async def _answer(self, request: int, name: str, asked_at: datetime) -> None:
+        now, production = self._clock.now(), self._productions.get(name)
+        if abs(now - asked_at) > timedelta(seconds=ASKED_S):
+            await self._ledger.answer(request, "too late: nobody was there in time")
+        elif production is None:
+            return  # maybe another process has it
+        elif production.running:
+            await self._ledger.answer(request, f"refused: {production.running[0].show} is on the air")
+        else:
+            show = self._new_show_id(production.scenario)
+            if await self._ledger.answer(request, f"show {show}"):
+                entry = Entry(name, None, now, "", "ran", "", show)
+                await self._ledger.record([entry], handled_until=None, owner=self._owner, now=now)
+                logger.info("show_asked_for", scenario=name, show=show)
+                self._start(production, show)
+
+    async def _inherit(self, orphan: Occurrence) -> None:
+        """Deal with a show whose process died: it was cut off, or it never began and may still start."""
+        show, now = orphan.show, self._clock.now()
+        production = self._productions.get(orphan.scenario)
+        if show is None or not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
+            return
+        if await self._begun(show):
+            logger.warning("show_cut_off", show=show)
+            await self._ledger.finish(show, CUT_OFF, now)
+            return
+        slot = None if production is None else _slot_of(production, orphan)
+        if production is None or slot is None or now - slot.due > timedelta(seconds=slot.entry.grace_s):
+            await self._ledger.revise(show, "skipped", "missed", now)
+        elif production.running:
+            await self._ledger.revise(show, "skipped", "overlap", now)
+        else:
+            await self._ledger.revise(show, late_start(slot.due, now), "", now)
+            logger.info("slot_started", scenario=orphan.scenario, slot=_text(slot.at), how="inherited")
+            self._start(production, show)
+
+
+def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:
+    """Return the slot that a row was written for, None where the schedule no longer has it, or it never had one."""
+    if orphan.slot is None:
+        return None
+    ahead = production.docket.slots.after(orphan.slot - timedelta(seconds=1))
+    slot = next(iter(ahead), None)
+    return slot if slot is not None and slot.at == orphan.slot else None
+
+
+def _entry(scenario: str, decision: Decision) -> Entry:
+    slot = decision.slot
+    show = None if decision.outcome == "skipped" else show_id_of(scenario, slot.at)
+    return Entry(scenario, slot.at, slot.due, slot.rule, decision.outcome, decision.why, show)
+
+
+def _as_json(entries: Iterable[Schedule]) -> str:
+    return json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True)
+
+
+def entries_of(text: str) -> tuple[Schedule, ...]:
+    """Return a schedule as the ledger has it; none where it was written by a program that knew other keys."""
+    try:
+        return _ENTRIES.validate_json(text)
+    except ValidationError:
+        return ()
+
+
+def _text(at: datetime) -> str:
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

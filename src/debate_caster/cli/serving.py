@@ -1,0 +1,166 @@
+"""``serve``: the stage, open for months, and the calendar of recurring shows that are given on it."""
+
+import asyncio
+from contextlib import AsyncExitStack, ExitStack
+from pathlib import Path
+
+from debate_caster.broadcast import Credentials
+from debate_caster.calendar.billing import Billing
+from debate_caster.calendar.ledger import Ledger
+from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.scripts import Scripts, keep_up
+from debate_caster.calendar.season import Calendar
+from debate_caster.cli.airing import stage_and_own_targets
+from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.directing import Desk, left_for_producers, new_token
+from debate_caster.cli.interruption import stop_on_signals
+from debate_caster.cli.scenario_remarks import remarks_on
+from debate_caster.cli.session import RAN, Session
+from debate_caster.cli.stage_address import open_stage_for
+from debate_caster.cli.staging import unless_stopped
+from debate_caster.clock import Clock, SystemClock
+from debate_caster.errors import SetupError
+from debate_caster.log import EventLog
+from debate_caster.runner import new_show_id, run_show
+from debate_caster.scenario import Scenario, load_scenario
+from debate_caster.show.events import stream_of
+from debate_caster.stage import Stage
+
+__all__ = ["read_scripts", "serve"]
+
+STANDBY_S = 1.0
+"""How often a process that stands by looks whether the other has gone."""
+
+
+def serve(session: Session) -> int:
+    """Keep a stage open, and give the shows of the calendar on it, until a signal comes: that is how it ends."""
+    asyncio.run(_serve(session))
+    return RAN
+
+
+async def _serve(session: Session) -> None:
+    folder, clock, stop = DataFolder(session.settings.data_dir), SystemClock(), asyncio.Event()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(stop_on_signals(stop, at_once=lambda: None))
+        scripts = read_scripts(session, secrets_required=True)
+        changes = await asyncio.to_thread(scripts.look)
+        if scripts.paths and not changes.admitted:
+            raise SetupError(
+                "no scenario can be given: " + "; ".join(scripts.problems.values() or ["there is none"]),
+                "`debate-caster check` says what is wrong with files.",
+            )
+        if not await _claim_stage(session, stack, folder, stop, clock):
+            return
+        air_log = await stack.enter_async_context(folder.open(folder.air_log))
+        if not scripts.paths:
+            await _open(session, await stack.enter_async_context(open_stage_for(session, air_log, clock)), stop)
+            return
+        token = new_token(session.settings.producer_token)
+        session.redaction.add([token])
+        owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
+        stack.push_async_callback(ledger.close)
+        company = _Company(await stack.enter_async_context(folder.open(folder.show_log)), folder, clock, token)
+        calendar = Calendar(
+            ledger,
+            clock=clock,
+            owner=stack.enter_context(owners.join()),
+            alive=owners.alive,
+            perform=company.perform,
+            begun=company.begun,
+            new_show_id=lambda scenario: new_show_id(scenario, clock),
+        )
+        for scenario, changed_at in changes.admitted:
+            await calendar.admit(scenario, changed_at=changed_at)
+        billing = Billing(calendar, scripts)
+        company.stage = await stack.enter_async_context(open_stage_for(session, air_log, clock, playbill=billing))
+        async with asyncio.TaskGroup() as tasks:
+            keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
+            giving = tasks.create_task(calendar.run(stop))
+            await _open(session, company.stage, stop)
+            await giving
+            keeping_up.cancel()
+
+
+async def _open(session: Session, stage: Stage, stop: asyncio.Event) -> None:
+    session.say(f"Stage: {stage.url}")
+    session.say(f"Agents: {stage.agents_url}{'' if stage.tokens is None else '  (with a token each)'}")
+    if stage.tokens is not None:
+        session.remark("make tokens with: debate-caster token create")
+    await stop.wait()
+    session.remark("closing the stage")
+
+
+async def _claim_stage(
+    session: Session, stack: AsyncExitStack, folder: DataFolder, stop: asyncio.Event, clock: Clock
+) -> bool:
+    """Become the one process whose stage shows this data folder; False when we were stopped before.
+
+    One with scenarios stands by while there is another, and takes over when that ends, or dies.
+
+    Raises:
+        SetupError: There is another, and we have no scenarios to stand by for; or the folder can't be written.
+    """
+    said = False
+    while not stop.is_set():
+        with ExitStack() as trying:
+            if trying.enter_context(folder.claim_air_log()):
+                stack.push(trying.pop_all().__exit__)
+                return True
+        if not session.options.scenarios:
+            raise SetupError(
+                f"another stage is using the data folder {folder.path}", "End it, or name another with --data-dir."
+            )
+        if not said:
+            session.remark(f"another stage is using {folder.path}: standing by to take over when it ends")
+            said = True
+        await unless_stopped(clock.sleep(STANDBY_S), stop)
+    return False
+
+
+def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
+    """Return the scenarios that the command line names, to be looked at; their secrets are kept out of the log."""
+
+    def read(path: Path) -> Scenario:
+        scenario = load_scenario(
+            path,
+            env=session.environment,
+            secrets_required=secrets_required,
+            shortest_period_s=session.settings.shortest_period_s,
+        )
+        session.redaction.add(model.api_key for model in scenario.models.values())
+        session.redaction.add(target.token for target in scenario.targets)
+        for remark in remarks_on(scenario):
+            session.remark(f"{path}: {remark}")
+        return scenario
+
+    return Scripts(tuple(session.options.scenarios), read)
+
+
+class _Company:
+    """Gives the calendar's shows on the stage, which is opened after the calendar is made."""
+
+    def __init__(self, show_log: EventLog, folder: DataFolder, clock: Clock, token: str) -> None:
+        self.stage: Stage | None = None
+        self._show_log, self._folder, self._clock, self._token = show_log, folder, clock, token
+        self._credentials = Credentials(folder.agents)
+
+    async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+        if self.stage is None:
+            raise RuntimeError("the calendar runs only while the stage is open")
+        desk = Desk(show, self.stage.url, self._token)
+        (self._folder.desks / f"{show}.json").unlink(missing_ok=True)  # of a process that died before the show began
+        with left_for_producers(self._folder, desk):
+            outcome = await run_show(
+                scenario,
+                log=self._show_log,
+                targets=stage_and_own_targets(scenario, self.stage, show),
+                clock=self._clock,
+                show_id=show,
+                credentials=self._credentials,
+                stop=stop,
+                producer_token=self._token,
+            )
+        return outcome.ended.why
+
+    async def begun(self, show: str) -> bool:
+        return await self._show_log.last_seq(stream_of(show)) > 0

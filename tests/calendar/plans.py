@@ -1,0 +1,94 @@
+"""Scenarios with a schedule, and a calendar that gives made-up shows of a fixed length."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
+from debate_caster.calendar.season import Calendar
+from debate_caster.clock import Clock
+from debate_caster.scenario.loading import load_scenario
+from debate_caster.scenario.script import Scenario, Schedule
+from tests.scenario.files import DUEL, write
+
+DAY_S = 86_400.0
+
+
+def entry(cron: str = "0 20 * * *", timezone: str = "UTC", **rest: Any) -> Schedule:
+    return Schedule(cron=cron, timezone=timezone, **rest)
+
+
+def scenario(folder: Path, key: str, *entries: Schedule) -> Scenario:
+    loaded = load_scenario(write(folder, f"{key}.yaml", DUEL), env={})
+    return loaded.model_copy(update={"schedule": entries})
+
+
+def at(text: str) -> datetime:
+    """Return ``06-30 20:00`` of 2026, UTC."""
+    return datetime.strptime(f"2026-{text}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+
+
+def told(occurrence: Occurrence) -> tuple[str, str]:
+    """Return an occurrence in two words: when, and what became of it."""
+    when = "by hand" if occurrence.slot is None else f"{occurrence.slot:%m-%d %H:%M}"
+    return when, occurrence.outcome + (f": {occurrence.why}" if occurrence.why else "")
+
+
+@dataclass
+class House:
+    """What a process has: a ledger, and shows that last ``length_s``. ``begun`` outlives it, like the show log."""
+
+    clock: Clock
+    length_s: float = 600.0
+    ledger: Ledger = field(default_factory=lambda: Ledger(IN_MEMORY))
+    begun: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+
+    async def perform(self, _scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+        self.begun.append(show)
+        try:
+            async with self.clock.timeout(self.length_s):
+                await stop.wait()
+        except TimeoutError:
+            self.ended.append(show)
+            return "completed"
+        return "interrupted"
+
+    async def has_begun(self, show: str) -> bool:
+        return show in self.begun
+
+    def calendar(self, owner: str = "us", **rest: Any) -> Calendar:
+        return Calendar(
+            self.ledger,
+            **{
+                "clock": self.clock, "owner": owner, "alive": lambda name: name not in self.dead,
+                "perform": self.perform, "begun": self.has_begun,
+                "new_show_id": lambda scenario: f"{scenario.key}-by-hand-{len(self.begun)}", "step_s": DAY_S, **rest,
+            },
+        )  # fmt: skip
+
+    async def history(self) -> list[tuple[str, str]]:
+        """Return what became of every slot, oldest first."""
+        return [told(occurrence) for occurrence in reversed(await self.ledger.history(limit=100_000))]
+
+    @asynccontextmanager
+    async def running(self, calendar: Calendar) -> AsyncIterator[asyncio.Event]:
+        """Run a calendar, and stop it politely at the end of the block."""
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(calendar.run(stop))
+            try:
+                yield stop
+            finally:
+                stop.set()
+
+
+async def kill(task: "asyncio.Task[None]") -> None:
+    """End a calendar as kill -9 does: nothing it would still say is said."""
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,348 @@
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from heapq import merge
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from debate_caster.calendar.season import CUT_OFF, Calendar
+from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.scenario.casting import slug
+from debate_caster.scenario.recurrence import instants
+from debate_caster.scenario.script import Scenario
+from tests.calendar.plans import DAY_S, House, at, entry, kill, scenario
+from tests.scenario.test_recurrence import ZONES
+
+HOUR_S = 3600.0
+MISSED = "skipped: missed"
+
+
+def performed(
+    play: Callable[[House], Awaitable[None]], *, start: str = "06-01 00:00", **house: Any
+) -> list[tuple[str, str]]:
+    """Run ``play`` on a virtual clock from ``start``; return the history then."""
+
+    async def main(clock: VirtualClock) -> list[tuple[str, str]]:
+        place = House(clock, **house)
+        await play(place)
+        return await place.history()
+
+    return run_virtual(main, start=at(start))
+
+
+def test_each_slot_gives_one_show_on_time(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        await calendar.admit(scenario(tmp_path, "friday", entry()))
+        async with house.running(calendar):
+            await house.clock.sleep(3 * DAY_S)
+        assert house.ended == [f"friday-2026060{day}-200000z" for day in (1, 2, 3)]
+        assert [row.ending for row in await house.ledger.history()] == ["completed"] * 3
+
+    assert performed(play) == [("06-01 20:00", "ran"), ("06-02 20:00", "ran"), ("06-03 20:00", "ran")]
+
+
+@pytest.mark.parametrize(("back", "newest"), [("06-04 20:04", "caught_up"), ("06-04 20:06", "skipped: missed")])
+def test_after_an_outage_over_three_slots_at_most_the_newest_starts_and_only_within_its_grace(
+    tmp_path: Path, back: str, newest: str
+) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry(grace_s=300))
+        first = house.calendar("first")
+        await first.admit(friday)
+        async with house.running(first):
+            await house.clock.sleep(DAY_S)
+        await house.clock.sleep((at(back) - house.clock.now()).total_seconds())
+        second = house.calendar("second")
+        await second.admit(friday)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+
+    assert performed(play) == [
+        ("06-01 20:00", "ran"), ("06-02 20:00", MISSED), ("06-03 20:00", MISSED), ("06-04 20:00", newest),
+    ]  # fmt: skip
+
+
+class TurnedClock(VirtualClock):
+    """A clock that somebody sets."""
+
+    offset = timedelta()
+
+    def now(self) -> Any:
+        return super().now() + self.offset
+
+
+@pytest.mark.parametrize(
+    ("turn", "expected"),
+    [
+        (timedelta(hours=-2), ["19:00 ran", "20:00 ran", "21:00 ran", "22:00 ran", "23:00 ran"]),
+        (timedelta(minutes=94), ["19:00 ran", "20:00 ran", f"21:00 {MISSED}", f"22:00 {MISSED}", "23:00 ran"]),
+        (timedelta(minutes=92), ["19:00 ran", "20:00 ran", f"21:00 {MISSED}", "22:00 caught_up", "23:00 ran"]),
+    ],
+)
+def test_a_clock_that_is_set_neither_doubles_a_slot_nor_causes_a_burst(
+    tmp_path: Path, turn: timedelta, expected: list[str]
+) -> None:
+    async def main(virtual: VirtualClock) -> list[str]:
+        clock = TurnedClock(asyncio.get_running_loop(), at("06-01 18:30"))
+        house = House(clock)
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "hourly", entry("0 * * * *", grace_s=180)))
+        async with house.running(calendar):
+            await clock.sleep((at("06-01 20:30") - clock.now()).total_seconds())
+            clock.offset = turn
+            await clock.sleep((at("06-01 23:20") - clock.now()).total_seconds())
+        assert len(house.begun) == len(set(house.begun))
+        return [f"{when[6:]} {what}" for when, what in await house.history()]
+
+    assert run_virtual(main) == expected
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected", "begun"),
+    [
+        ("skip", ["20:00 ran", "21:00 skipped: overlap", "22:00 ran", "23:00 skipped: overlap"], 2),
+        ("queue", ["20:00 ran", "21:00 caught_up", "22:00 caught_up", "23:00 skipped: overlap"], 3),
+        ("replace", ["20:00 ran", "21:00 ran", "22:00 ran", "23:00 ran"], 4),
+    ],
+)
+def test_a_show_longer_than_its_period_is_left_followed_or_ended(
+    tmp_path: Path, overlap: str, expected: list[str], begun: int
+) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20-23 * * *", overlap=overlap)))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S - 60)
+        assert len(house.begun) == begun
+
+    found = [f"{when[6:]} {what}" for when, what in performed(play, length_s=1.7 * HOUR_S)]
+
+    assert found == expected
+
+
+def test_a_queued_slot_that_the_end_comes_before_is_decided_by_who_comes_next(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        long = scenario(tmp_path, "long", entry("0 20,21 * * *", overlap="queue", grace_s=1200))
+        first = house.calendar("first")
+        await first.admit(long)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(first.run(asyncio.Event()))
+            await house.clock.sleep((at("06-01 21:10") - house.clock.now()).total_seconds())
+            await kill(running)
+        house.dead.add("first")
+        second = house.calendar("second")
+        await second.admit(long)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+
+    assert performed(play, length_s=2 * HOUR_S) == [("06-01 20:00", "ran"), ("06-01 21:00", "caught_up")]
+
+
+def test_a_show_whose_process_died_is_cut_off_and_never_given_again(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry())
+        first = house.calendar("first")
+        await first.admit(friday)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(first.run(asyncio.Event()))
+            await house.clock.sleep((at("06-01 20:01") - house.clock.now()).total_seconds())
+            await kill(running)
+        house.dead.add("first")
+        second = house.calendar("second")
+        await second.admit(friday)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+        assert [row.ending for row in await house.ledger.history()] == [CUT_OFF]
+        assert len(house.begun) == 1
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+@pytest.mark.parametrize(("later_s", "what"), [(60, "caught_up"), (400, "skipped: missed")])
+def test_a_slot_whose_process_died_before_its_show_began_still_starts_within_the_grace(
+    tmp_path: Path, later_s: float, what: str
+) -> None:
+    async def play(house: House) -> None:
+        async def die(_scenario: Scenario, _show: str, _stop: asyncio.Event) -> str:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        friday = scenario(tmp_path, "friday", entry())
+        first = house.calendar("first", perform=die)
+        await first.admit(friday)
+        async with asyncio.TaskGroup() as tasks:
+            running = tasks.create_task(first.run(asyncio.Event()))
+            await house.clock.sleep((at("06-01 20:00") - house.clock.now()).total_seconds() + 1)
+            await kill(running)
+        house.dead.add("first")
+        await house.clock.sleep(later_s)
+        second = house.calendar("second")
+        await second.admit(friday)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+
+    assert performed(play) == [("06-01 20:00", what)]
+
+
+def test_two_calendars_on_one_ledger_start_each_slot_once(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry("*/10 * * * *"))
+        one, two = house.calendar("one"), house.calendar("two")
+        await one.admit(friday)
+        await two.admit(friday)
+        async with house.running(one), house.running(two):
+            await house.clock.sleep(DAY_S / 2 + 1)
+        assert len(house.begun) == len(set(house.begun)) == 72
+
+    assert len(performed(play, length_s=60.0)) == 72
+
+
+def test_an_edit_counts_from_when_it_was_made(tmp_path: Path) -> None:
+    """Neither is the old slot lost, nor one that the new schedule would have had before the edit made up."""
+
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        await calendar.admit(scenario(tmp_path, "friday", entry("0 20 * * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S + 20.5 * HOUR_S)
+            await calendar.admit(scenario(tmp_path, "friday", entry("0 19,21 * * *", grace_s=7200)))
+            await house.clock.sleep(DAY_S)
+
+    assert performed(play) == [
+        ("06-01 20:00", "ran"), ("06-02 20:00", "ran"), ("06-02 21:00", "ran"), ("06-03 19:00", "ran"),
+    ]  # fmt: skip
+
+
+def test_an_edit_made_while_nobody_was_there_counts_from_then_too(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        first = house.calendar("first")
+        await first.admit(scenario(tmp_path, "friday", entry("0 20 * * *")))
+        async with house.running(first):
+            await house.clock.sleep(HOUR_S)
+        await house.clock.sleep(3 * DAY_S)
+        second = house.calendar("second")
+        await second.admit(scenario(tmp_path, "friday", entry("0 6 * * *")), changed_at=at("06-03 02:00"))
+        async with house.running(second):
+            await house.clock.sleep(DAY_S)
+
+    assert performed(play) == [
+        ("06-01 20:00", "skipped: missed"), ("06-02 20:00", "skipped: missed"), ("06-03 06:00", "skipped: missed"),
+        ("06-04 06:00", "ran"),
+    ]  # fmt: skip
+
+
+def test_a_slot_that_waits_for_its_jitter_survives_an_edit(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry(jitter_s=3600))
+        calendar = house.calendar()
+        await calendar.admit(friday)
+        async with house.running(calendar):
+            await house.clock.sleep(20 * HOUR_S + 1)
+            assert house.begun == []
+            await calendar.admit(friday.model_copy(update={"schedule": (entry("0 10 * * *"),)}))
+            await house.clock.sleep(15 * HOUR_S)
+
+    assert performed(play) == [("06-01 20:00", "ran"), ("06-02 10:00", "ran")]
+
+
+def test_count_blackout_and_until_bound_a_series(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        rules = entry(count=3, blackout=(at("06-02 00:00").date(),))
+        await calendar.admit(scenario(tmp_path, "three", rules))
+        await calendar.admit(scenario(tmp_path, "until", entry("0 9 * * *", until=at("06-02 00:00").date())))
+        assert [coming.slot.at for coming in calendar.coming(99, each=99)] == [
+            at("06-01 09:00"), at("06-01 20:00"), at("06-02 09:00"), at("06-03 20:00"), at("06-04 20:00"),
+        ]  # fmt: skip
+        async with house.running(calendar):
+            await house.clock.sleep(10 * DAY_S)
+        assert calendar.coming(9, each=9) == []
+
+    assert performed(play) == [
+        ("06-01 09:00", "ran"), ("06-01 20:00", "ran"), ("06-02 09:00", "ran"), ("06-02 20:00", "skipped: blackout"),
+        ("06-03 20:00", "ran"), ("06-04 20:00", "ran"),
+    ]  # fmt: skip
+
+
+def test_a_paused_scenario_skips_its_slots_and_says_so(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "friday", entry("0 * * * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(HOUR_S + 60)
+            await house.ledger.pause("friday", paused=True)
+            await calendar.admit(
+                scenario(tmp_path, "friday", entry("0 * * * *"))
+            )  # as its poll of other processes does
+            assert calendar.coming(5, each=5) == []
+            await house.clock.sleep(HOUR_S)
+            await house.ledger.pause("friday", paused=False)
+            await calendar.admit(scenario(tmp_path, "friday", entry("0 * * * *")))
+            await house.clock.sleep(HOUR_S)
+
+    assert performed(play) == [("06-01 01:00", "ran"), ("06-01 02:00", "skipped: paused"), ("06-01 03:00", "ran")]
+
+
+def test_a_scenario_taken_off_gives_no_more_shows(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        friday = scenario(tmp_path, "friday", entry())
+        await calendar.admit(friday)
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S)
+            await calendar.withdraw("friday")
+            await house.clock.sleep(2 * DAY_S)
+            await calendar.admit(friday)
+            await house.clock.sleep(DAY_S)
+
+    assert performed(play) == [("06-01 20:00", "ran"), ("06-04 20:00", "ran")]
+
+
+def test_a_stop_ends_what_runs_and_starts_nothing(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar()
+        await calendar.admit(scenario(tmp_path, "friday", entry()))
+        async with house.running(calendar):
+            await house.clock.sleep(20 * HOUR_S + 60)
+        await house.clock.sleep(2 * DAY_S)
+        assert [row.ending for row in await house.ledger.history()] == ["interrupted"]
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_fails_is_in_the_history_and_the_next_one_is_given(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        async def stumble(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+            if not house.begun:
+                house.begun.append(show)
+                raise RuntimeError("a bug")
+            return await house.perform(scenario, show, stop)
+
+        calendar = house.calendar(perform=stumble)
+        await calendar.admit(scenario(tmp_path, "friday", entry()))
+        async with house.running(calendar):
+            await house.clock.sleep(2 * DAY_S)
+        assert [row.ending for row in await house.ledger.history()] == ["completed", "failed"]
+
+    assert performed(play) == [("06-01 20:00", "ran"), ("06-02 20:00", "ran")]
+
+
+def test_a_year_in_six_zones_is_what_their_clocks_show(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar: Calendar = house.calendar()
+        for zone in ZONES:
+            await calendar.admit(scenario(tmp_path, slug(zone), entry("30 2 * * *", zone)))
+        async with house.running(calendar):
+            await house.clock.sleep(365 * DAY_S)
+        assert house.begun == sorted(house.begun, key=lambda show: show[-16:])
+
+    history = performed(play, start="01-01 00:00")
+
+    begin, end = at("01-01 00:00"), at("12-31 23:59")
+    slots = [takewhile(lambda slot: slot <= end, instants("30 2 * * *", ZoneInfo(zone), begin)) for zone in ZONES]
+    assert history == [(f"{slot:%m-%d %H:%M}", "ran") for slot in merge(*slots)]
