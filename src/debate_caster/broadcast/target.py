@@ -1,11 +1,11 @@
 """Where a show is broadcast, what it is called there, and the limits that a connection keeps."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
+from debate_caster.addresses import is_loopback
 from debate_caster.errors import BroadcastError
 
 __all__ = ["ConnectionLimits", "ShowIdentity", "Target"]
@@ -30,12 +30,7 @@ class Target:
 
     @property
     def is_loopback(self) -> bool:
-        if self.is_ours:
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return self.is_ours or is_loopback(self.host)
 
     def check(self) -> None:
         """Refuse what can't work.

@@ -4,6 +4,7 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from debate_caster.addresses import is_loopback
 from debate_caster.cli.session import Session
 from debate_caster.cli.signing_keys import signing_keys
 from debate_caster.cli.tokens import key_file_of
@@ -11,7 +12,6 @@ from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
 from debate_caster.stage import Playbill, Stage, TokenDesk, open_stage
-from debate_caster.stage.http import is_loopback
 
 __all__ = ["open_stage_for"]
 

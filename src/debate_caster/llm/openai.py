@@ -4,7 +4,6 @@ The library's own retries are off and its own reading of chunks is not used: ``c
 show decides whether to ask again. Importing this module imports ``openai``, which takes its time: see ``workshop``.
 """
 
-import ipaddress
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from urllib.parse import urlsplit
@@ -14,10 +13,17 @@ import openai
 import structlog
 from pydantic import SecretStr
 
+from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import ModelError, SetupError
 from debate_caster.llm.completions import ReplyReader, peer_error, read_retry_after
 from debate_caster.llm.conversation import Delta, Request
+from debate_caster.llm.destinations import (
+    ForbiddenAddressError,
+    PublicTransport,
+    check_destination,
+    goes_through_proxy,
+)
 
 __all__ = ["OPENAI_URL", "OpenAILLM"]
 
@@ -78,17 +84,21 @@ class OpenAILLM:
         seed: int | None = None,
         extra: Mapping[str, object] | None = None,
         connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        allow_private: bool = False,
     ) -> None:
         """Prepare a client; nothing is connected yet.
 
         ``name`` is the scenario's name for the model, ``model`` the server's. ``seed`` is added to each request's.
-        Without ``api_key`` no Authorization header is sent, as local servers like it.
+        Without ``api_key`` no Authorization header is sent, as local servers like it. ``allow_private`` lets the server
+        be in a private network; one on this machine needs no leave.
 
         Raises:
-            SetupError: ``base_url`` is no HTTP address, or ``extra`` sets what is the show's to set.
+            SetupError: ``base_url`` is no HTTP address or may not be gone to, or ``extra`` sets what is the show's.
         """
         base_url = base_url or OPENAI_URL
-        host = _host(base_url, name)
+        scheme, host = _server(base_url, name)
+        if not allow_private:
+            check_destination(scheme, host, name=name, has_key=api_key is not None)
         if (reserved := sorted(_OURS & set(extra or {}))) != []:
             cure = "Sampling options belong there; the length of a reply follows from the format's words."
             raise SetupError(f"model {name!r}: extra must not set {', '.join(reserved)}", cure)
@@ -111,7 +121,8 @@ class OpenAILLM:
                 timeout=httpx2.Timeout(READ_TIMEOUT_S, connect=connect_timeout_s),
                 headers={"Accept-Encoding": "identity"},  # compressing servers hold tokens back
                 follow_redirects=False,  # a redirect would carry prompts where nobody meant them to go
-                trust_env=not _is_loopback(host),  # a proxy can't reach our own machine
+                trust_env=not is_loopback(host),  # a proxy can't reach our own machine
+                transport=_checked(scheme, host, connect_timeout_s) if not allow_private else None,
                 event_hooks={"response": [_bound_body]},
             ),
         )
@@ -232,6 +243,8 @@ class OpenAILLM:
         cause = exc.__cause__ or exc
         if isinstance(cause, _BodyTooLongError):
             return ModelError(self.name, "overlong", f"the answer has over {MAX_BODY_BYTES} bytes", retryable=False)
+        if isinstance(cause, ForbiddenAddressError):
+            return ModelError(self.name, "connect", str(cause), retryable=False)
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout | httpx2.ProxyError):
             reason = str(cause) or type(cause).__name__
             return ModelError(self.name, "connect", f"no connection: {reason}", retryable=True)
@@ -272,25 +285,22 @@ class _BoundedStream(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
-def _host(base_url: str, name: str) -> str:
+def _checked(scheme: str, host: str, connect_timeout_s: float) -> httpx2.AsyncBaseTransport | None:
+    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
+    if is_loopback(host) or goes_through_proxy(scheme, host):
+        return None
+    return PublicTransport(httpx2.AsyncHTTPTransport(), connect_timeout_s=connect_timeout_s)
+
+
+def _server(base_url: str, name: str) -> tuple[str, str]:
     try:
         parts = urlsplit(base_url)
-        host = parts.hostname
+        scheme, host = parts.scheme, parts.hostname
     except ValueError:
-        host = None
-    else:
-        if parts.scheme not in {"http", "https"}:
-            host = None
-    if not host:
+        scheme, host = "", None
+    if scheme not in {"http", "https"} or not host:
         raise SetupError(f"model {name!r}: base_url is not an address", "Write http://… or https://….")
-    return host
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return scheme, host
 
 
 def _request_id(response: httpx2.Response) -> str:

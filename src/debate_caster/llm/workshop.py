@@ -61,6 +61,7 @@ def open_llm(
                 top_p=script.top_p,
                 seed=script.seed,
                 extra=script.extra,
+                allow_private=script.allow_private,
             )
             if breakers is not None:
                 breaker = breakers.of(script.base_url or OPENAI_URL)

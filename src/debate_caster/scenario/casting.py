@@ -15,7 +15,7 @@ from debate_caster.scenario.yaml_source import Document, Mark, Node
 
 __all__ = ["Casting", "slug"]
 
-_OPENAI_ONLY = ("base_url", "model", "api_key", "temperature", "top_p", "seed", "extra", "thinks")
+_OPENAI_ONLY = ("base_url", "model", "api_key", "temperature", "top_p", "seed", "extra", "thinks", "allow_private")
 _REHEARSAL_ONLY = ("first_token_s", "words_per_s", "faults")
 
 Path = tuple[str | int, ...]

@@ -93,6 +93,7 @@ class ModelScript(Strict):
     seed: int | None = None
     extra: dict[str, object] = {}
     thinks: bool = False
+    allow_private: bool = False
     price: Price | None = None
     first_token_s: float = Field(default=0.5, ge=0, le=60, description="rehearsal only")
     words_per_s: float = Field(default=12.0, gt=0, description="rehearsal only")

@@ -1,6 +1,5 @@
 """The stage's addresses: which request goes where, who may ask, and what every answer carries."""
 
-import ipaddress
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
 from debate_caster.stage import metrics
@@ -70,14 +70,6 @@ class Admission:
         except ValueError:
             return False
         return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc.lower() == host.lower()
-
-
-def is_loopback(name: str) -> bool:
-    """Say whether a host name or address is this machine's own, and nobody else's."""
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")
 
 
 class Routes:

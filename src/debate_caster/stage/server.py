@@ -9,11 +9,12 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
+from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
 from debate_caster.stage.agents import Agents
-from debate_caster.stage.http import Admission, Routes, is_loopback
+from debate_caster.stage.http import Admission, Routes
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import frame_policy

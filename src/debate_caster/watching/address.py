@@ -1,10 +1,10 @@
 """Where a stage's viewers connect, from whatever address of it a person has at hand."""
 
-import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlencode, urlsplit
 
+from debate_caster.addresses import is_loopback
 from debate_caster.errors import SetupError
 
 __all__ = ["StageAddress"]
@@ -44,7 +44,7 @@ class StageAddress:
             show = unquote(folders[-1])
             folders = folders[:-2]
         path = "/".join((*folders, "watch"))
-        return cls(f"{_SCHEMES[parts.scheme]}://{parts.netloc}/{path}", _is_loopback(host), show)
+        return cls(f"{_SCHEMES[parts.scheme]}://{parts.netloc}/{path}", is_loopback(host), show)
 
     def watch_url(
         self, *, show: str | None, room: str | None, speaker: str | None, types: Sequence[str], after: int
@@ -52,10 +52,3 @@ class StageAddress:
         """Return the address of the WebSocket that gives these events."""
         asked = {"show": show, "room": room, "speaker": speaker, "types": ",".join(types), "after": str(after)}
         return f"{self.base}?{urlencode({name: value for name, value in asked.items() if value}, quote_via=quote)}"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,0 +1,68 @@
+"""Which network addresses are this machine's own, which are the public internet's, and which are neither."""
+
+import ipaddress
+import re
+import socket
+from contextlib import suppress
+
+__all__ = ["is_loopback", "is_public", "written_address"]
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_CARRIERS = tuple(ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96"))
+"""IPv6 addresses that only carry an IPv4 address, in their last 4 bytes: mapped, and translated (RFC 6052)."""
+
+_ASSIGNED = ipaddress.ip_network("192.0.0.0/24")
+"""For protocols (RFC 6890); Python takes some of it for public."""
+
+_NUMBERS = re.compile(r"[0-9a-fA-FxX]+(?:\.[0-9a-fA-FxX]+){0,3}")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own, and nobody else's."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def is_public(address: str) -> bool:
+    """Say whether an address is on the public internet, also where it hides another one in itself.
+
+    Raises:
+        ValueError: It is no address.
+    """
+    return all(_is_public(found) for found in _within(ipaddress.ip_address(address.partition("%")[0])))
+
+
+def written_address(host: str) -> str:
+    """Return the address that ``host`` is when it is no name, in its usual form: ``127.1`` is 127.0.0.1. Else ""."""
+    host = host.strip("[]").rstrip(".")
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(host.partition("%")[0]))
+    with suppress(OSError):
+        if not _NUMBERS.fullmatch(host):
+            return ""
+        return socket.inet_ntoa(socket.inet_aton(host))  # takes 2130706433, 0x7f.1 and 0177.0.0.1, as resolvers do
+    return ""
+
+
+def _within(address: Address) -> list[Address]:
+    found = [address]
+    if isinstance(address, ipaddress.IPv6Address):
+        found += [inner for inner in (address.sixtofour, *(address.teredo or ())) if inner]
+        if _is_carrier(address) or int(address) < 2**32:  # the latter: IPv4-compatible, long out of use
+            found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
+    return found
+
+
+def _is_public(address: Address) -> bool:
+    if _is_carrier(address):
+        return True  # the address in it is what counts
+    if address in _ASSIGNED or (isinstance(address, ipaddress.IPv6Address) and address.is_site_local):
+        return False
+    return address.is_global and not (address.is_multicast or address.is_reserved or address.is_unspecified)
+
+
+def _is_carrier(address: Address) -> bool:
+    return any(address in network for network in _CARRIERS)

@@ -1,0 +1,104 @@
+"""Where a model's server may be: the way out for its HTTP requests, closed to private networks unless opened.
+
+A scenario from somebody else may name any ``base_url``, and a name may lead anywhere. So a name is looked up here, its
+addresses are checked, and the connection goes to the very address that was: a second look-up could answer otherwise.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+from debate_caster.addresses import is_loopback, is_public, written_address
+from debate_caster.errors import SetupError
+
+__all__ = ["ForbiddenAddressError", "PublicTransport", "check_destination", "goes_through_proxy"]
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+CURE: Final = "Say `allow_private: true` for this model if its server is meant to be there."
+
+MOST_TRIED: Final = 3
+"""Addresses of one name that are tried, one after the other."""
+
+
+class ForbiddenAddressError(httpx2.TransportError):
+    """The name leads to no public address."""
+
+
+def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> None:
+    """Refuse what can be seen to be wrong before anything is sent; for servers that are to be public or our own.
+
+    Raises:
+        SetupError: The host is an address of a private network, or a key would cross the internet in the clear.
+    """
+    if is_loopback(host):
+        return
+    written = written_address(host)
+    if written and not is_public(written):
+        raise SetupError(f"model {name!r}: {host} is not a public address", CURE)
+    if scheme == "http" and has_key:
+        raise SetupError(f"model {name!r}: with http:// everybody on the way could read its key", "Write https://….")
+
+
+def goes_through_proxy(scheme: str, host: str) -> bool:
+    """Say whether the environment sends such requests to a proxy, whose affair it is then where they end."""
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
+
+
+class PublicTransport(httpx2.AsyncBaseTransport):
+    """Connects to public addresses only. ``inner`` gets each request with the checked address in its URL."""
+
+    def __init__(
+        self, inner: httpx2.AsyncBaseTransport, *, connect_timeout_s: float, resolve: Resolve | None = None
+    ) -> None:
+        self._inner, self._connect_timeout_s = inner, connect_timeout_s
+        self._resolve = resolve or _look_up
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        host = request.url.host
+        addresses = await self._addresses(request)
+        request.extensions = {**request.extensions, "sni_hostname": host}  # what the certificate must be for
+        url = request.url
+        for number, address in enumerate(addresses, 1):
+            request.url = url.copy_with(host=address)
+            try:
+                return await self._inner.handle_async_request(request)
+            except (httpx2.ConnectError, httpx2.ConnectTimeout):
+                if number == len(addresses):
+                    raise
+        raise AssertionError("a name without addresses was let through")
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def _addresses(self, request: httpx2.Request) -> list[str]:
+        """Return the addresses to try.
+
+        Raises:
+            ForbiddenAddressError: None of them is public.
+            httpx2.ConnectError: The name has none.
+            httpx2.ConnectTimeout: Nobody says whether it has.
+        """
+        host = request.url.host
+        port = request.url.port or (443 if request.url.scheme == "https" else 80)
+        try:
+            async with asyncio.timeout(self._connect_timeout_s):
+                found = await self._resolve(host, port)
+        except OSError as exc:  # a timeout is one
+            kind = httpx2.ConnectTimeout if isinstance(exc, TimeoutError) else httpx2.ConnectError
+            raise kind(f"{host} can't be looked up: {exc.strerror or 'no answer'}", request=request) from exc
+        if not all(is_public(address) for address in found):
+            raise ForbiddenAddressError(f"{host} is not at a public address. {CURE}", request=request)
+        if not found:
+            raise httpx2.ConnectError(f"{host} has no address", request=request)
+        return found[:MOST_TRIED]
+
+
+async def _look_up(host: str, port: int) -> list[str]:
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
