@@ -24,7 +24,23 @@ CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
 )
+WRONG_TOKEN = "That is not this show's producer token."
 START = datetime(2026, 11, 20, 19, 0, tzinfo=UTC)
+
+
+EMPTY_DESK: Event = {
+    "paused": False,
+    "approval": False,
+    "context": "",
+    "hints": [],
+    "muted": [],
+    "vote": {"open": None, "may_open": None},
+    "turn": None,
+    "speaker": None,
+    "next": None,
+    "may": ["pause", "skip", "end", "inject", "context", "approval_on", "mute"],
+    "acts": [],
+}
 
 
 @dataclass
@@ -41,6 +57,10 @@ class FakeShow:
     hints: list[Event] = field(default_factory=list)
     fates: dict[str, Event] = field(default_factory=dict)
     viewers: int = 0
+    token: str = ""
+    desk: Event = field(default_factory=dict)
+    producers: set[web.WebSocketResponse] = field(default_factory=set)
+    commands: list[Event] = field(default_factory=list)
 
     def summarise(self) -> Event:
         return {
@@ -73,6 +93,7 @@ class FakeStage:
         self.shows: dict[str, FakeShow] = {}
         self.port = 0
         self.refuse_hints: Event | None = None
+        self.refuse_commands: tuple[int, Event] | None = None
         self.connections = 0
         self.page_length = 1000
         self._runner: web.AppRunner | None = None
@@ -109,6 +130,13 @@ class FakeStage:
         show.fates[hint] = frame
         await self.send(show, frame, viewer=viewer)
 
+    async def set_desk(self, show: FakeShow, **fields: Any) -> None:
+        """Change the state of the producer's desk, and tell the producers."""
+        show.desk = {**(show.desk or EMPTY_DESK), **fields}
+        for socket in list(show.producers):
+            if not socket.closed:
+                await socket.send_json({"type": "desk", **show.desk})
+
     async def cut(self, show: FakeShow) -> int:
         """Cut every viewer of a show without a goodbye; return how many there were."""
         sockets = list(show.watching)
@@ -126,6 +154,8 @@ class FakeStage:
                 web.get("/", self._page("lobby.html")),
                 web.get("/shows/{show}", self._page("watch.html")),
                 web.get("/overlay/{show}", self._page("overlay.html")),
+                web.get("/producer/{show}", self._page("producer.html")),
+                web.post("/api/shows/{show}/control", self._take_command),
                 web.get("/static/{name}", self._static),
                 web.get("/watch", self._watch),
                 web.get("/api/shows", self._list),
@@ -203,9 +233,30 @@ class FakeStage:
                     show.watching[socket] = frame["id"]
                 elif frame["type"] == "ping":
                     await socket.send_json({"type": "pong"})
+                elif frame["type"] == "producer":
+                    await self._welcome_producer(show, socket, frame["token"])
         finally:
             show.watching.pop(socket, None)
+            show.producers.discard(socket)
         return socket
+
+    async def _welcome_producer(self, show: FakeShow, socket: web.WebSocketResponse, token: str) -> None:
+        if not show.token or token != show.token:
+            await socket.send_json({"type": "error", "code": "forbidden", "message": WRONG_TOKEN})
+            return
+        show.producers.add(socket)
+        await socket.send_json({"type": "producer_welcome"})
+        await socket.send_json({"type": "desk", **(show.desk or EMPTY_DESK)})
+
+    async def _take_command(self, request: web.Request) -> web.Response:
+        show = self.shows[request.match_info["show"]]
+        if request.headers.get("Authorization") != f"Bearer {show.token}":
+            return web.json_response({"error": "wrong_token", "message": WRONG_TOKEN}, status=403)
+        show.commands.append(await request.json())
+        if self.refuse_commands is not None:
+            status, refusal = self.refuse_commands
+            return web.json_response(refusal, status=status)
+        return web.json_response({"type": "control_done", "ok": True, "message": "the log has it"})
 
     async def _take_hint(self, request: web.Request) -> web.Response:
         show = self.shows[request.match_info["show"]]

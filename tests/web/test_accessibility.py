@@ -11,6 +11,7 @@ from playwright.async_api import Page, ViewportSize, expect
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeStage, open_fake_stage
 from tests.web.plays import AGENTS, begin, open_show, speak, whole_turn
+from tests.web.test_producer import AT, HINTS, TOKEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.node, pytest.mark.asyncio(loop_scope="session")]
 
@@ -55,6 +56,13 @@ async def stage() -> AsyncGenerator[FakeStage, None]:
         await opened.air(decided, "vote_opened", vote="after", method="swing", choices=choices, seconds=20)
         await opened.air(decided, "vote_closed", vote="after")
         await opened.air(decided, "verdict_given", method="swing", why="", **swing, **counts)
+        paused = await open_show(opened, "paused")
+        await opened.air(paused, "vote_opened", vote="before", method="swing", choices=choices, seconds=20)
+        await opened.air(paused, "vote_closed", vote="before")
+        await opened.air(paused, "vote_counted", vote="before", counts=counts["before"], votes=10)
+        await begin(opened, paused, 0, "ada")
+        await speak(opened, paused, 0, "ada", "Half a")
+        await opened.air(paused, "show_paused")
         for number in range(8):
             opened.show(f"past{number}", motion=f"Motion {number}", agents=AGENTS).state = "ended"
         opened.show("early", motion="This house waits")
@@ -101,6 +109,10 @@ async def findings_in_every_look(page: Page, axe: str) -> dict[str, list[str]]:
         pytest.param("/shows/ended", "#end-card:not([hidden])", id="ended"),
         pytest.param("/shows/polled", "#vote:not([hidden]) .choice", id="vote"),
         pytest.param("/shows/decided", "#verdict:not([hidden]) table", id="verdict"),
+        pytest.param("/shows/paused", "#paused:not([hidden])", id="paused"),
+        pytest.param("/overlay/paused", "#paused:not([hidden])", id="overlay-paused"),
+        pytest.param("/producer/live", "#entrance:not([hidden])", id="producer-entrance"),
+        pytest.param("/producer/nowhere", "#stale:not(:empty)", id="producer-of-no-show"),
         pytest.param("/overlay/decided", ".stretch", id="overlay-verdict"),
         pytest.param("/shows/early", "#skeleton:not([hidden])", id="not-begun"),
         pytest.param("/shows/table", "#pondering:not([hidden])", id="round-table"),
@@ -135,6 +147,34 @@ async def test_axe_finds_nothing_serious_in_what_opens_on_the_watch_page(
         await stage.decide(stage.shows["live"], hint, state, **more)
         await expect(page.locator(".my-hint")).to_have_attribute("data-state", state)
         assert await findings_in_every_look(page, axe) == {}
+
+
+async def test_axe_finds_nothing_serious_on_the_producers_page(stage: FakeStage, visit: Visit, axe: str) -> None:
+    show = stage.shows["polled"]
+    show.token = TOKEN
+    await stage.set_desk(
+        show,
+        hints=HINTS,
+        muted=["v1"],
+        context="It is raining.",
+        approval=True,
+        vote={"open": "before", "may_open": None},
+        acts=[{"at": AT, "command": "context", "by": "Iris", "detail": "It is raining."}],
+    )
+    page = await visit.go(f"{stage.url}/producer/polled#token={TOKEN}")
+    await page.locator("#decided summary").click()
+    visit.expected = "409"
+    stage.refuse_commands = (409, {"error": "refused", "message": "Nothing is on air to skip."})
+    await page.get_by_role("button", name="Skip the turn").click()
+    await expect(page.locator("#answer")).to_have_attribute("data-tone", "bad")
+    assert await findings_in_every_look(page, axe) == {}
+
+    await page.get_by_role("button", name="End the show").click()
+    assert await findings_in_every_look(page, axe) == {}
+    await page.keyboard.press("Escape")
+    await stage.set_desk(show, paused=True, may=["resume"])
+    await expect(page.locator("#air")).to_have_attribute("data-air", "paused")
+    assert await findings_in_every_look(page, axe) == {}
 
 
 async def test_axe_finds_what_is_wrong(stage: FakeStage, visit: Visit, axe: str) -> None:

@@ -1,7 +1,8 @@
 """Whatever a model, a persona or a viewer writes stays text: no element of it, no script, no report of the CSP."""
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from difflib import unified_diff
 from functools import partial
@@ -28,7 +29,8 @@ from debate_caster.show.events import (
 from debate_caster.show.recounting import export_html
 from debate_caster.show.transcript import fold
 from tests.web.conftest import Visit, settles
-from tests.web.fake_stage import FakeShow, FakeStage
+from tests.web.fake_stage import FakeShow, FakeStage, until
+from tests.web.test_producer import TOKEN
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -248,3 +250,126 @@ async def test_an_exported_page_shows_markup_as_text(visit: Visit) -> None:
     assert changes(found) == []
     assert len(found["hostile"]) > 5 * len(VECTORS)
     assert visit.paths == {"/plain", "/hostile"}
+
+
+async def air_votes(stage: FakeStage, show: FakeShow, text: Text) -> AsyncGenerator[None, None]:
+    """Hold a vote whose every word is a text, with a choice for each; pause when there is something to see."""
+    choices = [{"id": text(number), "title": text(number)} for number in range(len(VECTORS))]
+    counts = {choice["id"]: number for number, choice in enumerate(choices, 1)}
+    await stage.air(show, "vote_opened", vote=text(1), method=text(2), choices=choices)
+    await stage.send(show, {"type": "vote_tally", "vote": text(1), "counts": counts, "votes": 9})
+    yield
+    await stage.air(show, "vote_closed", vote=text(1))
+    await stage.air(show, "vote_counted", vote=text(1), counts=counts, votes=9)
+    yield
+    about: dict[str, Any] = {"method": "swing", "leaders": list(counts), "before": counts, "after": counts}
+    about |= {"changes": dict.fromkeys(counts, 0.1), "why": text(4)}
+    await stage.air(show, "verdict_given", outcome="tied", **about)
+    yield
+
+
+@pytest.mark.parametrize(
+    ("path", "signs"),
+    [
+        pytest.param(
+            "shows",
+            ("#vote:not([hidden]) .choice", "#poll:not([hidden]) .poll-choice", "#verdict:not([hidden]) tbody tr"),
+            id="watch",
+        ),
+        pytest.param(
+            "overlay",
+            [f"#vote-text:has-text('{words}') + * b" for words in ("The audience votes", "The vote ·", "A tie")],
+            id="overlay",
+        ),
+        pytest.param("producer", ("#tally li", "#tally li", "#tally li"), id="producer"),
+    ],
+)  # fmt: skip
+async def test_votes_in_markup_are_shown_as_text(
+    stage: FakeStage, visit: Visit, path: str, signs: Sequence[str]
+) -> None:
+    await visit.page.add_init_script(WATCH_FOR_REPORTS)
+    found: dict[str, list[str]] = {}
+    for text in (plain, hostile):
+        show = stage.show(text.__name__, motion="A motion")
+        show.token = TOKEN
+        await stage.set_desk(show, vote={"open": text(1), "may_open": text(1)}, may=["open_vote"])
+        await stage.air(show, "show_started", show=show.id, motion="A motion", agents=[], phases=[], turns=1)
+        page = await visit.go(f"{stage.url}/{path}/{show.id}#token={TOKEN}")
+        await until(partial(bool, show.watching), what="the page watches")
+        looks: list[str] = []
+        async with aclosing(air_votes(stage, show, text)) as steps:
+            for sign in signs:
+                await anext(steps)
+                await expect(page.locator(sign)).to_have_count(len(VECTORS))
+                looks += await structure(page)
+        found[text.__name__] = looks
+    assert changes(found) == []
+
+
+REFUSE_ALL = """async ([selector, answer, count]) => {
+  for (let number = 0; number < count; number += 1) {
+    document.querySelector(selector).click();
+    const line = document.getElementById(answer);
+    while (!line.textContent.includes(`${number}: `)) await new Promise((done) => setTimeout(done, 2));
+  }
+}"""
+
+
+async def refuse_all(page: Page, path: str, text: Text, selector: str, answer: str) -> None:
+    """Have a button's request refused once for each text, with a message that the page shows in ``answer``."""
+    messages = iter([f"{number}: {text(number)}" for number in range(len(VECTORS))])
+
+    async def refuse(route: Route) -> None:
+        message = next(messages)
+        await route.fulfill(status=409, json={"error": message, "message": message})
+
+    await page.route(path, refuse)
+    await page.evaluate(REFUSE_ALL, [selector, answer, len(VECTORS)])
+    await page.unroute(path)
+
+
+async def test_a_refused_vote_in_markup_is_shown_as_text(stage: FakeStage, visit: Visit) -> None:
+    await visit.page.add_init_script(WATCH_FOR_REPORTS)
+    visit.expected = "409"
+    choices = [{"id": "for", "title": "For"}, {"id": "against", "title": "Against"}]
+    found: dict[str, list[str]] = {}
+    for text in (plain, hostile):
+        show = stage.show(text.__name__, motion="A motion")
+        await stage.air(show, "vote_opened", vote="before", method="swing", choices=choices)
+        page = await visit.go(f"{stage.url}/shows/{show.id}")
+        await expect(page.locator("#vote")).to_be_visible()
+        await refuse_all(page, "**/votes", text, ".choice input", "vote-status")
+        found[text.__name__] = await structure(page)
+    assert changes(found) == []
+
+
+async def test_the_producers_page_shows_markup_as_text(stage: FakeStage, visit: Visit) -> None:
+    await visit.page.add_init_script(WATCH_FOR_REPORTS)
+    visit.expected = "409"
+    found: dict[str, list[str]] = {}
+    for text in (plain, hostile):
+        numbers = range(len(VECTORS))
+        show = await air_debate(stage, text.__name__, text)
+        show.token = TOKEN
+        states = ("waiting", "queued", "used", "declined", "expired")
+        hints = [
+            {**dict.fromkeys(("id", "viewer", "name", "text", "to", "at", "reason"), text(number))}
+            | {"state": states[number % len(states)] if number else text(0)}
+            for number in numbers
+        ]
+        acts = [{"at": "", **dict.fromkeys(("command", "by", "detail"), text(number))} for number in numbers]
+        place = {"turn": len(VECTORS), "speaker": text(0), "next": {"turn": 1, "speaker": text(1)}}
+        words = {"context": text(2), "vote": {"open": text(3), "may_open": text(4)}, "may": ["skip", text(5)]}
+        await stage.set_desk(show, may=["skip", text(5)])
+        page = await visit.go(f"{stage.url}/producer/{show.id}#token={TOKEN}")
+        await expect(page.locator("#desk")).to_be_visible()
+        await refuse_all(page, "**/control", text, "#skip", "answer")
+        words = {"context": text(2), "vote": {"open": text(3), "may_open": text(4)}}
+        await stage.set_desk(show, hints=hints, acts=acts, muted=[text(number) for number in numbers], **place, **words)
+        await expect(page.locator("#muted-viewers li")).to_have_count(len(VECTORS))
+        await expect(page.locator("#acts li:not([data-refused])")).to_have_count(len(VECTORS))
+        looks = await structure(page)
+        await stage.send(show, {"type": "error", "code": "forbidden", "message": text(6)})
+        await expect(page.locator("#entrance")).to_be_visible()
+        found[text.__name__] = looks + await structure(page)
+    assert changes(found) == []

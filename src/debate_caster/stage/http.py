@@ -101,6 +101,7 @@ class Routes:
             web.get("/", self._page("lobby.html")),
             web.get("/shows/{show}", self._watch_page),
             web.get("/overlay/{show}", self._overlay),
+            web.get("/producer/{show}", self._page("producer.html")),
             web.get("/static/{name}", self._static),
             web.get("/api/shows", self._list),
             web.get("/api/shows/{show}", self._summary),

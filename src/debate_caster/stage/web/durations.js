@@ -47,3 +47,8 @@ export function length(milliseconds) {
   if (minutes < 60) return `${minutes} min`;
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
+
+/** `20:04:12`: the time of day where the reader is. */
+export function localClock(instant, { zone } = {}) {
+  return new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false, timeZone: zone }).format(instant);
+}
