@@ -29,7 +29,7 @@ from debate_caster.stage import open_stage
 __all__ = ["run"]
 
 VIEWERS = 100
-TURNS = 245
+TURNS = 246
 THINKING_S = 0.25
 """Before the first words: unpaced, but not more than the 20 frames a second that a stage takes from an agent."""
 
