@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,18 @@ def test_settings_are_frozen() -> None:
 
 def test_every_setting_says_what_it_is() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_readme_lists_every_setting_with_its_default() -> None:
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `DEBATE_CASTER_(\w+)` \| ?(.*?) ?\|", readme, re.MULTILINE))
+    fields = {name.upper(): field for name, field in Settings.model_fields.items() if name != "no_color"}
+
+    assert set(rows) == set(fields)
+    for name, field in fields.items():
+        if field.default_factory is None and field.default is not None:
+            said = str(field.default).lower() if isinstance(field.default, bool) else str(field.default)
+            assert rows[name].strip("`") == said, name
 
 
 def test_a_scenarios_variables_come_from_the_file_as_well(monkeypatch: pytest.MonkeyPatch) -> None:

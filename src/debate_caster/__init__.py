@@ -5,9 +5,10 @@ The library's front door: ``load_scenario``, then ``run_show``, with an ``EventL
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from debate_caster.version import __version__
+
+TYPE_CHECKING = False  # type checkers take the name for true; importing typing would make the program start later
 
 if TYPE_CHECKING:
     from debate_caster.broadcast import Credentials, DeliveryReport, Target

@@ -61,6 +61,16 @@ class Settings(BaseSettings):
     frame_origins: str = Field(
         default="", description="Origins whose pages may show ours in a frame, apart by spaces: https://example.org"
     )
+    public_url: str = Field(
+        default="",
+        description="Address of the stage for the world, where a proxy stands before it: https://debates.example",
+    )
+    viewers_per_address: int = Field(
+        default=2000, ge=1, description="Viewers from one address; behind a proxy that is all of them."
+    )
+    agents_per_address: int = Field(
+        default=500, ge=1, description="Agents' connections from one address; behind a proxy that is all of them."
+    )
     stage: str = Field(
         default="embedded",
         min_length=1,

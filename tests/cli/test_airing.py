@@ -134,6 +134,7 @@ def test_a_public_stage_has_to_be_allowed(run: Run) -> None:
 
     assert status == 2
     assert "192.0.2.1" in err[-1]
+    assert "--allow-public" in err[-1]
 
 
 def test_a_usual_port_that_is_taken_gives_way_to_the_next(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

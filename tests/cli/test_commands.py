@@ -107,6 +107,7 @@ def test_defaults_in_the_help_are_the_settings_own(say: Say) -> None:
         pytest.param(["run", "x.yaml", "--sp", "2"], id="abbreviation"),
         pytest.param(["export", "x", "--format", "pdf"], id="no-such-format"),
         pytest.param(["shows", "--limit", "many"], id="not-a-number"),
+        pytest.param(["shows", "--limit", "0"], id="none-at-all"),
     ],
 )
 def test_bad_usage_is_status_2_and_says_what(arguments: list[str], say: Say) -> None:

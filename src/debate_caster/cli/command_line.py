@@ -1,18 +1,16 @@
 """What can be typed: the commands, their options and their help. Imports nothing heavy, so that ``--version`` is quick.
 
-Exit status: 0 the show ran to its end; 1 it ended early, and says why; 2 bad input or usage; 130 interrupted.
+Exit status: 0 the show ran to its end; 1 it ended early, and says why; 2 bad input or usage; 130 interrupted, 0 for a
+stage that SIGTERM ends.
 """
 
 import argparse
-import gc
 import os
-import signal
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from types import FrameType
 
+from debate_caster.cli.program import INTERRUPTED, run_from_shell
 from debate_caster.version import __version__
 
 __all__ = ["main", "parser", "run_from_shell"]
@@ -28,7 +26,8 @@ exit status:
   0  the show ran to its end
   1  it ended early, and says why
   2  bad input or usage
-  130  interrupted (Ctrl-C or SIGTERM); a second signal ends at once
+  130  interrupted (Ctrl-C or SIGTERM); a second signal ends at once.
+       SIGTERM is how `serve` is meant to end: 0
 """
 
 
@@ -45,18 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return perform(options)
     except KeyboardInterrupt:
-        return 130
-
-
-def run_from_shell() -> None:
-    """Be the program ``debate-caster``."""
-    gc.disable()  # until everything is imported: none of that is garbage, and looking for some takes a tenth longer
-    signal.signal(signal.SIGTERM, _interrupt)  # until a command takes signals over, SIGTERM ends like Ctrl-C
-    sys.exit(main())
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+        return INTERRUPTED
 
 
 def parser() -> argparse.ArgumentParser:
@@ -198,7 +186,7 @@ def parser() -> argparse.ArgumentParser:
         "  debate-caster shows",
     )
     shows.add_argument("--json", action="store_true", help="as JSON Lines")
-    shows.add_argument("--limit", type=_whole, default=50, metavar="N", help="how many at most (default: 50)")
+    shows.add_argument("--limit", type=_counted, default=50, metavar="N", help="how many at most (default: 50)")
     _output_options(shows)
 
     token = _command(
@@ -393,6 +381,12 @@ def _duration(text: str) -> timedelta:
     if unit not in units or not (number.isascii() and number.isdigit()) or len(number) > 8:
         raise argparse.ArgumentTypeError(f"{text!r} is no length of time: 90s, 30m, 2h or 7d")
     return timedelta(seconds=int(number) * units[unit])
+
+
+def _counted(text: str) -> int:
+    if (number := _whole(text)) == 0:
+        raise argparse.ArgumentTypeError("0 would list nothing: at least 1")
+    return number
 
 
 def _names(text: str) -> tuple[str, ...]:

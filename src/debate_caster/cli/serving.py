@@ -1,6 +1,7 @@
 """``serve``: the stage, open for months, and the calendar of recurring shows that are given on it."""
 
 import asyncio
+import signal
 from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
 from debate_caster.cli.scenario_remarks import remarks_on
-from debate_caster.cli.session import RAN, Session
+from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import unless_stopped
 from debate_caster.clock import Clock, SystemClock
@@ -33,15 +34,20 @@ STANDBY_S = 1.0
 
 
 def serve(session: Session) -> int:
-    """Keep a stage open, and give the shows of the calendar on it, until a signal comes: that is how it ends."""
-    asyncio.run(_serve(session))
-    return RAN
+    """Keep a stage open, with the shows of the calendar, until a signal comes; SIGTERM is how it is meant to end."""
+    return asyncio.run(_serve(session))
 
 
-async def _serve(session: Session) -> None:
-    folder, clock, stop = DataFolder(session.settings.data_dir), SystemClock(), asyncio.Event()
+async def _serve(session: Session) -> int:
+    stop = asyncio.Event()
+    with stop_on_signals(stop, at_once=lambda: None) as interruption:
+        await _keep_open(session, stop)
+    return RAN if interruption.number == signal.SIGTERM else INTERRUPTED
+
+
+async def _keep_open(session: Session, stop: asyncio.Event) -> None:
+    folder, clock = DataFolder(session.settings.data_dir), SystemClock()
     async with AsyncExitStack() as stack:
-        stack.enter_context(stop_on_signals(stop, at_once=lambda: None))
         scripts = read_scripts(session, secrets_required=True)
         changes = await asyncio.to_thread(scripts.look)
         if scripts.paths and not changes.admitted:

@@ -1,7 +1,6 @@
 """One run of a command: settings, log, the way to the terminal, and which exit status an error means."""
 
 import argparse
-import gc
 import importlib
 import os
 import shutil
@@ -16,6 +15,7 @@ import structlog
 from debate_caster.cli.log_output import LogOutput, Redaction, to_stderr
 from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.printable import printable
+from debate_caster.cli.program import INTERRUPTED, is_ready
 from debate_caster.errors import DebateCasterError, ScenarioError, SetupError
 from debate_caster.settings import Settings, environment, misspelt_names, read_settings
 
@@ -24,7 +24,6 @@ __all__ = ["BAD_INPUT", "ENDED_EARLY", "INTERRUPTED", "RAN", "Session", "perform
 RAN: Final = 0
 ENDED_EARLY: Final = 1
 BAD_INPUT: Final = 2
-INTERRUPTED: Final = 130
 
 COMMANDS: Final[Mapping[str, str]] = {
     "run": "debate_caster.cli.airing",
@@ -113,9 +112,7 @@ def _perform(session: Session) -> int:
     status = RAN
     try:
         perform_command = getattr(importlib.import_module(COMMANDS[command]), command)
-        if not gc.isenabled():  # we are the program itself: what is here now is here to stay
-            gc.freeze()
-            gc.enable()
+        is_ready()
         status = perform_command(session)
     except* DebateCasterError as group:
         errors = list(_leaves(group))

@@ -11,7 +11,7 @@ from debate_caster.cli.tokens import key_file_of
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
-from debate_caster.stage import Playbill, Stage, TokenDesk, open_stage
+from debate_caster.stage import Playbill, Stage, StageLimits, TokenDesk, open_stage
 
 __all__ = ["open_stage_for"]
 
@@ -31,6 +31,11 @@ async def open_stage_for(
         LogError: The log can't be read.
     """
     settings = session.settings
+    if not (settings.allow_public or is_loopback(settings.host)):
+        raise SetupError(
+            f"the stage is not opened on {settings.host} unasked: others reach it there",
+            "Use 127.0.0.1, or say --allow-public.",
+        )
     usual = settings.port
     is_open = is_loopback(settings.host) if settings.open_stage is None else settings.open_stage
     tokens = None if is_open else TokenDesk(signing_keys(key_file_of(settings)), clock=clock)
@@ -47,6 +52,10 @@ async def open_stage_for(
                 open_to_agents=is_open,
                 frame_origins=frozenset(settings.frame_origins.split()),
                 playbill=playbill,
+                public_url=settings.public_url,
+                limits=StageLimits(
+                    viewers_per_address=settings.viewers_per_address, agents_per_address=settings.agents_per_address
+                ),
             )
             try:
                 stage = await stack.enter_async_context(opening)

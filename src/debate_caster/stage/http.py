@@ -21,7 +21,8 @@ from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import watch_page
 from debate_caster.stage.programme import Programme
-from debate_caster.stage.publications import Publications, base_of
+from debate_caster.stage.public_address import PUBLIC_URL, base_of
+from debate_caster.stage.publications import Publications
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.selection import Selection
 from debate_caster.stage.shows import Show
@@ -85,8 +86,10 @@ class Routes:
         admission: Admission,
         clock: Clock,
         framing: str,
+        public_url: str,
         playbill: Playbill | None = None,
     ) -> None:
+        self._public_url = public_url
         self._framed = {"Content-Security-Policy": framing}
         framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
         self._publications = Publications(self._show, programme, clock=clock, framed=framed, playbill=playbill)
@@ -96,6 +99,7 @@ class Routes:
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
+        application[PUBLIC_URL] = self._public_url
         application.on_response_prepare.append(_secure)
         application.router.add_routes([
             web.get("/", self._page("lobby.html")),

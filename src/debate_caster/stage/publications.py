@@ -14,10 +14,11 @@ from debate_caster.stage import feeds
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import HEIGHT, WIDTH, oembed
 from debate_caster.stage.programme import Programme
+from debate_caster.stage.public_address import base_of
 from debate_caster.stage.shows import Show
 from debate_caster.stage.transcripts import FORMATS, AirTranscript
 
-__all__ = ["Publications", "base_of"]
+__all__ = ["Publications"]
 
 PAGE = 200
 """Events read from the log at a time; the event loop breathes in between."""
@@ -92,11 +93,6 @@ class Publications:
         if form == "html":
             headers["Content-Security-Policy"] = f"{PAGE_POLICY}; frame-ancestors 'none'"
         return web.Response(body=text.encode(errors="replace"), headers=headers)
-
-
-def base_of(request: web.Request) -> str:
-    """Return the stage's address as the one who asks knows it."""
-    return f"{request.scheme}://{request.host}"
 
 
 def _pixels(request: web.Request, name: str, default: int) -> int:

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import structlog
 from aiohttp import web
@@ -19,6 +20,7 @@ from debate_caster.stage.metrics import Counters
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import frame_policy
 from debate_caster.stage.programme import Programme
+from debate_caster.stage.public_address import public_origin
 from debate_caster.stage.tokens import TokenDesk
 from debate_caster.stage.viewers import Audience
 
@@ -114,6 +116,7 @@ async def open_stage(
     allowed_hosts: frozenset[str] = frozenset(),
     allowed_origins: frozenset[str] = frozenset(),
     frame_origins: frozenset[str] = frozenset(),
+    public_url: str = "",
     tokens: TokenDesk | None = None,
     open_to_agents: bool = False,
     playbill: Playbill | None = None,
@@ -122,16 +125,19 @@ async def open_stage(
 
     ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
     ``frame_origins`` those whose pages may show ours in a frame; ``allowed_hosts`` the names it goes by besides
-    loopback ones, none meaning any where it is public. With ``tokens`` only agents that bring one are let in; without,
-    a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill`` says what is coming.
+    loopback ones, none meaning any where it is public. ``public_url`` is its address for the world where a proxy stands
+    before it (``https://debates.example``): what feeds and link previews lead to. With ``tokens`` only agents that
+    bring one are let in; without, a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill``
+    says what is coming.
 
     Raises:
         SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
-            broadcast there, or what is to be a ``frame_origins`` is no origin.
+            broadcast there, or what is to be a ``frame_origins`` or ``public_url`` is none.
         LogError: The log can't be read.
     """
     clock = clock or SystemClock()
     framing = frame_policy(frame_origins)
+    public_url = public_origin(public_url) if public_url else ""
     failure: Exception | None = None
     if not (tokens or open_to_agents or is_loopback(host)) and allow_public:
         raise SetupError(
@@ -161,7 +167,12 @@ async def open_stage(
             )
             programme.on_lost = audience.leave_lost_show
             public = not is_loopback(host)
-            admission = Admission(allowed_hosts, allowed_origins, any_host=public and not allowed_hosts)
+            ours = frozenset({public_url} if public_url else ())
+            admission = Admission(
+                allowed_hosts | {urlsplit(url).hostname or "" for url in ours},
+                allowed_origins | ours,
+                any_host=public and not allowed_hosts,
+            )
             routes = Routes(
                 programme=programme,
                 agents=agents,
@@ -171,6 +182,7 @@ async def open_stage(
                 clock=clock,
                 framing=framing,
                 playbill=playbill,
+                public_url=public_url,
             )
             # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
             runner = web.AppRunner(
