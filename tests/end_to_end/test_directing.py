@@ -47,6 +47,8 @@ async def test_a_producer_directs_a_show_from_another_terminal(scenario: Path, t
             aired_meanwhile = await quiet_for(viewer, 2.0)
             again = await control("latest", "pause", cwd=tmp_path)
             injected = await control("latest", "inject", "Two minutes", "to the vote.", "--by", "Kim", cwd=tmp_path)
+            wrong = await control("latest", "resume", "--token", "not-the-token-of-this-show", cwd=tmp_path)
+            aired_meanwhile += await quiet_for(viewer, 0.5)
             resumed = await control("latest", "resume", cwd=tmp_path)
             await viewer.until("show_resumed")
             skipped = await control("latest", "skip", cwd=tmp_path)
@@ -59,6 +61,7 @@ async def test_a_producer_directs_a_show_from_another_terminal(scenario: Path, t
 
     assert [paused[0], injected[0], resumed[0], skipped[0], ended[0]] == [0] * 5, (paused, injected, resumed, skipped)
     assert again == (1, "debate-caster: the show is paused already")
+    assert wrong == (2, "debate-caster: This is not the token of the show's producer.")
     assert aired_meanwhile == []
     assert interjection["turn"] == turn["turn"] + 1
     assert spoken["text"] == "Two minutes to the vote."

@@ -245,3 +245,15 @@ def test_a_long_transcript_costs_no_time_to_speak_of() -> None:
     heard = " ".join(Random(1).choices(SAID.split(), k=8000))
 
     assert write(heard=heard)
+
+
+@pytest.mark.parametrize("max_words", [3, 80])
+@pytest.mark.parametrize(
+    "text", ["Two minutes to the vote", "One. Two! Three?", "🦉", "…", "投票まであと二分です", "word " * 300]
+)
+def test_what_the_producer_wants_said_is_said_and_nothing_else(text: str, max_words: int) -> None:
+    speech = write_speech(cue(kind="interjection", to_say=text, max_words=max_words), seed="1").text
+
+    assert 0 < count_words(speech) <= max_words
+    if count_words(text) <= max_words:
+        assert speech.rstrip(".") == text.rstrip(".")

@@ -171,6 +171,21 @@ def test_turns_that_the_producer_skips_are_no_outage() -> None:
     assert evening.ended.why == "completed"
 
 
+def test_a_turn_that_is_skipped_while_a_line_is_put_before_it_is_skipped_and_the_line_said() -> None:
+    async def skip(show: Backstage) -> None:
+        while not show.writer.transcript.speeches:
+            await show.clock.sleep(0.1)
+        assert (await show.order("skip")).ok
+        assert (await show.order("inject", text="Next!")).ok
+
+    evening = perform_evening(make_scenario(moderator=True), beside=skip)
+
+    told = [(speech.speaker, speech.kind, speech.how) for speech in evening.transcript.speeches][:4]
+    assert [entry[0] for entry in told] == ["mod", "ada", "mod", "ben"]
+    assert told[1][2] == "skipped"
+    assert told[2][1:] == (INTERJECTION, "completed")
+
+
 def test_the_end_comes_at_once_and_politely() -> None:
     async def end(show: Backstage) -> None:
         await show.until(8)
@@ -538,6 +553,21 @@ def test_may_names_what_would_be_obeyed_now() -> None:
     assert {"pause", "skip", "end", "inject", "context", "mute", "approval_on"} == set(seen["on air"])
     assert set(seen["paused"]) == set(seen["on air"]) - {"pause"} | {"resume"}
     assert seen["standing"] == ["True", "0", "ada", "{'turn': 1, 'speaker': 'ben'}"]
+
+
+def test_what_comes_next_is_told_with_a_line_that_was_put_before_it() -> None:
+    seen: list[Any] = []
+
+    async def look(show: Backstage) -> None:
+        await show.until(8)
+        seen.append(show.control.standing()["next"])
+        await show.order("inject", text="One moment.")
+        seen.append(show.control.standing()["next"])
+
+    perform_evening(make_scenario(moderator=True), beside=look)
+
+    assert [entry["speaker"] for entry in seen] == ["ada", "mod"]
+    assert seen[0]["turn"] == seen[1]["turn"]
 
 
 # -- a show that goes on after a break ------------------------------------------------------------------------------

@@ -13,7 +13,6 @@ from debate_caster.show.events import (
     ShowEnded,
     ThoughtNoted,
     TurnEnded,
-    TurnPrepared,
     TurnStarted,
     stream_of,
 )
@@ -21,7 +20,6 @@ from debate_caster.show.hints import Remark
 from tests.show.stage_props import (
     SHOW,
     Backstage,
-    Evening,
     Reply,
     make_scenario,
     outage,
@@ -88,73 +86,6 @@ def test_every_chunk_is_aired_at_the_instant_that_was_planned() -> None:
 
     for chunk in evening.of(ChunkAired):
         assert evening.seconds(chunk) == pytest.approx(chunk.due, abs=1e-5)
-
-
-def gaps(evening: Evening) -> list[float]:
-    ends = {event.turn: evening.seconds(event) for event in evening.of(TurnEnded)}
-    starts = {event.turn: evening.seconds(event) for event in evening.of(TurnStarted)}
-    return [starts[turn] - ends[turn - 1] for turn in sorted(starts) if turn]
-
-
-def test_a_model_s_thinking_time_is_no_dead_air() -> None:
-    evening = perform_evening(
-        make_scenario(rounds=5), lambda _request, _call: Reply(words_of(40), first_token_s=1.5, words_per_s=15)
-    )
-
-    assert gaps(evening) == pytest.approx([1.5] * 9, abs=0.01)
-
-
-def test_without_read_ahead_viewers_wait_for_the_model() -> None:
-    evening = perform_evening(
-        make_scenario(pacing=Pacing(read_ahead=False)),
-        lambda _request, _call: Reply(words_of(40), first_token_s=3.0, words_per_s=15),
-    )
-
-    assert min(gaps(evening)) > 3.0
-
-
-def test_a_fast_model_is_asked_only_shortly_before_its_turn() -> None:
-    evening = perform_evening(make_scenario(rounds=3), lambda _request, _call: Reply(words_of(40), first_token_s=0.2))
-
-    starts = {event.turn: evening.seconds(event) for event in evening.of(TurnStarted)}
-    asked = {
-        request.cue.turn: at for request, at in zip(evening.llm.asked, evening.llm.asked_at, strict=True) if request.cue
-    }
-    leads = [starts[turn] - asked[turn] for turn in range(2, 6)]
-    assert leads == pytest.approx([leads[0]] * 4, abs=0.2)
-    assert 0.5 <= max(leads) <= 1.0
-
-
-def test_the_next_prompt_holds_the_speech_on_air_in_full() -> None:
-    said = [f"Number {number}. {words_of(30)} The end of {number}." for number in range(4)]
-
-    evening = perform_evening(make_scenario(), [Reply(text, first_token_s=2.0) for text in said])
-
-    prepared = {event.turn: event.seq for event in evening.of(TurnPrepared)}
-    ended = {event.turn: event.seq for event in evening.of(TurnEnded)}
-    for turn in range(1, 4):
-        assert prepared[turn] < ended[turn - 1]
-        assert said[turn - 1] in evening.prompt_of(turn)
-
-
-def test_a_hint_given_five_seconds_before_a_turn_is_in_that_turn_s_prompt() -> None:
-    scenario = make_scenario(rounds=3)
-    undisturbed = perform_evening(scenario)
-    start = next(undisturbed.seconds(event) for event in undisturbed.of(TurnStarted) if event.turn == 3)
-
-    evening = perform_evening(scenario, remarks={start - 5.0: Remark("h1", "v1", "And the night buses?", name="Mia")})
-
-    assert [(event.hint, event.turn, event.speaker) for event in evening.of(HintUsed)] == [("h1", 3, "ben")]
-    assert '{"viewer": "Mia", "hint": "And the night buses?"}' in evening.prompt_of(3)
-    assert all("night buses" not in evening.prompt_of(turn) for turn in (0, 1, 2, 4, 5))
-
-
-def test_a_hint_waits_for_the_agent_it_names() -> None:
-    evening = perform_evening(make_scenario(rounds=3), remarks={3.0: Remark("h1", "v1", "Who pays?", to="Ada")})
-
-    assert [(event.turn, event.speaker) for event in evening.of(HintUsed)] == [(2, "ada")]
-    assert evening.llm.asked[2].cue is not None
-    assert [hint.text for hint in evening.llm.asked[2].cue.hints] == ["Who pays?"]
 
 
 def test_a_speech_over_its_limit_is_clipped_at_a_sentence_end_and_the_model_hung_up_on() -> None:
@@ -450,17 +381,6 @@ def test_a_token_budget_closes_the_show_after_the_current_speech() -> None:
     assert [event.how for event in evening.of(TurnEnded)][-1] == "completed"
     spent = evening.transcript.spent
     assert spent.prompt_tokens + spent.completion_tokens <= 2500
-
-
-def test_a_turn_is_logged_with_the_digest_of_its_own_prompt() -> None:
-    evening = perform_evening(
-        make_scenario(rounds=4, pacing=Pacing(gap_s=5.0, lead_max_s=20.0)),
-        lambda _request, call: Reply("Hm." if call % 2 else words_of(20), first_token_s=4.0),
-    )
-
-    prepared = {event.turn: event.prompt_digest for event in evening.of(TurnPrepared)}
-    assert {event.turn: event.prompt_digest for event in evening.of(TurnStarted)} == prepared
-    assert len(set(prepared.values())) == 8
 
 
 def test_a_show_goes_on_where_its_log_ends() -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -210,3 +211,37 @@ def test_models_that_may_think_get_room_for_it() -> None:
 @pytest.mark.parametrize("figure", prompt_growth.run(), ids=lambda figure: figure.name)
 def test_prompts_grow_no_more_than_promised(figure: Figure) -> None:
     assert figure.ok, f"{figure.name}: {figure.value} {figure.limit}"
+
+
+def test_the_producers_notes_stand_in_the_tail_unfenced_and_change_nothing_before_it() -> None:
+    scenario = make_scenario(rounds=3)
+    desk = PromptDesk(scenario, plan(scenario), key=KEY)
+    turn = plan(scenario).turns[2]
+    speeches = [said(0, "ada", "First."), said(1, "ben", "Second.")]
+
+    plain, noted = desk.build(turn, speeches), desk.build(turn, speeches, notes=["It rains", "Be brief!"])
+
+    assert plain.text[: plain.stable_chars] == noted.text[: noted.stable_chars]
+    tail = noted.text[noted.stable_chars :]
+    assert "The producer's note: It rains. The producer's note: Be brief! Turn 3 of 6" in tail
+    assert "producer" not in plain.text
+
+
+def test_an_interjection_is_told_what_to_say_and_moves_no_turns_number() -> None:
+    scenario = make_scenario(moderator=True)
+    rundown = plan(scenario)
+    desk = PromptDesk(scenario, rundown, key=KEY)
+    spoken = said(0, "mod", "Welcome.")
+    line = replace(rundown.turns[0], index=1, kind="interjection", max_words=80, instruction="Say so.", opens=False)
+
+    prompt = desk.build(line, [spoken], to_say="Two minutes to the vote")
+    later = desk.build(
+        replace(rundown.turns[1], index=2), [spoken, replace(said(1, "mod", "Two minutes!"), kind="interjection")]
+    )
+
+    tail = prompt.text[prompt.stable_chars :]
+    assert "you step in between two turns. The producer wants the audience told: Two minutes to the vote." in tail
+    assert "Ada speaks next: hand over by name. At most 80 words." in tail
+    assert (prompt.cue.to_say, prompt.cue.kind) == ("Two minutes to the vote", "interjection")
+    assert "Turn 2 of 5" in later.text
+    assert later.cue.to_say == ""

@@ -19,11 +19,10 @@ from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
-from debate_caster.show.events import ProducerActed, ProducerCommand, ShowPaused, ShowResumed
+from debate_caster.show.events import ProducerActed, ProducerCommand, ShowPaused, ShowResumed, TurnStarted
 from debate_caster.show.hints import ID_CHARS, NAME_CHARS, HintDesk, clean_line
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
-from debate_caster.show.transcript import INTERJECTION
 from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["Answer", "Changes", "ControlDesk", "Order", "token_digest"]
@@ -80,7 +79,7 @@ class ControlDesk:
     """One show's. ``admits``, ``obey`` and ``may`` are for connections; the rest is the director's.
 
     ``time`` is the show's time, which a pause holds; ``clock`` is the producer's, in real seconds. The director has
-    ``begin`` say which turn is on, and hangs itself in ``on_skip`` and ``on_inject``. ``digest`` is the token's, empty
+    ``plan`` say which turn is on, and hangs itself in ``on_skip`` and ``on_inject``. ``digest`` is the token's, empty
     where nobody may direct the show.
     """
 
@@ -99,13 +98,14 @@ class ControlDesk:
         self.time, self.digest = time, digest
         self.changes = Changes()
         self.turn: Turn | None = None
+        self._following: Turn | None = None
         self.ending = asyncio.Event()
         self.ending_detail = ""
         self.on_skip: Callable[[Turn], None] = lambda _turn: None
         self.on_inject: Callable[[], None] = lambda: None
         self._has_moderator = any(agent.moderator for agent in scenario.agents)
         self._rundown, self._writer, self._hints, self._votes, self._clock = rundown, writer, hints, votes, clock
-        self._skipped = -1
+        self._skipped: Turn | None = None
         self._acting = asyncio.Lock()
         self._open = True
 
@@ -159,7 +159,7 @@ class ControlDesk:
         made_sense = {
             "pause": not transcript.paused,
             "resume": transcript.paused,
-            "skip": self.turn is not None and self._skipped != self.turn.index,
+            "skip": self.turn is not None and self._skipped is None,
             "end": not self.ending.is_set(),
             "inject": self.turn is not None and len(transcript.notes) < NOTES_WAITING,
             "context": True,
@@ -186,7 +186,7 @@ class ControlDesk:
             "vote": {"open": self._votes.is_open(), "may_open": self._votes.may_open()},
             "turn": on_air.turn if on_air else None,
             "speaker": on_air.speaker if on_air else None,
-            "next": self._next(),
+            "next": self._next(on_air),
             "may": self.may(),
             "acts": [
                 {
@@ -199,18 +199,10 @@ class ControlDesk:
             ],
         }
 
-    def _next(self) -> dict[str, Any] | None:
-        transcript = self._writer.transcript
-        if transcript.ended is not None:
-            return None
-        number = transcript.next_turn + (transcript.open is not None)
-        if transcript.prepared:
-            return {"turn": number, "speaker": transcript.prepared[0].speaker}
-        in_rundown = transcript.open is not None and transcript.open.started.kind != INTERJECTION
-        place = transcript.next_place + in_rundown
-        if place >= len(self._rundown.turns):
-            return None
-        return {"turn": number, "speaker": self._rundown.turns[place].speaker}
+    def _next(self, on_air: TurnStarted | None) -> dict[str, Any] | None:
+        is_on_air = on_air is not None and self.turn is not None and on_air.turn == self.turn.index
+        turn = self._following if is_on_air else self.turn
+        return {"turn": turn.index, "speaker": turn.speaker} if turn is not None else None
 
     # -- for the director ----------------------------------------------------------------------------------------
 
@@ -221,11 +213,13 @@ class ControlDesk:
 
     def cuts(self, turn: Turn) -> bool:
         """Whether the producer has skipped the turn."""
-        return self._skipped == turn.index
+        return turn is self._skipped
 
-    def begin(self, turn: Turn | None) -> None:
-        """Note which turn is on, from the pause before it until its end; None when there are no more."""
-        self.turn, self._skipped = turn, -1
+    def plan(self, turn: Turn | None, following: Turn | None) -> None:
+        """Note which turn is on, from the pause before it until its end, and which one follows; None for none."""
+        if turn is not self.turn:
+            self._skipped = None
+        self.turn, self._following = turn, following
         self.changes.tell()
 
     async def end_forgotten_pause(self) -> None:
@@ -314,7 +308,7 @@ class ControlDesk:
             return "that turn is being skipped already"
         await self._writer.append(act)
         if self.turn is turn:  # otherwise it has ended by itself meanwhile
-            self._skipped = turn.index
+            self._skipped = turn
             self.on_skip(turn)
         return ""
 

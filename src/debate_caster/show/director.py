@@ -1,41 +1,36 @@
-"""Performs a show: walks the rundown, asks the next speaker's model just in time, airs what is said, writes the log.
+"""Performs a show: walks through its turns, airs what is said at the instant it is due, writes the log.
 
-Nobody is called from here but models and the log. One task delivers the speech on air; one more reads ahead: it waits
-until the text of the current speech is final and its end on air is ``lead`` seconds and the gap away, takes the hints,
-builds the next prompt and has the next speech composed. So a model's thinking time is no dead air, and a hint counts
-until a few seconds before the turn.
+Nobody is called from here but models and the log. One task delivers the speech on air; the next one is composed
+meanwhile (``composing``). The producer may pause, cut and rearrange (``control_desk``): before each step that viewers
+notice the director looks whether it still holds.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from random import Random
 
 import structlog
 
 from debate_caster.clock import Clock
 from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError
-from debate_caster.llm.conversation import LLM, Request
-from debate_caster.llm.estimates import estimate_prompt_tokens
+from debate_caster.llm.conversation import LLM
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.budget import Treasury
 from debate_caster.show.bulletins import Bulletins
+from debate_caster.show.composing import EPSILON_S, Composer
 from debate_caster.show.control_desk import ControlDesk
 from debate_caster.show.events import ShowEnded, ShowEnding
 from debate_caster.show.hints import HintDesk
-from debate_caster.show.lead import LeadTimes
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import reading_s
-from debate_caster.show.pacing import Pacer, longest_speech_s
-from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
-from debate_caster.show.running_order import RunningOrder
+from debate_caster.show.pacing import Pacer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.speech import LiveSpeech, Studio
-from debate_caster.show.transcript import INTERJECTION, Speech
+from debate_caster.show.transcript import INTERJECTION
 from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["perform"]
@@ -45,9 +40,6 @@ MUTE_TURNS = 3
 of everybody is bad luck, a second one of somebody is an outage."""
 
 logger = structlog.get_logger()
-
-EPSILON_S = 1e-6
-"""An instant this near has come: clocks and timers round differently."""
 
 Ending = tuple[ShowEnding, str]
 
@@ -87,15 +79,6 @@ async def perform(
     return await director.perform(stop, seed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Cue:
-    """What the model of a turn is asked."""
-
-    request: Request
-    prompt: Prompt
-    prompt_tokens: int
-
-
 class _Director:
     def __init__(
         self,
@@ -111,21 +94,25 @@ class _Director:
         random: Random,
         retries: RetryPolicy | None,
     ) -> None:
-        self._scenario, self._llms = scenario, llms
+        self._scenario = scenario
         self._writer, self._desk, self._votes, self._control = writer, desk, votes, control
         self._time = control.time
         self._bulletins = Bulletins(scenario, rundown, writer)
-        self._order = RunningOrder(scenario, rundown, writer)
-        self._models = {agent.id: agent.model for agent in scenario.agents}
-        self._random_key = random.getrandbits(128)
-        self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
         self._pacer = Pacer(scenario.pacing, self._time)
-        self._leads = LeadTimes(scenario.pacing)
         self._treasury = Treasury(scenario.budget, scenario.models, started=self._time.monotonic())
-        self._studio = Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing)
+        self._composer = Composer(
+            scenario,
+            rundown,
+            llms,
+            Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing),
+            hints=desk,
+            votes=votes,
+            control=control,
+            pacer=self._pacer,
+            bulletins=self._bulletins,
+            random=random,
+        )
         self._mute_in_a_row = 0
-        self._composing: dict[LiveSpeech, asyncio.Task[None]] = {}
-        self._tasks: asyncio.TaskGroup
         self._current: LiveSpeech | None = None
         self._upcoming: LiveSpeech | None = None
         control.on_skip, control.on_inject = self._cut, self._rearrange
@@ -199,12 +186,14 @@ class _Director:
     async def _walk(self) -> Ending:
         """Deliver every turn in order; the next one is composed meanwhile."""
         await self._votes.open_first()
-        async with asyncio.TaskGroup() as self._tasks:
+        async with asyncio.TaskGroup() as tasks:
             try:
-                self._upcoming = self._begin_speech(after=None)
+                self._composer.open(tasks)
+                self._upcoming = self._composer.begin(after=None)
                 while (speech := self._upcoming) is not None:
                     self._current = speech
-                    self._upcoming = self._begin_speech(after=speech)
+                    self._upcoming = self._composer.begin(after=speech)
+                    self._tell_plan()
                     with structlog.contextvars.bound_contextvars(turn=speech.turn.index, agent=speech.turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
@@ -212,22 +201,12 @@ class _Director:
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
-                self._control.begin(None)
-                for composing in self._composing.values():
-                    composing.cancel()
+                self._control.plan(None, None)
+                self._composer.close()
         if not any(speech.text for speech in self._writer.transcript.speeches):
             return "failed", "nobody said a word"
         await self._votes.take_last(self._seconds_to(self._treasury.deadline))
         return "completed", ""
-
-    def _begin_speech(self, *, after: LiveSpeech | None) -> LiveSpeech | None:
-        """Have the next turn composed when it is time to; None where there is none."""
-        turn = self._order.take(after.turn if after is not None else None)
-        if turn is None:
-            return None
-        speech = LiveSpeech(turn, self._studio)
-        self._composing[speech] = self._tasks.create_task(self._compose(speech, after))
-        return speech
 
     async def _deliver(self, speech: LiveSpeech) -> None:
         """Air one speech and log its end; nothing of one that another is put before.
@@ -235,14 +214,13 @@ class _Director:
         Raises:
             BudgetExhaustedError: It was refused; nothing of it is in the log.
         """
-        self._control.begin(speech.turn)
         if await self._open(speech):
             await self._go_on(speech)
             await self._reach(speech, lambda: self._pacer.read_at)
-            self._composing.pop(speech).cancel()
+            self._composer.end(speech)
             await self._close(speech)
-        elif (composing := self._composing.pop(speech, None)) is not None:
-            composing.cancel()
+        elif self._composer.has(speech):
+            self._composer.end(speech)
             await self._skip(speech)
         speech.over.set()
         self._control.changes.tell()
@@ -252,7 +230,7 @@ class _Director:
     async def _reach(self, speech: LiveSpeech, instant: Callable[[], float]) -> float | None:
         """Wait for an instant, which the producer may move; return it, or None where the speech is not to go on."""
         earliest = self._time.monotonic()
-        while speech in self._composing and not self._control.cuts(speech.turn):
+        while self._composer.has(speech) and not self._control.cuts(speech.turn):
             due = max(instant(), earliest)
             wait_s = due - self._time.monotonic()
             if wait_s <= EPSILON_S and not self._time.held:
@@ -271,7 +249,7 @@ class _Director:
         """
         turn = speech.turn
         while await self._has_more(speech):
-            due = await self._reach(speech, lambda: self._start_of(turn))
+            due = await self._reach(speech, lambda: self._composer.start_of(turn))
             if due is None:
                 return False
             text = speech.take()
@@ -297,7 +275,7 @@ class _Director:
             while await self._has_more(speech):
                 planned = self._pacer.due(turn.speaker)
                 if deadline is not None and ends_sentence(last) and self._sentence_end(speech, planned) > deadline:
-                    await self._break_off(speech)
+                    await self._composer.break_off(speech)
                     return
                 due = await self._reach(speech, lambda: self._pacer.planned(turn.speaker))
                 if due is None:
@@ -308,7 +286,7 @@ class _Director:
                     self._pacer.aired(turn.speaker, text, due=due)
                     last = text
         except BudgetExhaustedError:
-            await self._break_off(speech)
+            await self._composer.break_off(speech)
 
     async def _has_more(self, speech: LiveSpeech) -> bool:
         """Wait for a chunk, as long as the show has time.
@@ -321,13 +299,6 @@ class _Director:
                 return await speech.wait()
         except TimeoutError as exc:
             raise BudgetExhaustedError("minutes", "the time was over while a model was silent") from exc
-
-    async def _break_off(self, speech: LiveSpeech) -> None:
-        """End a speech with what is on air, and hang up on its model."""
-        speech.close()
-        composing = self._composing[speech]
-        composing.cancel()
-        await asyncio.wait({composing})
 
     async def _skip(self, speech: LiveSpeech) -> None:
         turn = speech.turn
@@ -352,99 +323,31 @@ class _Director:
 
     def _cut(self, turn: Turn) -> None:
         """Let a speech end with what is on air, whatever its model does."""
-        if self._current is not None and self._current.turn is turn:
-            self._current.close()
+        for speech in (self._current, self._upcoming):
+            if speech is not None and speech.turn is turn:
+                speech.close()
 
     def _rearrange(self) -> None:
         """Put a line of the producer's before the turns that are not on air yet."""
         current, after = self._current, self._current
         if self._upcoming is not None:
-            self._withdraw(self._upcoming)
-        waits = current is not None and current in self._composing and not current.draft.taken
-        if current is not None and waits and current.turn.kind != INTERJECTION:  # one line after the other
-            self._withdraw(current)
+            self._composer.withdraw(self._upcoming)
+        if current is not None and self._may_wait(current):
+            self._composer.withdraw(current)
             after = None
-        self._upcoming = self._begin_speech(after=after)
+        self._upcoming = self._composer.begin(after=after)
+        self._tell_plan()
 
-    def _withdraw(self, speech: LiveSpeech) -> None:
-        """Take a speech back that is being composed: its turn comes later."""
-        self._composing.pop(speech).cancel()
-        self._desk.give_back(speech.turn)
-        self._order.give_back(speech.turn)
-        speech.close()
+    def _may_wait(self, speech: LiveSpeech) -> bool:
+        """Whether another turn may be put before this one; one line of the producer's comes after the other."""
+        begun = speech.draft.taken or not self._composer.has(speech) or self._control.cuts(speech.turn)
+        return not begun and speech.turn.kind != INTERJECTION
 
-    # -- reading ahead ----------------------------------------------------------------------------------------------
-
-    async def _compose(self, speech: LiveSpeech, after: LiveSpeech | None) -> None:
-        """Have a speech composed, when it is time to: its task lives as long as the model speaks."""
-        turn = speech.turn
-        model = self._models[turn.speaker]
-        await self._time_to_ask(turn, model, after)
-        with structlog.contextvars.bound_contextvars(turn=turn.index, agent=turn.speaker):
-            try:
-                cue = self._cue(speech, model, after)
-            except BudgetExhaustedError as exc:
-                speech.refuse(exc)
-                return
-            await self._writer.append(self._bulletins.turn_prepared(speech, cue.prompt))
-            random = Random(f"{self._random_key}/{turn.index}")  # noqa: S311 - jitter, not secrets; one for each turn
-            await speech.compose(self._llms[model], model, cue.request, prompt_tokens=cue.prompt_tokens, random=random)
-        if speech.first_sentence_s is not None:
-            self._leads.note(model, speech.first_sentence_s)
-
-    async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech | None) -> None:
-        """Wait until the speech before is final and the turn is ``lead`` seconds away."""
-        if after is not None:
-            await after.composed.wait()
-            if not after.draft.chunks or not self._scenario.pacing.read_ahead:
-                await after.over.wait()  # a skipped turn gives its hints back first
-                return
-        lead_s = self._leads.lead_s(model)
-        while (wait_s := self._start_after(after, turn) - lead_s - self._time.monotonic()) > EPSILON_S:
-            with suppress(TimeoutError):  # the speech may be over sooner than planned
-                async with self._time.timeout(wait_s):
-                    await self._control.changes.wait()
-
-    def _cue(self, speech: LiveSpeech, model: str, after: LiveSpeech | None) -> _Cue:
-        """Take the hints and build the prompt.
-
-        Raises:
-            BudgetExhaustedError: There is not enough time, money or tokens left for the turn.
-        """
-        turn = speech.turn
-        start = max(self._start_after(after, turn), self._time.monotonic())
-        self._treasury.check_time(start + longest_speech_s(self._scenario.pacing, turn.max_words))
-        speeches = list(self._writer.transcript.speeches)
-        if after is not None and after.text and not after.over.is_set():
-            before = after.turn
-            speeches.append(
-                Speech(before.index, before.phase, before.speaker, after.text, "completed", kind=before.kind)
-            )
-        to_say, notes = self._order.notes_for(turn)
-        speech.hints = self._desk.take(turn) if turn.kind != INTERJECTION else ()
-        prompt = self._prompts.build(turn, speeches, speech.hints, notes=notes, to_say=to_say)
-        max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
-        read = estimate_prompt_tokens(prompt.messages)
-        self._treasury.check_call(model, prompt_tokens=read, max_tokens=max_tokens)
-        seed = Random(f"{self._random_key}/seed/{turn.index}").getrandbits(31)  # noqa: S311 - varies a show, no secret
-        return _Cue(Request(prompt.messages, max_tokens, seed, prompt.cue), prompt, read)
-
-    def _start_of(self, turn: Turn) -> float:
-        """Return when the turn is to begin by plan, after what has been aired; maybe in the past."""
-        planned = self._pacer.planned(turn.speaker, pause_s=self._scenario.pacing.gap_s)
-        return max(planned, self._votes.earliest(turn))
-
-    def _start_after(self, speech: LiveSpeech | None, turn: Turn) -> float:
-        """Return when ``turn`` is to begin if ``speech``, composed but not over, is aired without a hitch."""
-        if speech is None:
-            return self._start_of(turn)
-        draft, speaker = speech.draft, speech.turn.speaker
-        left = draft.chunks[draft.taken :]
-        if speech.over.is_set() or not left:
-            return max(self._start_of(turn), self._time.monotonic())
-        begins = None if draft.taken else max(self._start_of(speech.turn), self._time.monotonic())
-        planned = self._pacer.read_after(speaker, left, start=begins) + self._scenario.pacing.gap_s
-        return max(planned, self._votes.earliest(turn))
+    def _tell_plan(self) -> None:
+        """Let the producer know which turn is on, from the pause before it until its end, and which one follows."""
+        on = self._current if self._current is not None and self._composer.has(self._current) else None
+        following = self._upcoming.turn if self._upcoming is not None else None
+        self._control.plan(on.turn if on is not None else following, following if on is not None else None)
 
     # -- small things -----------------------------------------------------------------------------------------------
 

@@ -185,9 +185,8 @@ class PromptDesk:
         lines = [f"The producer's note: {_sentence(note)}" for note in notes]
         phase = self._rundown.phases[turn.phase].title
         if turn.kind == INTERJECTION:
-            lines.append(
-                f"Between two turns, {phase}: you step in. The producer wants the audience told: {_sentence(to_say)}"
-            )
+            lines.append(f"{phase}: you step in between two turns.")
+            lines.append(f"The producer wants the audience told: {_sentence(to_say)}")
         else:
             lines.append(f"Turn {_place(turn, speeches) + 1} of {len(self._rundown.turns)}, {phase}: {turn.role}.")
         if turn.opens:

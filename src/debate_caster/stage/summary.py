@@ -53,6 +53,7 @@ class Summary:
     agents: list[dict[str, Any]] = field(default_factory=list)
     phases: list[dict[str, Any]] = field(default_factory=list)
     turns: int = 0
+    paused: bool = False
     hints_open: bool = True
     max_hint_chars: int | None = None
     hint_interval_s: float | None = None
@@ -86,7 +87,9 @@ class Summary:
                 self.verdict = {name: event[name] for name in names if name in event}
             case "show_ended":
                 self.ended, self.ended_at, self.why = True, event.get("at"), event.get("why")
-                self.speaker, self.hints_open = None, False
+                self.speaker, self.paused, self.hints_open = None, False, False
+            case "show_paused" | "show_resumed":
+                self.paused = event["type"] == "show_paused"
             case _:
                 pass
 
@@ -109,6 +112,7 @@ class Summary:
             "epoch": self.epoch,
             "phase": self.phase,
             "speaker": self.speaker,
+            "paused": self.paused,
             "agents": self.agents,
             "phases": self.phases,
             "turns": self.turns,
