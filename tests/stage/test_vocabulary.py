@@ -35,7 +35,7 @@ def test_the_public_events_are_those_of_the_protocols_page() -> None:
 
 
 def test_the_extensions_are_those_of_the_protocols_page() -> None:
-    assert documented("## 1. Agents") | {"explicit_participation"} == set(FEATURES)
+    assert documented("## 1. Agents") == set(FEATURES)
 
 
 def test_hints_private_fates_are_those_of_the_protocols_page() -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "EXPLICIT_PARTICIPATION",
     "FLAT_REPLIES",
     "HINTS",
+    "MESSAGE_RECEIPTS",
     "RESUME",
     "TEXT_ACK",
     "VOTES",
@@ -51,6 +52,7 @@ HINTS = "hints"
 VOTES = "votes"
 CONTROL = "control"
 EXPLICIT_PARTICIPATION = "explicit_participation"
+MESSAGE_RECEIPTS = "message_receipts"
 
 AGENT_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")
 """What an agent id fully matches (v2's rule; v1 takes anything)."""

@@ -21,6 +21,7 @@ from debate_caster.pulsar.messages import (
     DEBATE_SHOW,
     EXPLICIT_PARTICIPATION,
     HINTS,
+    MESSAGE_RECEIPTS,
     RESUME,
     TEXT_ACK,
     VOTES,
@@ -52,13 +53,14 @@ from debate_caster.stage.metrics import Counters
 from debate_caster.stage.programme import DeniedError, Programme
 from debate_caster.stage.rates import Bucket
 from debate_caster.stage.rooms import Room
+from debate_caster.stage.shows import Show
 from debate_caster.stage.tokens import Token, TokenDesk, TokenRefusedError
 
 __all__ = ["FEATURES", "AgentConnection", "Agents"]
 
 logger = structlog.get_logger()
 
-FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, CONTROL, EXPLICIT_PARTICIPATION)
+FEATURES = (DEBATE_SHOW, TEXT_ACK, RESUME, HINTS, VOTES, CONTROL, EXPLICIT_PARTICIPATION, MESSAGE_RECEIPTS)
 
 MAX_FRAME = 64 * 1024
 """Bytes of one message: 1009 closes the connection of who sends more. A line has at most 4,000 characters."""
@@ -75,6 +77,9 @@ FRAME_BURST, FRAMES_PER_S = 40, 20.0
 
 REFUSALS_LIMIT = 50
 """Frames that are no messages of the protocol, after which the connection is closed."""
+
+HARMLESS = frozenset({"accept_watch", "agent_pong", "pong"})
+"""What older clients of Pulsar say unasked: that they watch, which they do anyway, and that they are still there."""
 
 HEARTBEAT_S = 20.0
 """How often the socket is pinged; half as long without an answer and it is closed."""
@@ -185,11 +190,11 @@ class Agents:
         if connection.agent and self.registered.get(connection.agent.agent_id) is connection:
             del self.registered[connection.agent.agent_id]
 
-    def announce(self, room: Room, *, but: "AgentConnection") -> None:
-        """Tell agents that choose for themselves that there is something to listen to."""
-        for connection in self.registered.values():
-            if connection is not but and connection.agent and connection.agent.explicit:
-                connection.send("room_available", {"room": room.as_active(0)})
+    def announce(self, room: Room) -> None:
+        """Tell all agents that there is something to listen to."""
+        if (found := self.programme.room(room.id)) is not None:
+            for connection in list(self.registered.values()):
+                connection.invite(*found)
 
     def active_rooms(self) -> list[dict[str, Any]]:
         return [room.as_active(len(show.fan_out)) for show, room in self.programme.open_rooms()]
@@ -240,15 +245,24 @@ class AgentConnection:
     # -- sending -------------------------------------------------------------------------------------------------
 
     def send(self, type_: str, body: dict[str, Any]) -> None:
+        if self._may_write():
+            ts = int(self._clock.now().timestamp() * 1000)
+            self._transport.write(websocket_frame(encode_reply(self._shape, type_, body, ts=ts).encode()))
+
+    def deliver(self, frame: bytes) -> None:
+        if self._may_write():
+            self._transport.write(frame)
+
+    def _may_write(self) -> bool:
+        """Say whether the agent is there; one who leaves too much unread is cut."""
         if self.gone or self._transport.is_closing():
-            return
+            return False
         if self._transport.get_write_buffer_size() > BUFFER_LIMIT:
             logger.warning("agent_cut", agent=self.agent and self.agent.agent_id, reason="too slow a reader")
             self.gone = True
             abort(self._transport)
-            return
-        ts = int(self._clock.now().timestamp() * 1000)
-        self._transport.write(websocket_frame(encode_reply(self._shape, type_, body, ts=ts).encode()))
+            return False
+        return True
 
     def error(self, code: str, message: str) -> None:
         self._agents.counters.agent_frames_refused += 1
@@ -342,7 +356,7 @@ class AgentConnection:
                 if self._token and self._token.show and not self._is_for(command.show):
                     raise DeniedError("token_show")
                 if (room := await self._broadcast.start(self.agent, command)) is not None:
-                    self._agents.announce(room, but=self)
+                    self._agents.announce(room)
             case StreamText():
                 self._broadcast.text(command)
             case ShowEvent():
@@ -359,6 +373,8 @@ class AgentConnection:
                 self._attendance.join(command, self._broadcast.room)
             case LeaveRoom():
                 self._attendance.leave(command)
+            case Unknown() if command.type in HARMLESS:
+                pass
             case Unknown():
                 self.error("UNKNOWN_TYPE", f"{command.type!r} is not a message of this protocol.")
             case _:
@@ -406,10 +422,13 @@ class AgentConnection:
         logger.info("agent_registered", agent=register.agent_id, resumed=bool(resumed))
         if resumed:
             self._broadcast.welcome_back()
-        if register.explicit:
-            for room in rooms:
-                if room["hostId"] != register.agent_id:
-                    self.send("room_available", {"room": room})
+        for show, room in self._agents.programme.open_rooms():
+            self.invite(show, room)
+
+    def invite(self, show: Show, room: Room) -> None:
+        """Offer the agent another one's room, or give it a seat there, as it chose when it registered."""
+        if self.agent is not None and not self.gone:
+            self._attendance.invite(self.agent, show, room)
 
     # -- tokens --------------------------------------------------------------------------------------------------
 
@@ -458,6 +477,7 @@ class AgentConnection:
     def yield_to_successor(self, *, keep_room: bool) -> None:
         """Another connection of the same agent has taken over: this one speaks no more."""
         self.gone = True
+        self._attendance.leave_all()
         self._broadcast.drop(comes_back=keep_room, reason="replaced")
 
     def _heartbeat(self, heartbeat: Heartbeat) -> None:

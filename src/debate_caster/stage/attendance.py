@@ -1,25 +1,39 @@
 """What an agent does in other agents' rooms: listen in, and say something, which counts as a viewer's hint."""
 
+import math
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from debate_caster.clock import Clock
-from debate_caster.pulsar.messages import JoinRoom, LeaveRoom, Register, StreamChat
-from debate_caster.stage.hints import HintRefusedError
+from debate_caster.pulsar.messages import DEBATE_SHOW, JoinRoom, LeaveRoom, Register, StreamChat
+from debate_caster.pulsar.text import DUPLICATE_PREFIX, split_text, starts_alike
+from debate_caster.stage.hints import MAX_TEXT, HintRefusedError
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.rooms import Link, Room
 from debate_caster.stage.shows import Show
 from debate_caster.stage.vocabulary import show_time
 
-__all__ = ["Attendance", "Guest"]
+__all__ = ["Attendance", "Guest", "addressee"]
 
 NAME_SHOWN = 40
 """Characters of an agent's name that go with its hint; an agent may call itself longer than a viewer."""
+
+DUPLICATE_S = 5.0
+"""How long the same line again is taken for a mistake; v2 does the same."""
+
+FEW_ROOMS = 64
+"""Rooms that are remembered before those are looked for that are over."""
+
+CUT = "..."
+"""The end of a line that was longer than a hint may be; not one character, which a prompt would make three of."""
 
 _WARNINGS = {"too_fast": "RATE_LIMIT_EXCEEDED", "too_long": "MESSAGE_TOO_LONG"}
 
 
 class Guest(Link, Protocol):
     """An agent's connection, as the rooms that it visits see it."""
+
+    address: str
 
     def error(self, code: str, message: str) -> None:
         """Tell the agent that something of what it said was not done."""
@@ -31,62 +45,122 @@ class Guest(Link, Protocol):
 
 
 class Attendance:
-    """The rooms that one agent listens to."""
+    """The rooms that one agent was told of, and those of them in which it listens."""
 
     def __init__(self, programme: Programme, guest: Guest, clock: Clock) -> None:
         self._programme, self._guest, self._clock = programme, guest, clock
-        self._joined: set[Room] = set()
+        self._known: set[Room] = set()
+        self._enough = FEW_ROOMS
+        self._last, self._last_at = "", -math.inf
+
+    def invite(self, agent: Register, show: Show, room: Room) -> None:
+        """Tell an agent of another one's room, once: who chooses for itself gets an offer, everybody else a seat.
+
+        Casters get neither: their agents talk to each other in their own show.
+        """
+        if DEBATE_SHOW in self._guest.features or room.host.id == agent.agent_id or room in self._known:
+            return
+        self._note(room)
+        if agent.explicit:
+            self._guest.send("room_available", {"room": room.as_active(len(show.fan_out))})
+        else:
+            show.gallery.seat(room, self._guest)
+            self._guest.send("viewer_context", show.gallery.context(room))
 
     def join(self, join: JoinRoom, own: Room | None) -> None:
-        if (found := self._found(join.broadcast_id)) is None:
+        if (found := self._found(join.broadcast_id, own)) is None:
             return
         show, room = found
-        if room is own:
-            self._guest.error("OWN_ROOM", "This is your own room.")
-            return
-        room.members.add(self._guest)
-        self._joined.add(room)
+        self._note(room)
+        show.gallery.seat(room, self._guest)
         body = {
             "room": room.as_active(len(show.fan_out)),
             "broadcastId": room.id,
-            "recentMessages": list(room.recent),
+            "recentMessages": show.gallery.recent(room),
         }
         self._guest.send("room_joined", body)
 
     def leave(self, leave: LeaveRoom) -> None:
-        for room in [room for room in self._joined if room.id == leave.broadcast_id]:
-            room.members.discard(self._guest)
-            self._joined.discard(room)
+        if (found := self._programme.room(leave.broadcast_id)) is not None:
+            show, room = found
+            show.gallery.leave(room, self._guest)
         self._guest.send("room_left", {"broadcastId": leave.broadcast_id, "left": True})
 
     def leave_all(self) -> None:
-        for room in self._joined:
-            room.members.discard(self._guest)
-        self._joined.clear()
+        for room in self._known:
+            if (show := self._programme.live.get(room.show)) is not None:
+                show.gallery.leave(room, self._guest)
+        self._known.clear()
 
     def chat(self, agent: Register, chat: StreamChat, own: Room | None) -> None:
-        if (found := self._found(chat.broadcast_id)) is None:
+        if (found := self._found(chat.broadcast_id, own)) is None:
             return
         show, room = found
-        if not chat.text.strip():
+        to, text = addressee(chat.text, show.summary.agents)
+        if not text.strip():
             self._guest.error("EMPTY_MESSAGE", "There is no text in this line.")
-        elif room is own:
-            self._guest.error("OWN_ROOM", "This is your own room: speak with stream_text.")
-        elif agent.explicit and room not in self._joined:
+        elif agent.explicit and self._guest not in room.members:
             self._guest.error("JOIN_REQUIRED", "Join the room first.")
+        elif self._is_repetition(chat.text):
+            self._guest.warn("DUPLICATE_MESSAGE", "You have just said this.")
         else:
-            author = f"agent:{agent.agent_id}"
-            name, to = agent.name[:NAME_SHOWN], room.host.agent
-            try:
-                hint = show.take_hint(viewer=author, address=author, text=chat.text, name=name, to=to)
-            except HintRefusedError as exc:
-                self._guest.warn(_WARNINGS.get(exc.code, "CHAT_CLOSED"), exc.message)
-                return
+            self._give_hint(agent, show, room, text, to or room.host.agent)
+
+    def _give_hint(self, agent: Register, show: Show, room: Room, text: str, to: str) -> None:
+        try:
+            hint = show.take_hint(
+                viewer=f"agent:{agent.agent_id}",
+                address=self._guest.address,
+                text=_shortened(text, show.summary.max_hint_chars),
+                name=agent.name[:NAME_SHOWN],
+                to=to,
+            )
+        except HintRefusedError as exc:
+            self._guest.warn(_WARNINGS.get(exc.code, "CHAT_CLOSED"), exc.message)
+        else:
             at = show_time(self._clock.now())
             self._guest.send("chat_ack", {"messageId": hint.id, "broadcastId": room.id, "at": at})
 
-    def _found(self, broadcast_id: str) -> tuple[Show, Room] | None:
+    def _is_repetition(self, text: str) -> bool:
+        now = self._clock.monotonic()
+        again = now < self._last_at + DUPLICATE_S and starts_alike(text, self._last)
+        self._last, self._last_at = (self._last, self._last_at) if again else (text[:DUPLICATE_PREFIX], now)
+        return again
+
+    def _found(self, broadcast_id: str, own: Room | None) -> tuple[Show, Room] | None:
+        """Return another's room and its show; a show's own agents are no audience of it."""
         found = self._programme.room(broadcast_id)
         if found is None:
             self._guest.error("ROOM_NOT_FOUND", "There is no such broadcast.")
+        elif own is not None and own.show == found[1].show:
+            self._guest.error("OWN_ROOM", "This is your own show: speak with stream_text.")
+            return None
         return found
+
+    def _note(self, room: Room) -> None:
+        """Remember a room; rooms that are over are forgotten whenever there are twice as many as there were."""
+        if len(self._known) >= self._enough:
+            self._known = {known for known in self._known if known.state != "closed"}
+            self._enough = max(FEW_ROOMS, 2 * len(self._known))
+        self._known.add(room)
+
+
+def addressee(text: str, agents: Sequence[Mapping[str, object]]) -> tuple[str, str]:
+    """Return whom a line begins by addressing (``@name``, or ``@id``), and the rest of it; nobody: "" and the line."""
+    line = text.strip()
+    if line.startswith("@"):
+        called = [(str(agent[key]), str(agent["id"])) for agent in agents for key in ("name", "id") if agent.get(key)]
+        for name, identity in sorted(called, key=lambda pair: -len(pair[0])):
+            rest = line[1 + len(name) :]
+            if line[1 : 1 + len(name)].casefold() == name.casefold() and not rest[:1].isalnum():
+                return identity, rest.lstrip(" \t,:;.!-\u2013\u2014")
+    return "", text
+
+
+def _shortened(text: str, limit: int | None) -> str:
+    """Return what of a line fits into a hint: Pulsar's viewers may say more than a prompt is to hold."""
+    limit = min(limit or MAX_TEXT, MAX_TEXT)
+    line = " ".join(text.split())
+    if len(line) <= limit or limit < 2 * len(CUT):
+        return line
+    return split_text(line, limit - len(CUT))[0].rstrip() + CUT

@@ -5,6 +5,7 @@ Owns the tasks of the live shows, through the task group it is given, and the ti
 
 import asyncio
 import hmac
+import random
 import re
 import secrets
 import weakref
@@ -56,12 +57,19 @@ class Programme:
     """
 
     def __init__(
-        self, log: EventLog, *, clock: Clock, counters: Counters, tasks: asyncio.TaskGroup, max_shows: int
+        self,
+        log: EventLog,
+        *,
+        clock: Clock,
+        counters: Counters,
+        tasks: asyncio.TaskGroup,
+        max_shows: int,
+        chance: random.Random,
     ) -> None:
         self.live: dict[str, Show] = {}
         self.archive = Archive(log, clock)
         self._log, self._clock, self._counters, self._tasks = log, clock, counters, tasks
-        self._max_shows = max_shows
+        self._max_shows, self._chance = max_shows, chance
         self._rates, self._token_rates = HintRates(clock), token_rates(clock)
         self._past: weakref.WeakValueDictionary[str, Show] = weakref.WeakValueDictionary()
         self._opening = asyncio.Lock()
@@ -288,6 +296,7 @@ class Programme:
             counters=self._counters,
             rates=self._rates,
             token_rates=self._token_rates,
+            chance=self._chance,
             note_ended=self._ended,
         )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -15,9 +15,6 @@ __all__ = ["Host", "Link", "Room"]
 ACKS_KEPT = 512
 """Numbered frames whose place in the air log is remembered for a repetition; more than a client has under way."""
 
-RECENT_LINES = 20
-"""Lines an agent gets that comes to listen; v2 does the same."""
-
 
 class Link(Protocol):
     """An agent's connection, as rooms see it. Sending never waits: who does not read is cut."""
@@ -26,6 +23,10 @@ class Link(Protocol):
 
     def send(self, type_: str, body: dict[str, Any]) -> None:
         """Send one frame in the shape that the agent speaks; harmless when it has gone."""
+        ...
+
+    def deliver(self, frame: bytes) -> None:
+        """Send a WebSocket frame that many get; harmless when it has gone."""
         ...
 
 
@@ -52,7 +53,10 @@ class Host:
 
 @dataclass(slots=True, eq=False)
 class Room:
-    """``link`` is None while the agent is away. ``order`` 0 is the lead room of its show."""
+    """``link`` is None while the agent is away. ``order`` 0 is the lead room of its show.
+
+    ``members`` are the agents that listen in, in the order they came.
+    """
 
     id: str
     show: str
@@ -65,8 +69,7 @@ class Room:
     state: Literal["live", "reconnecting", "closed"] = "live"
     last_ref: int = 0
     lines: int = 0
-    members: set[Link] = field(default_factory=set)
-    recent: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=RECENT_LINES))
+    members: dict[Link, None] = field(default_factory=dict)
     grace: asyncio.Task[None] | None = None
     _acks: OrderedDict[int, asyncio.Future[int]] = field(default_factory=OrderedDict)
 
@@ -105,7 +108,7 @@ class Room:
             self.link.send("viewer_context", body)
             return
         for hint in hints:
-            self.link.send("live_update", self._update(viewers, viewer_line(hint)))
+            self.link.send("live_update", self.update(viewers, viewer_line(hint)))
 
     def tell_viewers(self, viewers: int) -> None:
         """Tell the agent how many watch, if it knows what to do with that."""
@@ -117,22 +120,6 @@ class Room:
         if self.link is not None and VOTES in self.link.features:
             for vote, counts in counted.items():
                 self.link.send("vote_counted", {"broadcastId": self.id, "vote": vote, "counts": dict(counts)})
-
-    def relay(self, event: Mapping[str, Any], seq: int, viewers: int) -> None:
-        """Remember an aired line, and pass it on to the agents that listen in."""
-        line = {
-            "id": f"{self.id}-{seq}",
-            "role": "host",
-            "agentId": self.host.id,
-            "name": self.host.name,
-            "emoji": self.host.emoji,
-            "color": self.host.color,
-            "text": event["text"],
-            "ts": event["at"],
-        }
-        self.recent.append(line)
-        for member in self.members:
-            member.send("live_update", self._update(viewers, line) | {"turn": event.get("turn", self.lines)})
 
     def as_active(self, viewers: int) -> dict[str, Any]:
         """Return the room as ``activeRooms`` and ``room_available`` list it."""
@@ -152,7 +139,8 @@ class Room:
             "show": self.show,
         }
 
-    def _update(self, viewers: int, line: dict[str, Any]) -> dict[str, Any]:
+    def update(self, viewers: int, line: dict[str, Any]) -> dict[str, Any]:
+        """Return the body of the ``live_update`` that tells a line of this room."""
         return {"broadcastId": self.id, "messages": [line], "viewerCount": viewers + len(self.members)}
 
 

@@ -1,6 +1,7 @@
 """The stage as a whole: opens the port, ties the parts together, and closes them in the right order."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -120,6 +121,7 @@ async def open_stage(
     tokens: TokenDesk | None = None,
     open_to_agents: bool = False,
     playbill: Playbill | None = None,
+    chance: random.Random | None = None,
 ) -> AsyncIterator[Stage]:
     """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
 
@@ -128,7 +130,7 @@ async def open_stage(
     loopback ones, none meaning any where it is public. ``public_url`` is its address for the world where a proxy stands
     before it (``https://debates.example``): what feeds and link previews lead to. With ``tokens`` only agents that
     bring one are let in; without, a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill``
-    says what is coming.
+    says what is coming, ``chance`` picks the agents in the audience who are asked to react.
 
     Raises:
         SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
@@ -147,7 +149,14 @@ async def open_stage(
     try:
         counters = Counters()
         async with asyncio.TaskGroup() as tasks:
-            programme = Programme(log, clock=clock, counters=counters, tasks=tasks, max_shows=limits.shows)
+            programme = Programme(
+                log,
+                clock=clock,
+                counters=counters,
+                tasks=tasks,
+                max_shows=limits.shows,
+                chance=chance or random.Random(),  # noqa: S311 - whose turn it is, not a secret
+            )
             await programme.load()
             agents = Agents(
                 programme,

@@ -4,6 +4,7 @@ Rooms of one show share everything here. Whoever calls is on the event loop; not
 """
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from debate_caster.log import EventLog
 from debate_caster.stage.air import Air
 from debate_caster.stage.ballots import BallotBox, VoteRefusedError
 from debate_caster.stage.fan_out import AirEvent, FanOut, Viewer, json_frame
+from debate_caster.stage.gallery import Gallery
 from debate_caster.stage.hints import Hint, HintDesk, HintRates, HintRefusedError
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.producers import Command, Producers
@@ -44,6 +46,7 @@ class Show:
         counters: Counters,
         rates: HintRates,
         token_rates: Rates,
+        chance: random.Random,
         note_ended: Callable[["Show"], Awaitable[None]],
     ) -> None:
         self.id = identity
@@ -57,6 +60,7 @@ class Show:
         self.producers = Producers(clock, token_rates)
         self.ballots = BallotBox(log, identity, clock=clock)
         self.audience: dict[str, set[Viewer]] = {}
+        self.gallery = Gallery(self.rooms, clock=clock, chance=chance)
         self._counters, self._note_ended = counters, note_ended
         self._finished = asyncio.Event()
         self._ending = False
@@ -64,6 +68,10 @@ class Show:
     @property
     def open_rooms(self) -> list[Room]:
         return [room for room in self.rooms.values() if room.state != "closed"]
+
+    @property
+    def takes_hints(self) -> bool:
+        return bool(self.summary.hints_open and not self._ending and not self.summary.replay and self.open_rooms)
 
     def as_json(self) -> dict[str, Any]:
         return self.summary.as_json(viewers=len(self.fan_out)) | {"vote": self.ballots.as_json()}
@@ -148,10 +156,7 @@ class Show:
             return None
         room.state = "closed"
         aired = self._air({"type": "room_closed", "room": room.id, "agent": room.host.agent, "reason": reason})
-        ended = {"reason": reason, "title": room.title, "broadcastId": room.id}
-        for member in room.members:
-            member.send("broadcast_ended", ended)
-        room.members.clear()
+        self.gallery.close(room, reason)
         if not self.open_rooms:
             self.end("interrupted" if reason in UNWANTED_ENDS else "completed")
         return aired
@@ -220,7 +225,7 @@ class Show:
         Raises:
             HintRefusedError: The show takes none, or not this one, or not now.
         """
-        if not self.summary.hints_open or self._ending or self.summary.replay or not self.open_rooms:
+        if not self.takes_hints:
             raise HintRefusedError("closed", "This show takes no hints now.")
         try:
             hint = self.desk.offer(viewer=viewer, address=address, text=text, name=name, to=to)
@@ -273,9 +278,10 @@ class Show:
     def _aired(self, batch: Sequence[tuple[AirEvent, Mapping[str, Any]]]) -> None:
         for event, fields in batch:
             self._recall(fields, event.seq)
-            if event.type == "chunk_aired" and (room := self.rooms.get(event.room)):
-                room.relay(fields, event.seq, len(self.fan_out))
+            if event.type == "chunk_aired":
+                self.gallery.pass_on(fields, event.seq, len(self.fan_out), cues=self.takes_hints)
             elif event.type == "hint_used":
+                self.gallery.pass_on(fields, event.seq, len(self.fan_out), cues=False)
                 self._decide(fields, seq=event.seq)
             elif event.type == "vote_counted":
                 for room in self.open_rooms:
@@ -289,6 +295,7 @@ class Show:
 
     def _recall(self, event: Mapping[str, Any], seq: int) -> None:
         self.summary.apply(event, seq)
+        self.gallery.note(event, seq)
         if not self.summary.replay:  # there, all votes were cast long ago
             self.ballots.note(event)
         self.summary.epoch = self.air.epoch
