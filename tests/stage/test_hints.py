@@ -1,4 +1,5 @@
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -245,6 +246,31 @@ def test_a_flood_of_hints_from_everywhere_leaves_memory_bounded() -> None:
         assert offer(desk, f"v{number}", f"10.{number // 250}.{number % 250}.1") == "hello"
 
     assert len(desk) == hints_module.HINTS_KEPT
+
+
+def test_10_000_hints_of_50_viewers_in_a_minute_are_held_to_everybodys_share_and_to_little_memory() -> None:
+    clock = ManualClock()
+    desk = HintDesk(clock, HintRates(clock))
+    taken: dict[str, int] = {}
+    tracemalloc.start()
+    try:
+        for _ in range(200):
+            for number in range(50):
+                viewer = f"viewer-{number:04}"
+                if offer(desk, viewer, f"10.0.{number % 5}.1") == "hello":
+                    taken[viewer] = taken.get(viewer, 0) + 1
+            clock.advance(0.3)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert max(taken.values()) <= 3 + 60 / 5
+    assert sum(taken.values()) == len(desk) <= 5 * (20 + 2 * 60)
+    assert peak < 1024 * 1024
+    for hint in desk.undecided():
+        assert desk.decide({"type": "hint_declined", "hint": hint.id, "reason": "full"}) is hint
+        assert desk.decide({"type": "hint_used", "hint": hint.id, "turn": 1, "speaker": "ada"}) is None
+    assert desk.undecided() == []
 
 
 @given(text=st.text(max_size=200))
