@@ -47,6 +47,7 @@ def test_whatever_comes_is_a_frame_or_a_protocol_error(raw: str | bytes) -> None
         pytest.param("[" * 100_000, id="endless nesting"),
         pytest.param('{"type":"x","a":' + '{"a":' * 40 + "1" + "}" * 41, id="too deep"),
         pytest.param('{"type":"x","n":' + "9" * 5000 + "}", id="integer without end"),
+        pytest.param(f'{{"type":"x","n":-{10**400}}}', id="integer that no float holds"),
         pytest.param('{"type":"x","n":Infinity}', id="infinity"),
         pytest.param(b"\xff\xfe", id="not UTF-8"),
         pytest.param('{"type":"' + "x" * 3_000_000 + '"}', id="3 MB"),

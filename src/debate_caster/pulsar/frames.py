@@ -19,6 +19,7 @@ MAX_FRAME_BYTES = 2 * 1024 * 1024
 """Longest frame taken unless the caller says less: what v2 itself takes and may relay."""
 
 _MAX_DEPTH = 32
+_DIGITS = 300
 _RESERVED = frozenset({"type", "ts", "payload"})
 
 
@@ -65,7 +66,7 @@ def decode_frame(raw: str | bytes, *, max_bytes: int = MAX_FRAME_BYTES) -> Frame
         raise FrameError("PARSE_ERROR", f"frame of {size} bytes, {max_bytes} allowed")
     try:
         text = raw.decode() if isinstance(raw, bytes) else raw
-        message = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        message = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
         if _may_hold_surrogates(text):
             message = _clean(message)
         else:
@@ -110,6 +111,12 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite(number: str) -> float | None:
     value = float(number)
     return value if math.isfinite(value) else None  # 1e400 is JSON, but no number of ours
+
+
+def _whole(number: str) -> int:
+    if len(number) > _DIGITS:
+        raise ValueError("a whole number that no float could hold")
+    return int(number)
 
 
 def _may_hold_surrogates(text: str) -> bool:

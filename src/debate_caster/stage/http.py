@@ -34,6 +34,9 @@ __all__ = ["Admission", "Routes"]
 MAX_BODY = 16 * 1024
 """Bytes of a POST; a hint has 500 characters."""
 
+BODY_S = 10.0
+"""How long a POST may take to arrive once its head has."""
+
 EVENTS_LIMIT = 1000
 """Events in one JSON answer at most, and as many unless fewer are asked for."""
 
@@ -95,7 +98,7 @@ class Routes:
         self._publications = Publications(self._show, programme, clock=clock, framed=framed, playbill=playbill)
         self._programme, self._agents, self._audience, self._playbill = programme, agents, audience, playbill
         self._direction = Direction(self._show)
-        self._counters, self._admission = counters, admission
+        self._counters, self._admission, self._clock = counters, admission, clock
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
@@ -139,15 +142,33 @@ class Routes:
         if upgrade:
             return await (self._audience.watch(request) if request.path == "/watch" else self._agents.serve(request))
         try:
+            await self._receive(request)
             return await handler(request)
         except web.HTTPException as exc:
             if not request.path.startswith("/api/") or exc.content_type == "application/json":
                 raise
             wait = exc.headers.get("Retry-After")
             code = exc.reason.lower().replace(" ", "_")
-            return _problem(exc.status, code, exc.text or exc.reason, retry_after=int(wait) if wait else None)
+            answer = _problem(exc.status, code, exc.text or exc.reason, retry_after=int(wait) if wait else None)
+            if isinstance(exc, web.HTTPRequestTimeout):
+                answer.force_close()
+            return answer
         except LogError:
             return _problem(503, "log_unavailable", "The stage can't read its log just now.", retry_after=5)
+
+    async def _receive(self, request: web.Request) -> None:
+        """Wait for what was posted: whoever handles it has it at once.
+
+        Raises:
+            web.HTTPException: It does not come, or is too long.
+        """
+        if not request.can_read_body:
+            return
+        try:
+            async with self._clock.timeout(BODY_S):
+                await request.read()
+        except TimeoutError as exc:
+            raise web.HTTPRequestTimeout(text="The body did not come.") from exc
 
     # -- pages ---------------------------------------------------------------------------------------------------
 

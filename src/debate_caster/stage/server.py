@@ -40,6 +40,10 @@ up to some 4 MiB for each, which no limit of ours would see."""
 BACKLOG = 1024
 """Connections that may wait to be accepted: a page's worth of viewers coming back at once."""
 
+IDLE_S = 30.0
+"""How long a connection may take to send the head of a request, also a next one: a page asks again within seconds, and
+one that sends a byte now and then is after our file descriptors."""
+
 SETTLE_S = 2.0
 """How long the last events may take to reach the log when the stage closes."""
 
@@ -195,7 +199,11 @@ async def open_stage(
             )
             # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
             runner = web.AppRunner(
-                routes.application(), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
+                routes.application(),
+                access_log=None,
+                handler_cancellation=True,
+                shutdown_timeout=1.0,
+                keepalive_timeout=IDLE_S,
             )
             await runner.setup()
             keeping_alive = tasks.create_task(audience.keep_alive())

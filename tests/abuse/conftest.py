@@ -1,0 +1,3 @@
+from tests.stage.conftest import log, stage
+
+__all__ = ["log", "stage"]

@@ -1,0 +1,90 @@
+"""Connections that are opened and not used: each costs a file descriptor for as long as we wait for it."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack, suppress
+
+import pytest
+
+from debate_caster.log import EventLog
+from debate_caster.stage import Stage, open_stage
+from debate_caster.stage import http as http_module
+from debate_caster.stage import server as server_module
+from tests.stage.people import browser, caster_on, viewer_of
+
+HALF_OPEN = 300
+DEADLINE_S = 1.5
+HEAD = b"GET /watch?show=show-1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Padding: "
+
+
+async def connect(stage: Stage, stack: AsyncExitStack) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+    stack.callback(writer.transport.abort)
+    return reader, writer
+
+
+async def drip(writer: asyncio.StreamWriter) -> None:
+    """Send a handshake that never ends, a byte now and then."""
+    for byte in HEAD * 100:
+        if writer.transport.is_closing():
+            return
+        writer.write(bytes([byte]))
+        await asyncio.sleep(0.1)
+
+
+async def test_half_open_handshakes_are_cut_at_the_deadline_and_hold_up_nobody(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "IDLE_S", DEADLINE_S)
+    asyncio.get_running_loop().set_debug(False)  # which makes each connection ten times as slow
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(open_stage(log=log))
+        await stack.enter_async_context(caster_on(stage))
+        started = time.monotonic()
+        half_open = [await connect(stage, stack) for _ in range(HALF_OPEN)]
+        dripping = [asyncio.ensure_future(drip(writer)) for _, writer in half_open[::2]]
+        stack.callback(lambda: [task.cancel() for task in dripping])
+
+        asked = time.monotonic()
+        viewer = await stack.enter_async_context(viewer_of(stage, "?show=show-1"))
+        await viewer.hear("hello")
+        assert time.monotonic() - asked < 1, "a new viewer is served meanwhile"
+
+        async with asyncio.timeout(3 * DEADLINE_S):
+            for reader, _ in half_open:
+                with suppress(ConnectionError):  # where it was writing at that moment
+                    assert await reader.read() == b""
+        assert time.monotonic() - started < 2 * DEADLINE_S + 1
+        await viewer.say("ping")
+        await viewer.hear("pong")
+
+
+@pytest.mark.parametrize("path", ["hints", "votes", "control"])
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(http_module, "BODY_S", 0.2)
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(open_stage(log=log))
+        await stack.enter_async_context(caster_on(stage))
+        reader, writer = await connect(stage, stack)
+        head = f"POST /api/shows/show-1/{path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 900\r\n\r\n"
+        writer.write(head.encode() + b'{"text":')
+        async with asyncio.timeout(3):
+            head_of_answer = (await reader.readuntil(b"\r\n\r\n")).decode()
+            body = await reader.readuntil(b"}")
+        assert head_of_answer.startswith("HTTP/1.1 408 ")
+        assert "Connection: close" in head_of_answer
+        assert json.loads(body)["error"] == "request_timeout"
+
+
+async def test_a_page_that_asks_again_within_the_time_keeps_its_connection(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server_module, "IDLE_S", 0.6)
+    async with open_stage(log=log) as stage, browser() as session:
+        for _ in range(4):
+            async with session.get(f"{stage.url}/healthz") as answer:
+                assert answer.status == 200
+            await asyncio.sleep(0.3)
