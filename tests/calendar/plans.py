@@ -49,7 +49,8 @@ class House:
     ended: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
 
-    async def perform(self, _scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+    async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+        del scenario
         self.begun.append(show)
         try:
             async with self.clock.timeout(self.length_s):

@@ -168,7 +168,8 @@ def test_a_slot_whose_process_died_before_its_show_began_still_starts_within_the
     tmp_path: Path, later_s: float, what: str
 ) -> None:
     async def play(house: House) -> None:
-        async def die(_scenario: Scenario, _show: str, _stop: asyncio.Event) -> str:
+        async def die(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+            del scenario, show, stop
             await asyncio.Event().wait()
             raise AssertionError
 

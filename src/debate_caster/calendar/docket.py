@@ -13,7 +13,7 @@ from typing import Literal
 
 from debate_caster.calendar.timetable import Slot, Slots
 
-__all__ = ["ON_TIME_S", "Decision", "Docket", "Outcome", "Reason", "late_start"]
+__all__ = ["ON_TIME_S", "Decision", "Docket", "Outcome", "Reason", "late_start", "too_late"]
 
 ON_TIME_S = 30.0
 """A show that starts up to so many seconds late has run; one that starts later was caught up."""
@@ -35,6 +35,11 @@ class Decision:
 def late_start(due: datetime, now: datetime) -> Literal["ran", "caught_up"]:
     """Return what a show is that starts now, and was due then."""
     return "ran" if now - due <= timedelta(seconds=ON_TIME_S) else "caught_up"
+
+
+def too_late(slot: Slot, now: datetime) -> bool:
+    """Say whether a slot's show may no longer start: its grace is over, and it would not be on time either."""
+    return now - slot.due > timedelta(seconds=max(slot.entry.grace_s, ON_TIME_S))
 
 
 class Docket:
@@ -68,7 +73,7 @@ class Docket:
                 decisions.append(Decision(slot, "skipped", "blackout"))
             elif self.paused:
                 decisions.append(Decision(slot, "skipped", "paused"))
-            elif slot is not may_start[-1] or now - slot.due > timedelta(seconds=slot.entry.grace_s):
+            elif slot is not may_start[-1] or too_late(slot, now):
                 decisions.append(Decision(slot, "skipped", "missed"))
             else:
                 decisions.append(_start(slot, now, busy=busy, queued=queued))

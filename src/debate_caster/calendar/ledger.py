@@ -120,7 +120,7 @@ class Ledger:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="calendar-ledger")
         self._connection: sqlite3.Connection | None = None
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Let go of the file."""
         await self._run(self._close)
         self._thread.shutdown(wait=True)

@@ -7,7 +7,7 @@ process that dies leaves rows without an end; the others, or the next one, start
 import asyncio
 import heapq
 import json
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -16,14 +16,14 @@ from typing import Protocol
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from debate_caster.calendar.docket import Decision, Docket, late_start
+from debate_caster.calendar.docket import Decision, Docket, late_start, too_late
 from debate_caster.calendar.ledger import Entry, Ledger, Occurrence
 from debate_caster.calendar.timetable import Slot, Slots, Spliced, Timetable, show_id_of
 from debate_caster.clock import Clock
 from debate_caster.errors import DebateCasterError, LogError
 from debate_caster.scenario.script import Scenario, Schedule
 
-__all__ = ["Calendar", "Coming", "Perform", "entries_of"]
+__all__ = ["Calendar", "Coming", "Perform", "as_json", "entries_of"]
 
 logger = structlog.get_logger()
 
@@ -77,6 +77,9 @@ class _Production:
     running: list[_Running] = field(default_factory=list)
     queued: Slot | None = None
 
+    def coming(self, now: datetime) -> Iterator[Coming]:
+        return (Coming(self.scenario, slot) for slot in self.docket.coming(now))
+
 
 class Calendar:
     """The shows of ``admit``-ted scenarios, performed when they are due while ``run`` runs.
@@ -122,7 +125,7 @@ class Calendar:
         """Return the next shows in order, at most ``each`` of one scenario; those of paused ones are left out."""
         now = self._clock.now()
         ahead = [
-            islice((Coming(production.scenario, slot) for slot in production.docket.coming(now)), each)
+            list(islice(production.coming(now), each))
             for production in self._productions.values()
             if not production.docket.paused
         ]
@@ -139,7 +142,7 @@ class Calendar:
         """
         async with self._lock:
             now, name = self._clock.now(), scenario.key
-            entries = _as_json(scenario.schedule)
+            entries = as_json(scenario.schedule)
             row = await self._ledger.admit(
                 name, title=scenario.title, path=str(scenario.path), entries=entries, now=now
             )
@@ -265,7 +268,7 @@ class Calendar:
         """Forget the former schedule once no slot of it is left to handle."""
         change, ahead = production.change, production.docket.next
         if change is not None and (ahead is None or ahead.at > change.changed_at):
-            entries = _as_json(production.scenario.schedule)
+            entries = as_json(production.scenario.schedule)
             await self._ledger.change(production.scenario.key, entries, change.changed_at)
             production.change = None
 
@@ -353,7 +356,7 @@ class Calendar:
             await self._ledger.finish(show, CUT_OFF, now)
             return
         slot = None if production is None else _slot_of(production, orphan)
-        if production is None or slot is None or now - slot.due > timedelta(seconds=slot.entry.grace_s):
+        if production is None or slot is None or too_late(slot, now):
             await self._ledger.revise(show, "skipped", "missed", now)
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
@@ -378,7 +381,8 @@ def _entry(scenario: str, decision: Decision) -> Entry:
     return Entry(scenario, slot.at, slot.due, slot.rule, decision.outcome, decision.why, show)
 
 
-def _as_json(entries: Iterable[Schedule]) -> str:
+def as_json(entries: Iterable[Schedule]) -> str:
+    """Return a schedule as the ledger keeps it."""
     return json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True)
 
 

@@ -69,7 +69,7 @@ def simulate(
             await asyncio.wait([process])
             await clock.sleep((up - clock.now()).total_seconds())
         history = await ledger.history(limit=FOREVER)
-        await ledger.close()
+        await ledger.aclose()
         return history[::-1]
 
     return run_virtual(main, start=begin - _JUST_BEFORE)

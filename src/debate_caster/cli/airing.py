@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
 from datetime import timedelta
 from typing import TextIO
 
@@ -10,6 +10,9 @@ import structlog
 from pydantic import SecretStr
 
 from debate_caster.broadcast import Credentials, Target
+from debate_caster.calendar.errand import errand
+from debate_caster.calendar.ledger import Ledger
+from debate_caster.calendar.owners import Owners
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
@@ -57,13 +60,30 @@ def run(session: Session) -> int:
 
 
 async def _run(session: Session, scenario: Scenario) -> int:
+    if session.options.slot is None:
+        return await _perform(session, scenario, "")
+    clock, folder = SystemClock(), DataFolder(session.settings.data_dir)
+    folder.make()
+    async with aclosing(Ledger(folder.calendar)) as ledger:
+        slot = session.options.slot
+        async with errand(scenario, slot, ledger=ledger, owners=Owners(folder.owners), clock=clock) as task:
+            if task.show is None or task.due is None:
+                session.remark(f"{scenario.key}: {task.why}")
+                return RAN
+            await clock.sleep((task.due - clock.now()).total_seconds())
+            status = await _perform(session, scenario, task.show)
+            task.ending = {RAN: "completed", INTERRUPTED: "interrupted"}.get(status, "failed")
+            return status
+
+
+async def _perform(session: Session, scenario: Scenario, show: str) -> int:
     options, clock, stop = session.options, SystemClock(speed=session.options.speed), asyncio.Event()
     folder = DataFolder(session.settings.data_dir)
     async with AsyncExitStack() as stack:
         views = stack.enter_context(_views(session, clock))
         stack.enter_context(stop_on_signals(stop, at_once=views.close))
         log = await stack.enter_async_context(folder.open(folder.show_log))
-        show = new_show_id(scenario, clock)
+        show = show or new_show_id(scenario, clock)
         stage = await _own_stage(session, stack, folder)
         targets = _targets(session, scenario, stage, show)
         token = new_token(session.settings.producer_token)

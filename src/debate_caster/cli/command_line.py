@@ -76,6 +76,12 @@ def parser() -> argparse.ArgumentParser:
         help="where to broadcast besides the scenario's targets: a stage of its own, another stage's ws:// address, "
         "or nowhere (default: embedded)",
     )
+    run.add_argument(
+        "--slot",
+        metavar="due|TIME",
+        help="give the show of a slot of the scenario's schedule, once whoever asks for it; `due` is the newest one, "
+        "if it may still start (for schedulers of your own: see `schedule export`)",
+    )
     run.add_argument("--seed", type=int, metavar="N", help="makes a rehearsal repeatable (default: a new one, logged)")
     run.add_argument("--speed", type=_above_zero, default=1.0, metavar="X", help="X times as fast (default: 1)")
     run.add_argument("--events", metavar="FILE|-", help="write the show's events as JSON Lines to a file, or to stdout")
@@ -293,6 +299,13 @@ def _schedule_command(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     )
     simulate.add_argument("--json", action="store_true", help="as JSON Lines")
     _output_options(simulate, data_dir=False)
+    export = actions.add_parser("export", help="hand the schedules over to a scheduler of your own")
+    export.add_argument(
+        "scenarios", nargs="+", type=Path, metavar="SCENARIO", help="scenario files, or folders of them"
+    )
+    export.add_argument("--format", choices=("crontab", "systemd", "kubernetes"), default="crontab")
+    export.add_argument("--image", default=f"debate-caster:{__version__}", help="kubernetes: (default: %(default)s)")
+    _output_options(export)
     run_now = actions.add_parser("run-now", help="have a running `serve` give a show now, besides its slots")
     pause = actions.add_parser("pause", help="skip a scenario's slots until `resume`")
     resume = actions.add_parser("resume", help="let a scenario's slots start shows again")

@@ -1,6 +1,7 @@
 """``schedule``: what the calendar holds and has held, and steering the one that a ``serve`` keeps."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from debate_caster.calendar.docket import Docket
+from debate_caster.calendar.exporting import Program, exported
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
 from debate_caster.calendar.season import entries_of
 from debate_caster.calendar.simulation import simulate
@@ -39,6 +41,8 @@ def schedule(session: Session) -> int:
     """Do what the action says."""
     if session.options.action == "simulate":
         return _simulate(session)
+    if session.options.action == "export":
+        return _export(session)
     return asyncio.run(_ACTIONS[session.options.action](session))
 
 
@@ -131,6 +135,13 @@ def _simulate(session: Session) -> int:
     return RAN
 
 
+def _export(session: Session) -> int:
+    command = shutil.which("debate-caster") or "debate-caster"
+    program = Program(command, session.settings.data_dir, session.options.image)
+    session.say(printable(exported(session.options.format, named_scenarios(session), program)).rstrip("\n"))
+    return RAN
+
+
 def _unheard(_line: str) -> None:
     return
 
@@ -212,7 +223,7 @@ async def _ledger(session: Session) -> AsyncIterator[Ledger]:
     try:
         yield ledger
     finally:
-        await ledger.close()
+        await ledger.aclose()
 
 
 async def _planned(session: Session, now: datetime) -> list[_Planned]:

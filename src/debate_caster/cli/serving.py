@@ -64,7 +64,7 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
         token = new_token(session.settings.producer_token)
         session.redaction.add([token])
         owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
-        stack.push_async_callback(ledger.close)
+        stack.push_async_callback(ledger.aclose)
         company = _Company(await stack.enter_async_context(folder.open(folder.show_log)), folder, clock, token)
         calendar = Calendar(
             ledger,

@@ -5,6 +5,7 @@ once, the first time. Lines whose minutes or hours begin with a star count real 
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from itertools import islice, pairwise
@@ -12,7 +13,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from cronsim import CronSim, CronSimError
 
-__all__ = ["SHORTEST_PERIOD_S", "cron_problem", "instants", "least_distance_s", "zone_names", "zone_problem"]
+__all__ = [
+    "SHORTEST_PERIOD_S",
+    "CronFields",
+    "cron_problem",
+    "fields_of",
+    "instants",
+    "least_distance_s",
+    "zone_names",
+    "zone_problem",
+]
 
 SHORTEST_PERIOD_S = 300
 """Least time between two slots, in seconds, unless the operator says otherwise: the shortest debates take as long."""
@@ -69,6 +79,41 @@ def zone_problem(name: str) -> str:
             return "this machine has no time zone data: install the package tzdata"
         return f"there is no time zone {name!r}"
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class CronFields:
+    """What a line of cron names, as numbers; None where it names all. Sunday is 0.
+
+    ``either_day`` says that a day of the month or one of the week is enough, as it is when neither begins with a star.
+    """
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...] | None
+    days: tuple[int, ...] | None
+    months: tuple[int, ...] | None
+    weekdays: tuple[int, ...] | None
+    either_day: bool
+
+
+def fields_of(cron: str) -> CronFields | None:
+    """Return what a valid line names; None for one that uses ``L``, ``LW`` or ``#``, which other schedulers lack."""
+    parsed = CronSim(cron, _MEASURED_FROM)
+    if any(not isinstance(item, int) or item < 0 for item in [*parsed.days, *parsed.weekdays]):
+        return None
+    weekdays = {item % 7 for item in parsed.weekdays if isinstance(item, int)}
+    return CronFields(
+        minutes=tuple(sorted(parsed.minutes)),
+        hours=_unless_all(parsed.hours, 24),
+        days=_unless_all(parsed.days, 31),
+        months=_unless_all(parsed.months, 12),
+        weekdays=_unless_all(weekdays, 7),
+        either_day=not parsed.day_and,
+    )
+
+
+def _unless_all(numbers: set[int], count: int) -> tuple[int, ...] | None:
+    return None if len(numbers) == count else tuple(sorted(numbers))
 
 
 def _fit_for_some_month(cron: str) -> bool:

@@ -188,7 +188,10 @@ class Schedule(Strict):
     cron: str = Field(description="Five fields in quotes, such as '0 20 * * FRI'; minute, hour, day, month, weekday.")
     timezone: str = Field(description="An IANA time zone, such as Europe/Paris.")
     grace_s: int = Field(
-        default=300, ge=0, le=86_400, description="How late the newest missed slot may still start, in seconds."
+        default=300,
+        ge=0,
+        le=86_400,
+        description="How late the newest missed slot may still start, in seconds; 30 s is never too late.",
     )
     overlap: Literal["skip", "queue", "replace"] = Field(
         default="skip",

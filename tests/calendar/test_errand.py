@@ -1,0 +1,105 @@
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from debate_caster.calendar.errand import errand, slot_of
+from debate_caster.calendar.ledger import IN_MEMORY, Ledger
+from debate_caster.calendar.owners import Owners
+from debate_caster.clock import ManualClock
+from debate_caster.errors import SetupError
+from debate_caster.scenario.script import Scenario
+from tests.calendar.plans import at, entry, scenario, told
+
+SLOT = "06-01 20:00"
+
+
+@pytest.fixture
+async def ledger() -> AsyncIterator[Ledger]:
+    ledger = Ledger(IN_MEMORY)
+    yield ledger
+    await ledger.aclose()
+
+
+async def sent(
+    plan: Scenario, ledger: Ledger, folder: Path, *, now: str = SLOT, slot: str = "due", ending: str = "completed"
+) -> str:
+    """Run one errand; return the show's id, or why there was none."""
+    async with errand(plan, slot, ledger=ledger, owners=Owners(folder / "owners"), clock=ManualClock(at(now))) as task:
+        task.ending = ending
+        return task.show or task.why
+
+
+async def test_a_slot_is_given_once_whoever_comes(tmp_path: Path, ledger: Ledger) -> None:
+    plan = scenario(tmp_path, "friday", entry())
+
+    assert await sent(plan, ledger, tmp_path) == "friday-20260601-200000z"
+    assert await sent(plan, ledger, tmp_path, now="06-01 20:03") == "that slot has been dealt with"
+    assert [row.ending for row in await ledger.history()] == ["completed"]
+
+
+@pytest.mark.parametrize(
+    ("now", "said"),
+    [
+        ("06-01 20:00", "friday-20260601-200000z"), ("06-01 20:05", "friday-20260601-200000z"),
+        ("06-01 20:06", "no slot is due"), ("06-01 19:59", "no slot is due"), ("06-02 12:00", "no slot is due"),
+    ],
+)  # fmt: skip
+async def test_due_is_the_newest_slot_within_its_grace(tmp_path: Path, ledger: Ledger, now: str, said: str) -> None:
+    assert await sent(scenario(tmp_path, "friday", entry()), ledger, tmp_path, now=now) == said
+
+
+async def test_a_named_slot_must_be_one(tmp_path: Path, ledger: Ledger) -> None:
+    plan = scenario(tmp_path, "friday", entry())
+
+    assert await sent(plan, ledger, tmp_path, slot="2026-06-01T22:00+02:00") == "friday-20260601-200000z"
+    for wrong in ("2026-06-01T20:01:00Z", "2026-06-01T20:00", "tomorrow"):
+        with pytest.raises(SetupError, match="--slot"):
+            slot_of(plan, wrong, at(SLOT))
+    with pytest.raises(SetupError, match="no schedule"):
+        slot_of(scenario(tmp_path, "plain"), "due", at(SLOT))
+
+
+async def test_a_named_slot_that_is_long_over_is_recorded_as_missed(tmp_path: Path, ledger: Ledger) -> None:
+    plan = scenario(tmp_path, "friday", entry())
+
+    assert await sent(plan, ledger, tmp_path, now="06-05 00:00", slot="2026-06-01T20:00Z") == "skipped: missed"
+    assert [told(row) for row in await ledger.history()] == [("06-01 20:00", "skipped: missed")]
+
+
+async def test_pause_blackout_and_count_hold_here_too(tmp_path: Path, ledger: Ledger) -> None:
+    dark = scenario(tmp_path, "dark", entry(blackout=(date(2026, 6, 1),)))
+    once = scenario(tmp_path, "once", entry(count=1))
+    assert await sent(dark, ledger, tmp_path) == "skipped: blackout"
+    assert await sent(once, ledger, tmp_path) == "once-20260601-200000z"
+    assert await sent(once, ledger, tmp_path, now="06-02 20:00") == "its 1 shows have been given"
+    await ledger.pause("dark", paused=True)
+    assert await sent(dark, ledger, tmp_path, now="06-02 20:00") == "skipped: paused"
+
+
+async def test_a_show_that_still_runs_elsewhere_is_left_alone(tmp_path: Path, ledger: Ledger) -> None:
+    plan, owners = scenario(tmp_path, "often", entry("*/5 * * * *")), Owners(tmp_path / "owners")
+    clock = ManualClock(at(SLOT))
+    async with errand(plan, "due", ledger=ledger, owners=owners, clock=clock) as first:
+        assert first.show
+        assert await sent(plan, ledger, tmp_path, now="06-01 20:05") == "skipped: overlap"
+        first.ending = "completed"
+
+
+async def test_a_slot_whose_process_died_is_taken_over(tmp_path: Path, ledger: Ledger) -> None:
+    plan = scenario(tmp_path, "friday", entry())
+    with Owners(tmp_path / "other").join() as dead:
+        pass
+    assert await sent(plan, ledger, tmp_path) == "friday-20260601-200000z"
+    (row,) = await ledger.history()
+    await ledger._write("UPDATE occurrences SET ended = NULL, owner = ? WHERE id = ?", (dead, row.id))
+
+    assert await sent(plan, ledger, tmp_path, now="06-01 20:01") == "friday-20260601-200000z"
+
+
+async def test_jitter_is_waited_for_by_whoever_gives_the_show(tmp_path: Path, ledger: Ledger) -> None:
+    plan, clock = scenario(tmp_path, "friday", entry(jitter_s=3600)), ManualClock(at(SLOT))
+    async with errand(plan, "due", ledger=ledger, owners=Owners(tmp_path / "o"), clock=clock) as task:
+        assert task.due is not None
+        assert timedelta() < task.due - at(SLOT) <= timedelta(hours=1)

@@ -1,0 +1,46 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from debate_caster.calendar.owners import Owners
+from debate_caster.errors import SetupError
+
+JOIN = """
+import sys, time
+from pathlib import Path
+from debate_caster.calendar.owners import Owners
+with Owners(Path(sys.argv[1])).join() as name:
+    print(name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_who_has_left_is_no_longer_alive(tmp_path: Path) -> None:
+    owners = Owners(tmp_path / "owners")
+    with owners.join() as name:
+        assert owners.alive(name)
+
+    assert not owners.alive(name)
+    assert not owners.alive("nobody")
+
+
+def test_a_killed_process_is_known_to_be_dead_at_once_and_leaves_nothing(tmp_path: Path) -> None:
+    owners = Owners(tmp_path)
+    with subprocess.Popen([sys.executable, "-c", JOIN, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        name = process.stdout.readline().strip()
+        assert owners.alive(name)
+        process.kill()
+        process.wait()
+
+        assert not owners.alive(name)
+    with owners.join() as ours:
+        assert [file.name for file in tmp_path.iterdir()] == [ours]
+
+
+def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SetupError, match="can't be written"), Owners(tmp_path / "file").join():
+        pass

@@ -1,0 +1,95 @@
+"""Two processes on one ledger, killed at random moments, most of them just when a slot has come."""
+
+import asyncio
+import multiprocessing
+import os
+import random
+from datetime import timedelta
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from debate_caster.calendar.ledger import Ledger, Occurrence
+from debate_caster.calendar.season import CUT_OFF
+from debate_caster.log import SqliteEventLog
+from tests.calendar.worker import FIRST_SLOT, PERIOD, tell, work
+from tests.scenario.files import DUEL, write
+
+SLOTS = int(os.environ.get("SLOTS_TO_SURVIVE", "30"))
+"""A third of a minute for 100; the suite is content with fewer."""
+
+SCHEDULE = '\nschedule: {cron: "*/5 * * * *", timezone: UTC, grace_s: 300}\n'
+
+
+class Pair:
+    """The two processes; each that is killed is followed by a new one."""
+
+    def __init__(self, folder: Path) -> None:
+        self._arguments = (folder, write(folder, "often.yaml", DUEL.strip() + SCHEDULE))
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.calendar.worker"])
+        self.processes: list[BaseProcess] = []
+        self.kills = 0
+
+    def keep_two(self) -> None:
+        self.processes = [process for process in self.processes if process.is_alive()]
+        while len(self.processes) < 2:
+            process = self._context.Process(target=work, args=self._arguments, daemon=True)
+            process.start()
+            self.processes.append(process)
+
+    def kill(self, process: BaseProcess) -> None:
+        process.kill()
+        process.join()
+        self.kills += 1
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.kill()
+            process.join()
+
+
+async def settled(ledger: Ledger, pair: Pair, number: int) -> list[Occurrence]:
+    """Wait until the last of ``number`` slots has come to its end, whoever has to be started for it."""
+    while True:
+        pair.keep_two()
+        rows = await ledger.history(limit=SLOTS + 1)
+        if len(rows) == number and all(row.ended_at or row.outcome == "skipped" for row in rows):
+            return rows
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.timeout(25 + SLOTS)
+async def test_each_slot_gives_exactly_one_show_whoever_is_killed_and_when(tmp_path: Path) -> None:
+    chance = random.Random(7)
+    tell(tmp_path / "time", FIRST_SLOT - timedelta(seconds=10))
+    ledger, log, pair = Ledger(tmp_path / "calendar.db"), SqliteEventLog(tmp_path / "show-log.db"), Pair(tmp_path)
+    try:
+        pair.keep_two()
+        async with asyncio.timeout(15):
+            while not await ledger.calendars():  # noqa: ASYNC110 - another process's file
+                await asyncio.sleep(0.01)
+        rows: list[Occurrence] = []
+        for number in range(SLOTS):
+            tell(tmp_path / "time", FIRST_SLOT + number * PERIOD)
+            for process in list(pair.processes):
+                if chance.random() < 0.4:
+                    await asyncio.sleep(chance.uniform(0, 0.02))
+                    pair.kill(process)
+            async with asyncio.timeout(20):
+                rows = await settled(ledger, pair, number + 1)
+        shows = [stream.name for stream in await log.streams("show:")]
+        twice = [stream for stream in shows if len([r for r in await log.read(stream, 0) if "began" in r.body]) != 1]
+    finally:
+        pair.close()
+        await ledger.aclose()
+        await log.close()
+
+    assert pair.kills > SLOTS / 4
+    assert len(shows) == len(rows) == SLOTS
+    assert twice == []
+    assert {f"show:{row.show}" for row in rows} == set(shows)
+    assert [row.slot for row in reversed(rows)] == [FIRST_SLOT + number * PERIOD for number in range(SLOTS)]
+    assert {row.outcome for row in rows} == {"ran"}
+    assert {row.ending for row in rows} <= {"completed", CUT_OFF}

@@ -1,0 +1,70 @@
+"""A process that gives the shows of a calendar until it is killed; the time is what the parent writes into a file."""
+
+import asyncio
+import struct
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from debate_caster.calendar.ledger import Ledger
+from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.season import Calendar
+from debate_caster.clock import SystemClock
+from debate_caster.log import SqliteEventLog
+from debate_caster.scenario.loading import load_scenario
+from debate_caster.scenario.script import Scenario
+
+LOOK_EVERY_S = 0.002
+
+
+class ToldClock(SystemClock):
+    """Shows the time that stands in a file; waits a little in real time, however long it is asked to."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def now(self) -> datetime:
+        (seconds,) = struct.unpack("<d", self._file.read_bytes())
+        return datetime.fromtimestamp(seconds, UTC)
+
+    def timeout(self, seconds: float | None) -> asyncio.Timeout:
+        return super().timeout(None if seconds is None else min(seconds, LOOK_EVERY_S))
+
+
+def tell(file: Path, now: datetime) -> None:
+    """Set the time for every process at once."""
+    fresh = file.with_suffix(".new")
+    fresh.write_bytes(struct.pack("<d", now.timestamp()))
+    fresh.replace(file)
+
+
+def work(folder: Path, scenario: Path) -> None:
+    """Be the process."""
+    asyncio.run(_work(folder, scenario))
+
+
+async def _work(folder: Path, path: Path) -> None:
+    clock, owners, log = ToldClock(folder / "time"), Owners(folder / "owners"), SqliteEventLog(folder / "show-log.db")
+
+    async def perform(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
+        del scenario, stop
+        await log.append(f"show:{show}", ['{"type":"began"}'], expect=0)
+        await asyncio.sleep(0.003)
+        await log.append(f"show:{show}", ['{"type":"ended"}'], expect=1)
+        return "completed"
+
+    async def begun(show: str) -> bool:
+        return await log.last_seq(f"show:{show}") > 0
+
+    with owners.join() as owner:
+        calendar = Calendar(
+            Ledger(folder / "calendar.db"), clock=clock, owner=owner, alive=owners.alive, perform=perform, begun=begun,
+            new_show_id=lambda scenario: f"{scenario.key}-{time.monotonic_ns()}",
+        )  # fmt: skip
+        await calendar.admit(load_scenario(path, env={}))
+        await calendar.run(asyncio.Event())
+
+
+FIRST_SLOT = datetime(2026, 6, 1, 0, 5, tzinfo=UTC)
+PERIOD = timedelta(minutes=5)

@@ -1,0 +1,110 @@
+"""``serve`` with a calendar, as the real program: a show by hand, an edit, a mistake, a kill, and who stands by."""
+
+import asyncio
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+
+from tests.end_to_end.programs import running, watching
+from tests.scenario.files import DUEL, write
+
+SCHEDULE = 'schedule: {cron: "0 20 * * FRI", timezone: Europe/Paris}'
+
+
+def plan(folder: Path, name: str, *, title: str = "Friday night", chars_per_second: int = 1000) -> Path:
+    pacing = f"pacing: {{chars_per_second: {chars_per_second}, min_interval_s: 0, gap_s: 0, lead_min_s: 0}}\n"
+    pacing += "models: {rehearsal: {provider: rehearsal, first_token_s: 0, words_per_s: 1000}}"
+    return write(folder, f"plans/{name}.yaml", f"title: {title}\n{DUEL.strip()}\n{pacing}\n{SCHEDULE}\n")
+
+
+async def ask(stage: str, path: str) -> Any:
+    def get() -> Any:
+        with urlopen(stage + path, timeout=10) as answer:  # noqa: S310 - our own stage
+            return json.load(answer)
+
+    return await asyncio.to_thread(get)
+
+
+async def until(stage: str, path: str, holds: Callable[[Any], bool]) -> Any:
+    """Ask until the answer is as wanted."""
+    async with asyncio.timeout(20):
+        while not holds(answer := await ask(stage, path)):  # noqa: ASYNC110 - another process
+            await asyncio.sleep(0.1)
+    return answer
+
+
+@pytest.mark.timeout(90)
+async def test_shows_come_by_hand_edits_by_themselves_and_a_mistake_changes_nothing(tmp_path: Path) -> None:
+    plan(tmp_path, "friday")
+    async with running("serve", "plans", "--port", "0", cwd=tmp_path) as program:
+        stage = await program.line("Stage:")
+        listed = await ask(stage, "/api/shows")
+        assert [(show["title"], show["id"][:7], show["state"]) for show in listed["coming"]] == [
+            ("Friday night", "friday-", "coming")
+        ]
+
+        async with running("schedule", "run-now", "friday", cwd=tmp_path) as asked:
+            show = await asked.line("Show:")
+            assert await asked.ended() == 0
+        async with watching(f"{stage}/shows/{show}") as viewer:
+            assert (await viewer.until("show_ended"))["why"] == "completed"
+
+        plan(tmp_path, "friday", title="Better night")
+        plan(tmp_path, "saturday")
+        await until(
+            stage, "/api/shows", lambda now: {one["title"] for one in now["coming"]} == {"Better night", "Friday night"}
+        )
+        (tmp_path / "plans" / "friday.yaml").write_text("motion: [")
+        ready = await until(stage, "/readyz", lambda now: "problems" in now)
+        listed = await ask(stage, "/api/shows")
+        assert (
+            ready["problems"]
+            == listed["notices"]
+            == ["The scenario friday has a mistake: its last good version holds."]
+        )
+        assert "Better night" in [one["title"] for one in listed["coming"]]
+
+        program.signal(signal.SIGTERM)
+        assert await program.ended() == 0
+    async with running("schedule", "history", "--json", cwd=tmp_path) as history:
+        await history.ended()
+    assert [
+        (row["by_hand"], row["outcome"], row["ending"], row["show"]) for row in map(json.loads, history.stdout)
+    ] == [(True, "ran", "completed", show)]
+
+
+@pytest.mark.timeout(90)
+async def test_a_second_process_stands_by_and_takes_over_when_the_first_is_killed(tmp_path: Path) -> None:
+    plan(tmp_path, "friday", chars_per_second=20)
+    async with (
+        running("serve", "plans", "--port", "0", cwd=tmp_path) as first,
+        running("serve", "plans", "--port", "0", cwd=tmp_path) as second,
+    ):
+        (done, waiting) = await asyncio.wait(
+            {
+                asyncio.create_task(program.line("Stage:"), name=str(number))
+                for number, program in enumerate((first, second))
+            },
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        (serving, standing) = (first, second) if done.pop().get_name() == "0" else (second, first)
+        await standing.line("another stage is using")
+        async with running("schedule", "run-now", "friday", cwd=tmp_path) as asked:
+            show = await asked.line("Show:")
+        stage = await serving.line("Stage:")
+        await until(stage, "/api/shows", lambda now: [one["id"] for one in now["shows"]] == [show])
+
+        serving.signal(signal.SIGKILL)
+        stage = await waiting.pop()
+        assert [one["id"][:7] for one in (await ask(stage, "/api/shows"))["coming"]] == ["friday-"]
+        await standing.line('{"at"', timeout_s=5)
+        standing.signal(signal.SIGTERM)
+        assert await standing.ended() == 0
+    async with running("schedule", "history", "--json", cwd=tmp_path) as history:
+        await history.ended()
+    assert [(row["show"], row["ending"]) for row in map(json.loads, history.stdout)] == [(show, "cut off")]
