@@ -128,3 +128,13 @@ def test_other_machines_are_not_hurried() -> None:
     assert fast.speed == 1.0
     assert unhurried(slow) is slow
     assert unhurried(made_up) is made_up
+
+
+def test_timers_go_off_after_194_days_when_floats_are_coarser_than_the_loops_resolution() -> None:
+    async def main(clock: VirtualClock) -> float:
+        await clock.sleep(200 * 86_400.0)
+        for _ in range(50):
+            await clock.sleep(0.1)
+        return clock.monotonic()
+
+    assert run_virtual(main) == pytest.approx(200 * 86_400.0 + 5.0, abs=1e-5)
