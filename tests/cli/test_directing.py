@@ -169,6 +169,17 @@ def test_a_desk_is_its_owners_alone_and_gone_when_the_show_is(data: Path) -> Non
         assert not list((data / "desks").iterdir())
 
 
+def test_a_show_that_is_taken_up_after_its_program_was_killed_is_directed_anew(data: Path) -> None:
+    folder, left = DataFolder(data), '{"show": "s1", "stage": "http://127.0.0.1:2", "token": "old"}'
+    folder.desks.mkdir(parents=True)
+    (folder.desks / "s1.json").write_text(left, encoding="utf-8")
+
+    with left_for_producers(folder, Desk("s1", "http://127.0.0.1:1", TOKEN)):
+        (path,) = folder.desks.iterdir()
+        assert json.loads(path.read_text(encoding="utf-8"))["token"] == TOKEN
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
 @pytest.mark.parametrize(
     "url",
     [

@@ -1,4 +1,5 @@
 import asyncio
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from debate_caster.errors import LogError
 from debate_caster.llm.conversation import Request
 from debate_caster.log import MemoryEventLog
+from debate_caster.scenario import plan
 from debate_caster.scenario.script import Audience, Budget, Pacing
 from debate_caster.show.control_desk import COMMANDS, LONGEST_PAUSE_S, NOTES_WAITING, Answer
 from debate_caster.show.events import (
@@ -18,6 +20,7 @@ from debate_caster.show.events import (
     HintHeld,
     HintUsed,
     ProducerActed,
+    ShowEvent,
     ShowPaused,
     ShowResumed,
     TurnEnded,
@@ -25,6 +28,8 @@ from debate_caster.show.events import (
     VerdictGiven,
     VoteClosed,
     VoteOpened,
+    decode,
+    encode,
 )
 from debate_caster.show.hints import Remark
 from debate_caster.show.transcript import INTERJECTION, Transcript, fold
@@ -612,11 +617,8 @@ def test_a_show_that_goes_on_is_directed_as_it_was() -> None:
 async def _without_end(log: MemoryEventLog) -> MemoryEventLog:
     """Return a copy of a show's log up to its pause, as a program that was killed there leaves it."""
     stream = f"show/{SHOW}"
-    bodies = [record.body for record in await log.read(stream, 0, limit=10_000)]
-    kept = bodies[: next(place for place, body in enumerate(bodies) if '"show_paused"' in body) + 1]
-    copy = MemoryEventLog()
-    await copy.append(stream, kept, expect=0)
-    return copy
+    events = [decode(record) for record in await log.read(stream, 0, limit=10_000)]
+    return await _log_of(events[: next(place for place, event in enumerate(events) if event.type == "show_paused") + 1])
 
 
 # -- whatever the producer does -------------------------------------------------------------------------------------
@@ -631,7 +633,7 @@ ORDERS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     orders=ORDERS,
     moderator=st.booleans(),
@@ -684,3 +686,49 @@ def test_whatever_the_producer_does_the_show_stays_whole_and_ends(
     if max_tokens is not None:
         assert state.spent.prompt_tokens + state.spent.completion_tokens <= max_tokens
     assert [event.command for event in evening.of(ProducerActed)] == [act.command for act in state.acts]
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    orders=ORDERS, moderator=st.booleans(), votes=st.sampled_from(["off", "swing", "single"]), cut=st.floats(0.0, 1.0)
+)
+def test_wherever_a_directed_show_is_broken_off_it_goes_on_to_its_end(
+    orders: list[tuple[float, str, str]], moderator: bool, votes: Any, cut: float
+) -> None:
+    scenario = make_scenario(
+        moderator=moderator, audience=Audience(votes=votes, vote_s=10, hint_interval_s=0.0, approval=True)
+    )
+
+    async def direct(show: Backstage) -> None:
+        for pause_s, command, argument in orders:
+            await show.clock.sleep(pause_s)
+            await show.order(command, text=argument, hint=argument, viewer=argument)
+
+    async def go_on(show: Backstage) -> None:
+        await show.clock.sleep(1)
+        await show.order("resume")
+
+    first = perform_evening(scenario, beside=direct, remarks={1.0: remark(1), 4.0: remark(2, "v2")}, tallies=TALLIES)
+    breaks = [place for place, (one, next_) in enumerate(pairwise(first.events), start=1) if one.at != next_.at]
+    kept = first.events[: breaks[int(cut * (len(breaks) - 1))]]  # what is stored together is there together
+    log = asyncio.run(_log_of(kept))
+    evening = perform_evening(scenario, beside=go_on, tallies=TALLIES, log=log)
+
+    state = Transcript()
+    for event in evening.events:
+        state = state.advance(event)
+        assert is_legal(state)
+    assert evening.events[: len(kept)] == kept
+    assert evening.ended.why == "completed"
+    spoke = [speech.speaker for speech in state.speeches if speech.kind != INTERJECTION]
+    assert spoke == [turn.speaker for turn in plan(scenario).turns]
+    assert state.held == state.pending == ()
+    if moderator:
+        said = [act for act in state.acts if act.command == "inject"]
+        assert len([speech for speech in state.speeches if speech.kind == INTERJECTION]) == len(said)
+
+
+async def _log_of(events: list[ShowEvent]) -> MemoryEventLog:
+    log = MemoryEventLog()
+    await log.append(f"show/{SHOW}", [encode(event) for event in events], expect=0)
+    return log

@@ -77,6 +77,7 @@ def left_for_producers(folder: DataFolder, desk: Desk | None) -> Iterator[None]:
     try:
         folder.make()
         directory.mkdir(mode=0o700, exist_ok=True)
+        path.unlink(missing_ok=True)  # a program that was killed leaves its file, and its show may be taken up
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump({"show": desk.show, "stage": desk.stage, "token": desk.token}, file)
