@@ -9,7 +9,7 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ import structlog
 from playwright.async_api import Browser, CDPSession, async_playwright
 
 from benchmarks.figures import Figure
-from debate_caster.log import MemoryEventLog
+from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.stage import open_stage
 
 __all__ = ["run"]
@@ -114,9 +114,9 @@ async def weigh(browser: Browser, name: str, url: str, path: str) -> tuple[Figur
 
 
 @asynccontextmanager
-async def stage_process() -> AsyncIterator[str]:
-    """Run the stage; give its address."""
-    command = [sys.executable, "-m", "benchmarks.late_join", "stage"]
+async def stage_process(module: str = "benchmarks.late_join") -> AsyncIterator[str]:
+    """Run a benchmark's stage; give the address that it says."""
+    command = [sys.executable, "-m", module, "stage"]
     process = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
@@ -128,13 +128,18 @@ async def stage_process() -> AsyncIterator[str]:
 
 async def hold_stage() -> None:
     """Serve a show that has been on for an hour and whose agents are just away, until standard input closes."""
-    log = MemoryEventLog()
-    opened = {"at": "2026-11-20T19:00:00.000Z", "type": "show_opened", "show": SHOW, "key_sha256": None}
-    await log.append("stage/shows", [json.dumps(opened)], expect=0)
-    await log.append(f"air/{SHOW}", [json.dumps(event, ensure_ascii=False) for event in evening()], expect=0)
-    async with open_stage(log=log) as stage:
+    async with open_stage(log=await log_of(SHOW, evening())) as stage:
         print(stage.url, flush=True)
         await asyncio.to_thread(sys.stdin.read)
+
+
+async def log_of(show: str, events: Iterable[dict[str, Any]]) -> EventLog:
+    """Return the log of a stage on which one show was aired, and nothing else."""
+    log = MemoryEventLog()
+    opened = {"at": "2026-11-20T19:00:00.000Z", "type": "show_opened", "show": show, "key_sha256": None}
+    await log.append("stage/shows", [json.dumps(opened)], expect=0)
+    await log.append(f"air/{show}", [json.dumps(event, ensure_ascii=False) for event in events], expect=0)
+    return log
 
 
 def evening() -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Links to moments, and going from speech to speech with the keyboard."""
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from tests.web.conftest import Visit, settles
 from tests.web.fake_stage import FakeShow, FakeStage
@@ -81,6 +81,51 @@ async def test_keys_lead_from_speech_to_speech_and_back_to_live(stage: FakeStage
     await hint.press_sequentially("jkl")
     await expect(hint).to_have_value("jkl")
     await expect(page.locator("#keys")).to_be_hidden()
+
+
+async def test_speeches_long_over_are_kept_in_one_piece_until_one_goes_to_their_words(
+    stage: FakeStage, visit: Visit
+) -> None:
+    show = await open_show(stage)
+    for turn in range(10):
+        await whole_turn(stage, show, turn, *SENTENCES)
+    page = await visit.go(f"{stage.url}/shows/s1")
+    await expect(words(page, 9)).to_be_in_viewport()
+    assert await pieces(page, 1) == len(SENTENCES)
+
+    for turn in range(10, 40):
+        await whole_turn(stage, show, turn, *SENTENCES)
+    await expect(words(page, 39)).to_be_in_viewport()
+    assert await pieces(page, 1) == await pieces(page, 15) == 0
+    assert await pieces(page, 39) == len(SENTENCES)
+    assert await words(page, 1).text_content() == "".join(SENTENCES)
+
+    await page.evaluate("seq => { location.hash = seq }", str(seq_of(show, 1, 3)))
+    await expect(page.locator("[data-found]")).to_have_text(SENTENCES[3])
+    await expect(page.locator("[data-found]")).to_be_in_viewport()
+    await whole_turn(stage, show, 40, *SENTENCES)
+    await expect(words(page, 40)).to_have_text("".join(SENTENCES).strip())
+    await expect(page.locator("[data-found]")).to_have_text(SENTENCES[3])
+    assert (await pieces(page, 1), await pieces(page, 2)) == (len(SENTENCES), 0)
+
+
+async def test_a_latecomer_finds_speeches_long_over_in_one_piece_and_their_words_by_address(
+    stage: FakeStage, visit: Visit
+) -> None:
+    show = await open_show(stage)
+    for turn in range(40):
+        await whole_turn(stage, show, turn, *SENTENCES)
+    page = await visit.go(f"{stage.url}/shows/s1#{seq_of(show, 4, 2)}")
+
+    await expect(page.locator("[data-found]")).to_have_text(SENTENCES[2])
+    await expect(page.locator("[data-found]")).to_be_in_viewport()
+    assert (await pieces(page, 3), await pieces(page, 4)) == (0, len(SENTENCES))
+    assert await words(page, 3).text_content() == "".join(SENTENCES)
+
+
+async def pieces(page: Page, turn: int) -> int:
+    """Return in how many elements a speech's words are."""
+    return await words(page, turn).locator("[data-seq]").count()
 
 
 async def test_the_whole_page_can_be_reached_with_the_tab_key(stage: FakeStage, visit: Visit) -> None:

@@ -69,7 +69,7 @@ export class Moments {
 
   #chunkInView(speech) {
     const top = this.#pane.getBoundingClientRect().top + READING_LINE;
-    const words = [...this.#list.itemOf(speech).querySelectorAll("[data-seq]")];
+    const words = this.#list.chunksOf(speech);
     return (words.find((chunk) => chunk.getBoundingClientRect().top > top) ?? words.at(-1))?.dataset.seq;
   }
 
@@ -84,7 +84,7 @@ export class Moments {
     const item = speech && this.#list.itemOf(speech);
     if (!item) return;
     for (const found of document.querySelectorAll("[data-found]")) found.removeAttribute("data-found");
-    const words = chunk && item.querySelector(`[data-seq="${chunk.seq}"]`);
+    const words = chunk && this.#list.wordsOf(speech, chunk);
     const target = words && words !== words.parentElement.firstElementChild ? words : item;
     (words ?? item).dataset.found = "";
     this.#end.leave();

@@ -7,6 +7,8 @@ import { element, mark, portrait, say } from "/static/elements.js";
 const NEAR_END = 60;
 /** Speeches drawn in one frame: more than any screen shows. A long past follows behind the first picture. */
 const AT_ONCE = 12;
+/** So many of the latest speeches stay as chunks; those before keep their text, in one piece: 5,000 fewer nodes an hour. */
+const WHOLE = 20;
 const HOW = new Map(Object.entries({ clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn.", left: "The rest was skipped." }));
 
 export class SpeechList {
@@ -14,6 +16,8 @@ export class SpeechList {
   #list;
   #drawn = new Map();
   #state;
+  /** How many speeches there were when chunks were last joined. */
+  #foldedAt = 0;
 
   constructor(pane, list, state) {
     this.#pane = pane;
@@ -23,6 +27,7 @@ export class SpeechList {
 
   clear() {
     this.#drawn.clear();
+    this.#foldedAt = 0;
     this.#list.replaceChildren();
   }
 
@@ -46,6 +51,7 @@ export class SpeechList {
       this.#drawOne(speech, news);
       state.touched.delete(speech);
     }
+    this.#fold();
     if (top !== undefined) this.#pane.scrollTop += first.offsetTop - top;
     const live = state.current;
     for (const [speech, drawn] of this.#drawn) mark(drawn.item, "data-live", speech === live ? "" : null);
@@ -53,6 +59,50 @@ export class SpeechList {
 
   itemOf(speech) {
     return this.#drawn.get(speech)?.item ?? null;
+  }
+
+  /** The element of a chunk that is drawn, or null; its speech is in chunks again from here on. */
+  wordsOf(speech, chunk) {
+    this.chunksOf(speech);
+    return this.#drawn.get(speech)?.words.querySelector(`[data-seq="${chunk.seq}"]`) ?? null;
+  }
+
+  /** The elements of a speech's chunks, in order. */
+  chunksOf(speech) {
+    const drawn = this.#drawn.get(speech);
+    if (drawn === undefined) return [];
+    drawn.kept = true;
+    if (drawn.folded) {
+      drawn.folded = false;
+      drawn.words.replaceChildren();
+      this.#drawWords(speech, drawn, false);
+    }
+    return [...drawn.words.children];
+  }
+
+  /** Join the chunks of speeches that are over and far behind the latest. */
+  #fold() {
+    const { speeches } = this.#state;
+    if (speeches.length === this.#foldedAt) return;
+    this.#foldedAt = speeches.length;
+    for (const speech of speeches.slice(0, -WHOLE)) {
+      const drawn = this.#drawn.get(speech);
+      if (!drawn || drawn.folded || drawn.kept || !speech.ended) continue;
+      drawn.folded = true;
+      this.#drawWords(speech, drawn, false);
+    }
+  }
+
+  #drawWords(speech, drawn, news) {
+    if (drawn.folded) {
+      drawn.words.replaceChildren(speech.chunks.map(({ text }) => text).join(""));
+      return;
+    }
+    speech.chunks.forEach((chunk, place) => {
+      const there = drawn.words.children[place];
+      if (there?.dataset.index === String(chunk.index)) return;
+      drawn.words.insertBefore(element("span", { "data-index": chunk.index, "data-seq": chunk.seq, "data-news": news }, chunk.text), there ?? null);
+    });
   }
 
   #next(from, all) {
@@ -64,18 +114,16 @@ export class SpeechList {
 
   #drawOne(speech, news) {
     if (!speech.begun && !speech.ended && speech.hints.length + speech.notes.length === 0) return;
+    const state = this.#state;
     let drawn = this.#drawn.get(speech);
     if (!drawn) {
       drawn = this.#make(speech);
+      drawn.folded = Boolean(speech.ended) && state.speeches.length - state.speeches.indexOf(speech) > WHOLE;
       this.#drawn.set(speech, drawn);
       this.#place(speech, drawn.item);
     }
     this.#describe(speech, drawn);
-    speech.chunks.forEach((chunk, place) => {
-      const there = drawn.words.children[place];
-      if (there?.dataset.index === String(chunk.index)) return;
-      drawn.words.insertBefore(element("span", { "data-index": chunk.index, "data-seq": chunk.seq, "data-news": news }, chunk.text), there ?? null);
-    });
+    this.#drawWords(speech, drawn, news);
     drawn.words.hidden = speech.chunks.length === 0;
     for (const hint of speech.hints.slice(drawn.answers.childElementCount)) {
       const name = hint.name ? element("bdi", {}, hint.name) : "a viewer";
@@ -98,6 +146,9 @@ export class SpeechList {
       notes: null,
       words: element("p", { class: "words", dir: "auto" }),
       end: element("p", { class: "turn-end" }),
+      /** Whether the words are one piece of text, and whether somebody needs them in chunks. */
+      folded: false,
+      kept: false,
     };
     const body = element("article", { class: "turn-body" }, drawn.head, drawn.answers, drawn.words, drawn.end);
     drawn.item = element("li", { class: "turn", id: anchorOf(speech), tabindex: "-1" }, body);

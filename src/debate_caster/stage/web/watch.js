@@ -270,7 +270,7 @@ function toggleVoices() {
 /** Shows which words are being read. */
 function showSaid(speech, chunk) {
   document.querySelector("[data-said]")?.removeAttribute("data-said");
-  const words = chunk && list.itemOf(speech)?.querySelector(`[data-seq="${chunk.seq}"]`);
+  const words = chunk && list.wordsOf(speech, chunk);
   if (words) words.dataset.said = "";
 }
 
