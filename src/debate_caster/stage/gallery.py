@@ -63,7 +63,7 @@ class Gallery:
 
     def note(self, event: Mapping[str, Any], seq: int) -> None:
         """Remember a line that is on air, for those who come later."""
-        if event.get("type") in {"chunk_aired", "hint_used"}:
+        if event.get("type") in {"chunk_aired", "hint_used"} and event.get("text"):
             self._recent.append((seq, event))
 
     def recent(self, room: Room, lines: int = LINES_KEPT) -> list[dict[str, Any]]:
@@ -76,6 +76,8 @@ class Gallery:
 
     def pass_on(self, event: Mapping[str, Any], seq: int, viewers: int, *, cues: bool) -> None:
         """Tell everybody a line that is on air, each in one room only; then, with ``cues``, ask somebody to react."""
+        if not event.get("text"):
+            return  # a caster need not say what the hint was
         where = self._room_of(event)
         told: set[Link] = set()
         open_rooms = [room for room in self._rooms.values() if room.members]
