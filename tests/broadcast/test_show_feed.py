@@ -11,12 +11,16 @@ from debate_caster.show.events import (
     ConnectionDown,
     HintAccepted,
     HintDeclined,
+    HintHeld,
     HintOffered,
     HintTaken,
     HintUsed,
     MoneySpent,
     PhaseStarted,
+    ProducerActed,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     ThoughtNoted,
     ToolCalled,
     TurnEnded,
@@ -87,6 +91,29 @@ def test_everything_public_is_aired_in_the_order_of_the_log_by_whom_it_concerns(
             assert aired(server) == expected
             refs = [frame["ref"] for frame in server.aired]
             assert refs == sorted(set(refs))
+            assert "canary" not in str(server.aired)
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("features", [ExtendedServer.features, (*ExtendedServer.features, "control")])
+def test_only_a_peer_that_knows_producers_hears_of_pauses_and_of_hints_that_wait(features: tuple[str, ...]) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        now = clock.now()
+        async with ExtendedServer(clock) as server:
+            server.features = features  # type: ignore[assignment]  # of this one alone
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.append(HintOffered(at=now, hint="h1", viewer="canary", text="And birds?"))
+                await show.append(HintHeld(at=now, hint="h1", viewer="canary", text="And birds?"))
+                await show.append(ProducerActed(at=now, command="pause", by="canary"))
+                await show.append(ShowPaused(at=now))
+                await show.append(ShowResumed(at=now))
+                await show.end()
+            told = [what for _, what in aired(server)]
+            extra = ["hint_held", "show_paused", "show_resumed"] if "control" in features else []
+            assert told == ["show_started", *extra, "show_ended"]
             assert "canary" not in str(server.aired)
 
     run_virtual(main)

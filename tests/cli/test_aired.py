@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.cli.aired import AirTranslator
+from debate_caster.cli.standing import Standing
 from debate_caster.show.events import AgentCast, ChunkAired, ConnectionDown, ShowEvent, ShowStarted, TurnStarted, decode
 from debate_caster.show.public import PublicProjection
 from tests.cli.stage_play import play
@@ -57,6 +58,21 @@ def test_an_agent_without_turns_speaks_in_speeches_with_its_lines_apart() -> Non
     assert [(event.turn, event.speaker) for event in events if isinstance(event, TurnStarted)] == [(0, "x"), (1, "y")]
     assert [event.text for event in events if isinstance(event, ChunkAired)] == ["Hello.", " Bye.", "And I?"]
     assert events[-1].model_dump(include={"why", "detail"}) == {"why": "failed", "detail": "bored"}
+
+
+def test_a_pause_is_said_and_an_interjection_is_one_turn_more() -> None:
+    standing = Standing()
+    for event in translated(
+        {"type": "show_started", "show": "s1", "turns": 3, "agents": []},
+        {"type": "turn_started", "turn": 0, "speaker": "mod", "kind": "interjection"},
+        {"type": "show_paused"},
+    ):
+        standing.take(event)
+
+    assert (standing.paused, standing.turn, standing.turns) == (True, 0, 4)
+    (resumed,) = translated({"type": "show_resumed"})
+    standing.take(resumed)
+    assert not standing.paused
 
 
 def test_a_line_that_is_down_is_said() -> None:

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 from typing import Any
 
@@ -208,3 +209,22 @@ def test_a_part_is_numbered_within_the_limit_of_a_title() -> None:
 
 def test_secrets_do_not_show() -> None:
     assert "secret" not in repr(Identity("a", "A", secret="secret", token="secret"))
+
+
+@pytest.mark.parametrize(
+    ("features", "told"), [([], False), (["debate_show"], False), (["debate_show", "control"], True)]
+)
+def test_only_a_peer_that_passes_orders_on_learns_of_the_producer(features: list[str], told: bool) -> None:
+    machine = registered(features=features)
+    start = machine.start("Cats", show=dataclasses.replace(CLAIM, producer="ab" * 32))
+    assert ("ab" * 32 in start) == told
+
+
+def test_what_is_said_to_producers_names_its_room() -> None:
+    machine = live(features=["debate_show", "control"])
+    done = json.loads(machine.control_done("c_1", ok=False, message="no"))
+    desk = json.loads(machine.desk({"paused": True}))
+    assert done["payload"] | {"agentId": ""} == {
+        "agentId": "", "broadcastId": "bc_1", "id": "c_1", "ok": False, "message": "no"
+    }  # fmt: skip
+    assert (desk["type"], desk["payload"]["desk"]) == ("desk", {"paused": True})

@@ -44,6 +44,10 @@ FIELDS = [
     "reason",
     "minutes",
     "state",
+    "id",
+    "ok",
+    "message",
+    "desk",
 ]
 
 

@@ -6,7 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.errors import ProtocolError
-from debate_caster.pulsar.replies import LiveUpdate, Registered, ViewerContext, decode_server_frame
+from debate_caster.pulsar.replies import (
+    ControlOrdered,
+    DeskWanted,
+    LiveUpdate,
+    Registered,
+    ViewerContext,
+    decode_server_frame,
+)
 from tests.pulsar.test_frames import JSON
 from tests.pulsar.vectors import VECTORS, as_fields
 
@@ -25,6 +32,11 @@ FIELDS = [
     "ref",
     "seq",
     "code",
+    "id",
+    "command",
+    "token",
+    "text",
+    "wanted",
 ]
 
 
@@ -69,3 +81,11 @@ def test_the_session_token_does_not_show() -> None:
     registered = decode_server_frame('{"type":"registered","sessionToken":"canary"}')
     assert isinstance(registered, Registered)
     assert "canary" not in repr(registered)
+
+
+@pytest.mark.parametrize("type_", ["control", "desk_wanted"])
+def test_the_producers_token_does_not_show(type_: str) -> None:
+    said = decode_server_frame(json.dumps({"type": type_, "id": "c_1", "token": "canary"}))
+    assert isinstance(said, ControlOrdered | DeskWanted)
+    assert said.token == "canary"
+    assert "canary" not in repr(said)

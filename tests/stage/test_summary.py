@@ -33,6 +33,8 @@ EVENTS = st.one_of(
     event("chunk_aired", room=ROOMS, speaker=NAMES, text="x", ref=st.integers(0, 50)),
     event("turn_ended", turn=0, speaker=NAMES),
     event("show_ended", why="completed"),
+    event("show_paused"),
+    event("show_resumed"),
     event("something_of_the_future", room=ROOMS),
 )
 
@@ -46,6 +48,7 @@ def test_every_prefix_of_any_log_is_a_legal_summary(events: list[dict[str, Any]]
 
         assert shown["head"] == seq
         assert shown["state"] in {"live", "ended"}
+        assert not (shown["state"] == "ended" and shown["paused"])
         assert not (shown["state"] == "ended" and (shown["hints_open"] or shown["ended_at"] is None))
         ids = [agent["id"] for agent in shown["agents"]]
         assert len(ids) == len(set(ids))

@@ -88,7 +88,7 @@ class Summary:
             case "show_ended":
                 self.ended, self.ended_at, self.why = True, event.get("at"), event.get("why")
                 self.speaker, self.paused, self.hints_open = None, False, False
-            case "show_paused" | "show_resumed":
+            case "show_paused" | "show_resumed" if not self.ended:
                 self.paused = event["type"] == "show_paused"
             case _:
                 pass
