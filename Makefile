@@ -6,7 +6,7 @@ DATA ?= $(CURDIR)/data
 PORT ?= 8765
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint types imports unit fix bench schemas pins clean
+.PHONY: help demo test lint types imports unit fix bench schemas audit pins clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,11 @@ fix: $(VENV)/.dev  ## Mend style
 
 bench: $(VENV)/.dev  ## Measure the figures and write docs/performance.md
 	$(BIN)/python -m benchmarks
+
+audit: $(VENV)/.dev  ## Ask whether a pinned package has a known vulnerability (needs the network)
+	$(BIN)/pip install --quiet --disable-pip-version-check pip-audit
+	$(BIN)/pip-audit --disable-pip --require-hashes --strict --progress-spinner off -r requirements/run.txt
+	$(BIN)/pip-audit --disable-pip --require-hashes --strict --progress-spinner off -r requirements/dev.txt
 
 pins: $(VENV)/.dev  ## Resolve requirements/*.txt anew from the lower bounds in pyproject.toml
 	$(BIN)/pip install --quiet uv
