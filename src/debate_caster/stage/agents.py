@@ -6,7 +6,7 @@ arrived has been dealt with: a client may say its whole show and hang up.
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
@@ -35,7 +35,6 @@ from debate_caster.pulsar.messages import (
     LeaveRoom,
     PauseBroadcast,
     Register,
-    ShowClaim,
     ShowEvent,
     StreamChat,
     StreamText,
@@ -50,6 +49,7 @@ from debate_caster.stage.fan_out import BUFFER_LIMIT, abort, websocket_frame
 from debate_caster.stage.hints import network_of
 from debate_caster.stage.inbox import Inbox
 from debate_caster.stage.metrics import Counters
+from debate_caster.stage.passports import Passport, token_of_handshake
 from debate_caster.stage.programme import DeniedError, Programme
 from debate_caster.stage.rates import Bucket
 from debate_caster.stage.rooms import Room
@@ -91,9 +91,6 @@ could have its answer to a ping lie there unread until it is taken for dead."""
 LAST_FRAMES_S = 2.0
 """How long the frames that have arrived may take to be dealt with when the stage closes."""
 
-CLOCK_CHECK_S = 60.0
-"""How often a token's end is looked at again: the wall clock may have been set meanwhile."""
-
 TOKEN_EXPIRED = 4401
 NOT_REGISTERED = 4408
 IDENTITY_TAKEN = 4409
@@ -116,12 +113,12 @@ class Agents:
         max_agents_per_address: int,
         tokens_of_agents: TokenDesk | None = None,
     ) -> None:
-        self.tokens = tokens_of_agents
         self.programme, self.clock, self.counters = programme, clock, counters
         self.connections: set[AgentConnection] = set()
         self.registered: dict[str, AgentConnection] = {}
         self._tasks, self._max_agents, self._max_per_address = tasks, max_agents, max_agents_per_address
         self._addresses: Counter[str] = Counter()
+        self._tokens = tokens_of_agents
         self._handling: set[asyncio.Task[None]] = set()
 
     @property
@@ -172,14 +169,15 @@ class Agents:
 
     def _token_of(self, request: web.Request) -> Token | None:
         """Return the token of the handshake; None where there is none, since ``register`` may bring it."""
-        scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-        if self.tokens is None or not scheme:
-            return None
         try:
-            return self.tokens.check(bearer.strip() if scheme.lower() == "bearer" else "", role="agent")
+            return token_of_handshake(request.headers.get("Authorization", ""), self._tokens)
         except TokenRefusedError as exc:
             logger.info("agent_refused", address=request.remote, reason=str(exc))
             raise web.HTTPUnauthorized(text=str(exc), headers={"WWW-Authenticate": "Bearer"}) from exc
+
+    def passport(self, token: Token | None, on_end: Callable[[Token], Awaitable[None]]) -> Passport:
+        """Return a new connection's passport; ``token`` is that of its handshake."""
+        return Passport(self._tokens, clock=self.clock, tasks=self._tasks, token=token, on_end=on_end)
 
     def forget(self, connection: "AgentConnection") -> None:
         self.connections.discard(connection)
@@ -198,10 +196,6 @@ class Agents:
 
     def active_rooms(self) -> list[dict[str, Any]]:
         return [room.as_active(len(show.fan_out)) for show, room in self.programme.open_rooms()]
-
-    def start(self, work: Coroutine[None, None, None]) -> "asyncio.Task[None]":
-        """Start something for a connection, which ends it when it goes."""
-        return self._tasks.create_task(work)
 
     def dismiss(self, connection: "AgentConnection", code: int, reason: str) -> None:
         """Close a connection without waiting for it."""
@@ -231,9 +225,7 @@ class AgentConnection:
         self.features: frozenset[str] = frozenset()
         self.gone = False
         self.address = address
-        self._token = token
-        self._expiry: asyncio.Task[None] | None = None
-        self._barred = False
+        self._passport = agents.passport(token, self._show_out)
         self._agents, self._socket, self._transport = agents, socket, transport
         self._shape = Shape.FLAT
         self._clock = agents.clock
@@ -294,7 +286,7 @@ class AgentConnection:
         """Handle messages in order until there are no more; then leave the room as somebody does who was cut off."""
         try:
             while (raw := await inbox.get()) is not None:
-                if not self._barred:
+                if not self._passport.over:  # what is still here came too late
                     await self._handle_one(raw)
         finally:
             self._leave_everything()
@@ -353,7 +345,8 @@ class AgentConnection:
             case Heartbeat():
                 self._heartbeat(command)
             case BroadcastStart():
-                if self._token and self._token.show and not self._is_for(command.show):
+                claimed = command.show.id if command.show is not None and DEBATE_SHOW in self.features else ""
+                if not self._passport.covers(claimed):
                     raise DeniedError("token_show")
                 if (room := await self._broadcast.start(self.agent, command)) is not None:
                     self._agents.announce(room)
@@ -388,7 +381,8 @@ class AgentConnection:
             self.error("AUTH_FAILED", "This connection has registered as somebody else.")
             return
         try:
-            token = self._admitted(register)
+            on_air = self._broadcast.show.id if self._broadcast.show is not None else ""
+            token = self._passport.admit(register, on_air=on_air)
         except TokenRefusedError as exc:
             logger.info("agent_refused", address=self.address, agent=register.agent_id, reason=str(exc))
             self.error("AUTH_FAILED", f"This stage lets in agents that have a token of it: {exc}.")
@@ -404,7 +398,7 @@ class AgentConnection:
             other.yield_to_successor(keep_room=bool(register.resume_room and RESUME in register.features))
             self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")
         self.agent = register
-        self._rely_on(token)
+        self._passport.rely_on(token)
         self.features = register.features & frozenset(FEATURES)
         self._agents.registered[register.agent_id] = self
         resumed = await self._broadcast.resume(register) if self._may_resume(register) else None
@@ -430,49 +424,13 @@ class AgentConnection:
         if self.agent is not None and not self.gone:
             self._attendance.invite(self.agent, show, room)
 
-    # -- tokens --------------------------------------------------------------------------------------------------
-
-    def _admitted(self, register: Register) -> Token | None:
-        """Return the token that lets the agent in: this message's, or else the handshake's; None on an open stage.
-
-        Raises:
-            TokenRefusedError: There is none, or it is not good for this agent or its show.
-        """
-        if self._agents.tokens is None:
-            return None
-        token = self._agents.tokens.check(register.token, role="agent") if register.token else self._token
-        if token is None:
-            raise TokenRefusedError("there was none")
-        if token.expires_at <= self._clock.now().timestamp():
-            raise TokenRefusedError("the token has expired")
-        if token.agent not in {"", register.agent_id}:
-            raise TokenRefusedError("the token is another agent's")
-        if self._broadcast.show is not None and token.show not in {"", self._broadcast.show.id}:
-            raise TokenRefusedError("the token is another show's")
-        return token
-
-    def _rely_on(self, token: Token | None) -> None:
-        """Let the agent stay for as long as the token lasts; a newer one takes the older one's place."""
-        if self._expiry is not None:
-            self._expiry.cancel()
-        self._token = token
-        self._expiry = self._agents.start(self._leave_at_expiry(token)) if token else None
-
-    async def _leave_at_expiry(self, token: Token) -> None:
-        while (left_s := token.expires_at - self._clock.now().timestamp()) > 0:
-            await self._clock.sleep(min(left_s, CLOCK_CHECK_S))
-        self._barred = True  # what is still in the queue came too late
+    async def _show_out(self, token: Token) -> None:
         logger.info("agent_token_expired", agent=self.agent and self.agent.agent_id, token=token.id)
         await self.hang_up(TOKEN_EXPIRED, "the token has expired")
 
-    def _is_for(self, claim: ShowClaim | None) -> bool:
-        """Say whether a room is part of the only show that the token is good for."""
-        claimed = claim.id if claim is not None and DEBATE_SHOW in self.features else ""
-        return self._token is not None and claimed == self._token.show
-
     def _may_resume(self, register: Register) -> bool:
         found = self._agents.programme.room(register.resume_room) if register.resume_room else None
-        return found is None or self._token is None or self._token.show in {"", found[0].id}
+        return found is None or self._passport.covers(found[0].id)
 
     def yield_to_successor(self, *, keep_room: bool) -> None:
         """Another connection of the same agent has taken over: this one speaks no more."""
@@ -495,8 +453,7 @@ class AgentConnection:
 
     def _leave_everything(self) -> None:
         self.gone = True
-        if self._expiry is not None and not self._barred:
-            self._expiry.cancel()
+        self._passport.close()
         self._attendance.leave_all()
         comes_back = RESUME in self.features and self.agent is not None and bool(self.agent.secret)
         self._broadcast.drop(comes_back=comes_back, reason="host_disconnected")
