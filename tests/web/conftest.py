@@ -3,6 +3,8 @@
 import re
 import shutil
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,17 +73,25 @@ async def browser() -> AsyncGenerator[Browser, None]:
         await started.close()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
-    """Arguments for the browser context come by indirect parametrisation."""
-    options = {"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **getattr(request, "param", {})}
-    context = await browser.new_context(**options)
+@asynccontextmanager
+async def visiting(browser: Browser, **options: Any) -> AsyncGenerator[Visit, None]:
+    """Open a window with these options of a browser context; leaving the block checks that nothing went wrong in it."""
+    context = await browser.new_context(
+        **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
+    )
     context.set_default_timeout(5000)
     made = Visit(context, await context.new_page())
     yield made
     await context.close()
     assert made.complaints == []
     assert made.hosts <= {"127.0.0.1"}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(browser: Browser, request: pytest.FixtureRequest) -> AsyncGenerator[Visit, None]:
+    """Arguments for the browser context come by indirect parametrisation."""
+    async with visiting(browser, **getattr(request, "param", {})) as made:
+        yield made
 
 
 @pytest_asyncio.fixture(loop_scope="session")

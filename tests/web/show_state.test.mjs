@@ -206,6 +206,13 @@ test("a vote that was counted is news until another opens or the verdict takes i
   assert.equal(after(...first, counted, { type: "verdict_given", outcome: "won", leaders: ["for"] }).polls.result, null);
 });
 
+test("a turn that the producer puts in is one more than were announced", () => {
+  const state = after(started, turn(0, "ada"), turn(1, "ben", { kind: "interjection" }), chunk(1, 0, "ben", "x"), turn(2, "ben"));
+
+  assert.equal(state.turns, started.turns + 1);
+  assert.equal(state.turnNumber, 3);
+});
+
 test("a show is paused between its two events, and the end of the show ends a pause", () => {
   const paused = { type: "show_paused" };
 

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
 from tests.end_to_end.programs import Program, running, write_scenario
-from tests.web.conftest import Visit
+from tests.web.conftest import Visit, visiting
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -27,12 +27,8 @@ def scenario(tmp_path: Path) -> Path:
 @pytest_asyncio.fixture(loop_scope="session")
 async def other(browser: Browser) -> AsyncGenerator[Visit, None]:
     """The producer's browser."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 900}, reduced_motion="reduce")
-    context.set_default_timeout(5000)
-    made = Visit(context, await context.new_page())
-    yield made
-    await context.close()
-    assert made.complaints == []
+    async with visiting(browser, viewport={"width": 1280, "height": 900}) as made:
+        yield made
 
 
 async def both(program: Program, visit: Visit, other: Visit) -> tuple[Page, Page]:

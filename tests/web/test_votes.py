@@ -10,7 +10,7 @@ from websockets.asyncio.client import connect
 
 from debate_caster.log import MemoryEventLog
 from debate_caster.stage import Stage, open_stage
-from tests.web.conftest import Visit
+from tests.web.conftest import Visit, visiting
 from tests.web.test_live_stage import CAST, Agent, join_show
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
@@ -44,12 +44,8 @@ async def ada(stage: Stage) -> AsyncGenerator[Agent, None]:
 @pytest_asyncio.fixture(loop_scope="session")
 async def other(browser: Browser) -> AsyncGenerator[Visit, None]:
     """Somebody else's browser, a phone."""
-    context = await browser.new_context(viewport={"width": 360, "height": 740}, reduced_motion="reduce")
-    context.set_default_timeout(5000)
-    made = Visit(context, await context.new_page())
-    yield made
-    await context.close()
-    assert made.complaints == []
+    async with visiting(browser, viewport={"width": 360, "height": 740}) as made:
+        yield made
 
 
 async def open_vote(lead: Agent, vote: str) -> None:

@@ -1,6 +1,7 @@
-/** The head of the watch page: the motion, and how far the debate has come. */
+/** The head of a show's page: the motion, how far the debate has come, and how many watch it. */
 
 import { element, mark, reconcile, say } from "/static/elements.js";
+import { INTERJECTION } from "/static/show-state.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -20,7 +21,7 @@ export function showBill(state, { lost }) {
 function showRundown(state) {
   const doneOf = new Map();
   for (const speech of state.speeches) {
-    if (speech.phase !== null && (speech.ended || speech.begun)) doneOf.set(speech.phase, (doneOf.get(speech.phase) ?? 0) + (speech.ended ? 1 : 0.5));
+    if (speech.phase !== null && speech.kind !== INTERJECTION && (speech.ended || speech.begun)) doneOf.set(speech.phase, (doneOf.get(speech.phase) ?? 0) + (speech.ended ? 1 : 0.5));
   }
   const now = state.ended ? -1 : (state.phase?.index ?? -1);
   reconcile($("phases"), state.phases.map((phase, index) => ({ ...phase, index })), {
@@ -41,4 +42,12 @@ function showRundown(state) {
   if ($("progress").dataset.text === wanted) return;
   $("progress").dataset.text = wanted;
   $("progress").replaceChildren(...(phase ? [element("span", { class: "progress-phase", dir: "auto" }, phase), element("span", { class: "progress-phase" }, " · ")] : []), turn);
+}
+
+/** Draw how many viewers there are; does nothing where that is not known. */
+export function showViewers(count) {
+  if (!Number.isInteger(count)) return;
+  $("viewers").hidden = false;
+  say($("viewers-count"), count.toLocaleString("en"));
+  say($("viewers-word"), count === 1 ? " viewer" : " viewers");
 }

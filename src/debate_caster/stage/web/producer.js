@@ -1,10 +1,12 @@
 /** The producer's page: what the show is doing, and everything a producer may do about it. */
 
 import { ActLog } from "/static/act-log.js";
+import { showViewers } from "/static/bill.js";
 import { sideTitle } from "/static/cast.js";
 import { clockFace } from "/static/durations.js";
 import { element, mark, reconcile, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
+import { drawnInFrames } from "/static/frames.js";
 import { HintQueue } from "/static/hint-queue.js";
 import { past, show } from "/static/past.js";
 import { ProducerDesk } from "/static/producer-desk.js";
@@ -20,9 +22,9 @@ const AIR = { live: "On air", paused: "Paused", ended: "Ended", waiting: "Not be
 
 const $ = (id) => document.getElementById(id);
 const state = new ShowState();
+const schedule = drawnInFrames(draw);
 let connection = "connecting";
 let lostWhy = "";
-let scheduled = false;
 let noted = false;
 /** How far the stage's clock is ahead of ours. */
 let ahead = null;
@@ -68,25 +70,6 @@ async function readPast() {
     Object.assign(read, { after: events.at(-1).seq, epoch });
   }
   return read;
-}
-
-function showViewers(count) {
-  if (!Number.isInteger(count)) return;
-  $("viewers").hidden = false;
-  say($("viewers-count"), count.toLocaleString("en"));
-  say($("viewers-word"), count === 1 ? " viewer" : " viewers");
-}
-
-function schedule() {
-  if (scheduled) return;
-  scheduled = true;
-  const run = () => {
-    if (!scheduled) return;
-    scheduled = false;
-    draw();
-  };
-  if (document.hidden) setTimeout(run, 250);
-  else requestAnimationFrame(run);
 }
 
 function draw() {

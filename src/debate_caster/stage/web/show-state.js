@@ -8,6 +8,8 @@
 import { Polls } from "./polls.js";
 import { Roll } from "./roll.js";
 
+/** The kind of a turn that is in no rundown: the moderator says what the producer wants said. */
+export const INTERJECTION = "interjection";
 /** Who sends no turns is taken to speak until so long after the last line. */
 const PAUSE_MS = 12_000;
 /** Chunks of a room without turns belong to one speech unless so much time lies between them. */
@@ -159,6 +161,8 @@ export class ShowState {
   on_turn_started(event, at) {
     this.ruled = true;
     const speech = this.speech(event.turn, event.speaker);
+    // A turn that the producer puts in is one more than the show has announced.
+    if (event.kind === INTERJECTION && speech.kind !== INTERJECTION && this.turns > 0) this.turns += 1;
     speech.begun = true;
     speech.startedAt = at;
     speech.phase = event.phase ?? speech.phase;

@@ -1,11 +1,12 @@
 /** The watch page: one show's events in, a page out. The parts that are drawn have modules of their own. */
 
 import { Announcer } from "/static/announcer.js";
-import { showBill } from "/static/bill.js";
+import { showBill, showViewers } from "/static/bill.js";
 import { showCast } from "/static/cast.js";
 import { clockFace, length } from "/static/durations.js";
 import { mark, say } from "/static/elements.js";
 import { createEventStream } from "/static/event-stream.js";
+import { drawnInFrames } from "/static/frames.js";
 import { HintBox } from "/static/hint-box.js";
 import { Moments } from "/static/moments.js";
 import { past, show } from "/static/past.js";
@@ -37,6 +38,7 @@ const box = new HintBox({
 });
 const ballot = new VoteBox({ show, state, viewer: box.viewer });
 const announcer = new Announcer(state);
+const schedule = drawnInFrames(draw);
 
 const replay = new Replay({ state, bar: $("replay"), onSeek: drawAnew, onChange: schedule });
 
@@ -52,7 +54,6 @@ const PILLS = { connecting: "Connecting", live: "Live", paused: "Paused", replay
 let connection = "connecting";
 let greeting = null;
 let lostWhy = "";
-let scheduled = false;
 let settled = false;
 let heard = 0;
 let noticed = null;
@@ -129,19 +130,6 @@ function drawAnew() {
   announcer.catchUp();
   end.jump();
   schedule();
-}
-
-function schedule() {
-  if (scheduled) return;
-  scheduled = true;
-  // Hidden pages get no animation frames, and what nobody sees can wait; the timer keeps the title true.
-  const run = () => {
-    if (!scheduled) return;
-    scheduled = false;
-    draw();
-  };
-  if (document.hidden) setTimeout(run, 250);
-  else requestAnimationFrame(run);
 }
 
 function draw() {
@@ -221,13 +209,6 @@ function drawClock() {
   if (kind === "replay") now = replay.active ? replay.now : (lastAt ?? startedAt);
   if (ended) now = ended.at ?? lastAt ?? startedAt;
   say($("clock-face"), clockFace(now - startedAt));
-}
-
-function showViewers(count) {
-  if (!Number.isInteger(count)) return;
-  $("viewers").hidden = false;
-  say($("viewers-count"), count.toLocaleString("en"));
-  say($("viewers-word"), count === 1 ? " viewer" : " viewers");
 }
 
 function showJump(following, missed) {
