@@ -1,6 +1,7 @@
 """A producer at work: the real program on air, and ``control`` as another process."""
 
 import asyncio
+import json
 import re
 import stat
 from contextlib import suppress
@@ -8,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.asyncio.client import connect
 
 from tests.end_to_end.programs import Program, Viewer, running, watching, write_scenario
 
@@ -67,6 +69,27 @@ async def test_a_producer_directs_a_show_from_another_terminal(scenario: Path, t
     assert spoken["text"] == "Two minutes to the vote."
     assert (over["why"], status) == ("producer", 0)
     assert program.stdout[-1].endswith("The debate was ended by its producer.")
+
+
+async def test_what_an_agent_of_the_audience_says_waits_for_the_producer(tmp_path: Path) -> None:
+    scenario = write_scenario(tmp_path, pacing=SLOW | {"chars_per_second": 150, "min_interval_s": 0.1}, audience={"approval": True})
+    async with running("run", scenario, "--port", "0", cwd=tmp_path) as program:
+        page = await program.line("Watch:")
+        async with watching(page) as viewer, connect(f"ws{page[4:].partition('/shows/')[0]}/ws") as guest:
+            opened = await viewer.until("room_opened", order=0)
+            await guest.send(json.dumps({"type": "register", "agentId": "guest-1a2b", "name": "Gwen"}))
+            chat = {"type": "stream_chat", "broadcastId": opened["room"], "text": "@Otis what of rainy afternoons?"}
+            await guest.send(json.dumps(chat))
+            while (frame := json.loads(await guest.recv()))["type"] != "chat_ack":
+                assert "rainy" not in json.dumps(frame)
+            approved = await control("latest", "approve", frame["messageId"], cwd=tmp_path)
+            used = await viewer.until("hint_used", timeout_s=60.0)
+            await control("latest", "end", cwd=tmp_path)
+        await program.ended()
+
+    assert approved[0] == 0, approved
+    assert (used["hint"], used["name"], used["speaker"]) == (frame["messageId"], "Gwen", "otis")
+    assert used["text"] == "what of rainy afternoons?"
 
 
 async def test_the_token_is_in_nobodys_log_and_gone_with_the_show(scenario: Path, tmp_path: Path) -> None:

@@ -205,6 +205,15 @@ async def test_chat_is_a_hint_for_the_rooms_agent_or_the_one_it_names(stage: Sta
         assert "price" not in said
 
 
+async def test_a_host_with_the_longest_id_gets_its_hints(stage: Stage) -> None:
+    async with agent_on(stage) as host, agent_on(stage) as guest:
+        await (await host.register("h" * 128)).start(title="One")
+        await guest.register("guest")
+        await guest.say("stream_chat", broadcastId=host.room, text="Why?")
+        await guest.hear("chat_ack")
+        assert (await host.hear("live_update"))["messages"][0]["text"] == "Why?"
+
+
 async def test_a_line_longer_than_a_hint_is_cut_after_a_sentence(stage: Stage) -> None:
     async with caster_on(stage) as ada, agent_on(stage) as guest:
         await perform(ada, cast("ada") | {"max_hint_chars": 60}, 1)

@@ -7,7 +7,7 @@ from typing import Protocol
 from debate_caster.clock import Clock
 from debate_caster.pulsar.messages import DEBATE_SHOW, JoinRoom, LeaveRoom, Register, StreamChat
 from debate_caster.pulsar.text import DUPLICATE_PREFIX, split_text, starts_alike
-from debate_caster.stage.hints import MAX_TEXT, HintRefusedError
+from debate_caster.stage.hints import MAX_TEXT, MAX_TO, HintRefusedError
 from debate_caster.stage.programme import Programme
 from debate_caster.stage.rooms import Link, Room
 from debate_caster.stage.shows import Show
@@ -113,7 +113,7 @@ class Attendance:
                 address=self._guest.address,
                 text=_shortened(text, show.summary.max_hint_chars),
                 name=agent.name[:NAME_SHOWN],
-                to=to,
+                to=to if len(to) <= MAX_TO else room.id,
             )
         except HintRefusedError as exc:
             self._guest.warn(_WARNINGS.get(exc.code, "CHAT_CLOSED"), exc.message)
