@@ -18,6 +18,7 @@ from debate_caster.broadcast import (
     Credentials,
     DeliveryReport,
     Direction,
+    EarlierRun,
     ShowIdentity,
     Target,
     TargetRooms,
@@ -33,14 +34,14 @@ from debate_caster.scenario import Scenario, plan
 from debate_caster.show.cast import cast_of
 from debate_caster.show.control_desk import ControlDesk, token_digest
 from debate_caster.show.director import perform
-from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, stream_of
+from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
 
-__all__ = ["ShowOutcome", "new_seed", "new_show_id", "run_show", "targets_of"]
+__all__ = ["ShowOutcome", "new_seed", "new_show_id", "new_show_key", "run_show", "targets_of"]
 
 logger = structlog.get_logger()
 
@@ -75,6 +76,11 @@ def new_show_id(scenario: Scenario, clock: Clock) -> str:
     return f"{scenario.key}-{clock.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
+def new_show_key() -> str:
+    """Return a show's key: whoever has it may open rooms of the show. 192 random bits."""
+    return secrets.token_urlsafe(24)
+
+
 def targets_of(scenario: Scenario) -> tuple[Target, ...]:
     """Return the targets that the scenario itself names."""
     return tuple(Target(script.name, script.url, script.token, script.mirror) for script in scenario.targets)
@@ -93,8 +99,13 @@ async def run_show(
     stop: asyncio.Event | None = None,
     on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None = None,
     producer_token: str = "",
+    show_key: str = "",
 ) -> ShowOutcome:
     """Perform a scenario from its first word to its last and return how it went.
+
+    A show that ``log`` has and that was broken off goes on: under the same id, key and seed, and with the identities
+    that its agents had (``credentials``), so that stages take up its rooms. What was on air is aborted and held again.
+    Of one that has ended, what stages have not got yet is delivered.
 
     Args:
         scenario: As ``load_scenario`` returns it. Its own targets count only when they are in ``targets``.
@@ -109,6 +120,7 @@ async def run_show(
         on_state: Awaited when a connection goes on or off the air; before the first word for those that are up by then.
         producer_token: Whoever has it may direct the show on targets that let producers do so; empty for nobody. It is
             to be long and random.
+        show_key: A new one by default.
 
     Cancelling ends the broadcasts politely too, but is not the way to end a show.
 
@@ -124,7 +136,9 @@ async def run_show(
         async with AsyncExitStack() as stack:
             if llms is None:
                 llms = await stack.enter_async_context(_opened(scenario, clock, seed))
-            show = _Show(scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token)
+            show = _Show(
+                scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token, show_key
+            )
             return await show.run(llms, targets, credentials or Credentials(None))
 
 
@@ -162,12 +176,13 @@ class _Show:
         stop: asyncio.Event,
         on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None,
         producer_token: str,
+        show_key: str,
     ) -> None:
         self._scenario, self._id, self._seed = scenario, show_id, seed
         self._log, self._clock, self._stop, self._on_state = log, clock, stop, on_state
         self._producer = token_digest(producer_token) if producer_token else ""
         self._identity = ShowIdentity(
-            show_id, secrets.token_urlsafe(24), scenario.title, scenario.motion, scenario.language, self._producer
+            show_id, show_key or new_show_key(), scenario.title, scenario.motion, scenario.language, self._producer
         )
         self._states: asyncio.Queue[ConnectionUp | ConnectionDown] = asyncio.Queue()
         self._awaited: set[tuple[str, str]] = set()
@@ -176,6 +191,7 @@ class _Show:
     async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target], credentials: Credentials) -> ShowOutcome:
         writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
+        before = await self._take_over(writer, desk)
         rundown = plan(self._scenario)
         time = ShowTime(self._clock)
         votes = VoteDesk(self._scenario, rundown, writer, clock=time)
@@ -185,7 +201,9 @@ class _Show:
         desks = _Desks(desk, votes, control)
         cast = cast_of(self._scenario)
         connections = [
-            connection for target in targets for connection in self._connections(target, cast, desks, credentials)
+            connection
+            for target in targets
+            for connection in self._connections(target, cast, desks, credentials, before)
         ]
         self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
@@ -213,9 +231,29 @@ class _Show:
         logger.info("show_performed", why=ended.why, detail=ended.detail)
         return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)
 
+    async def _take_over(self, writer: ShowLogWriter, desk: HintDesk) -> Transcript | None:
+        """Go on with a show that was broken off; return what it is by then, None where it has not begun."""
+        if writer.transcript.started is None:
+            return None
+        before = await writer.take_over()
+        after = 0
+        while records := await self._log.read(stream_of(self._id), after):
+            after = records[-1].seq
+            for record in records:
+                desk.recall(decode(record))
+        logger.info("show_goes_on", turn=before.next_turn, events=before.seq, epoch=before.epoch)
+        return before
+
     def _connections(
-        self, target: Target, cast: Sequence[AgentCast], desks: "_Desks", credentials: Credentials
+        self,
+        target: Target,
+        cast: Sequence[AgentCast],
+        desks: "_Desks",
+        credentials: Credentials,
+        before: Transcript | None,
     ) -> list[AgentConnection]:
+        parts = dict(before.parts) if before else {}
+        sent = 0 if before is None else before.ended.seq - 1 if before.ended else before.seq
         rooms = TargetRooms(cast)
         direction = Direction(
             desks.control, show=self._id, target=target.name, log=self._log, clock=unhurried(self._clock)
@@ -247,6 +285,7 @@ class _Show:
                 direction=direction if agent is cast[0] and self._producer else None,
                 on_state=self._hear_state,
                 air_thoughts=self._scenario.audience.air_thoughts,
+                earlier=EarlierRun(sent, parts.get((agent.id, target.name), 0)) if before else None,
             )
             for agent in cast
         ]

@@ -5,7 +5,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,22 +77,30 @@ class Program:
 
 
 @asynccontextmanager
-async def running(*arguments: str | Path, cwd: Path, env: Mapping[str, str] | None = None) -> AsyncIterator[Program]:
-    """Run the program in ``cwd``, where it keeps its data as well; leaving the block kills it if it still runs."""
+async def running(
+    *arguments: str | Path,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str | Path] = ("-m", "debate_caster"),
+) -> AsyncIterator[Program]:
+    """Run the program in ``cwd``, where it keeps its data as well; leaving the block kills it if it still runs.
+
+    ``program`` is what Python is given to run.
+    """
     environ = {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}
     environ |= {"XDG_DATA_HOME": str(cwd / "data")} | dict(env or {})
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "debate_caster", *map(str, arguments), cwd=cwd, env=environ, limit=2**22,
+        sys.executable, *map(str, (*program, *arguments)), cwd=cwd, env=environ, limit=2**22,
         stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
     assert process.stderr is not None
-    program = Program(process)
+    started = Program(process)
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(program.collect(process.stdout, program.stdout))
-        tasks.create_task(program.collect(process.stderr, program.stderr))
+        tasks.create_task(started.collect(process.stdout, started.stdout))
+        tasks.create_task(started.collect(process.stderr, started.stderr))
         try:
-            yield program
+            yield started
         finally:
             if process.returncode is None:
                 process.kill()

@@ -399,8 +399,15 @@ def test_a_show_goes_on_where_its_log_ends() -> None:
 
     evening = perform_evening(make_scenario(), make_log=lambda: log)
 
-    assert [event.turn for event in evening.of(TurnEnded)] == [0, 1, 2, 3]
-    assert [event.turn for event in evening.of(TurnStarted)] == [0, 1, 2, 3]
+    ended = [(event.turn, event.speaker, event.how, event.again) for event in evening.of(TurnEnded)]
+    assert ended == [
+        (0, "ada", "completed", False),
+        (1, "ben", "aborted", True),
+        (2, "ben", "completed", False),
+        (3, "ada", "completed", False),
+        (4, "ben", "completed", False),
+    ]
+    assert [event.turn for event in evening.of(TurnStarted)] == [0, 1, 2, 3, 4]
     assert len(evening.of(ShowEnded)) == 1
     assert evening.ended.why == "completed"
 

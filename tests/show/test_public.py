@@ -9,6 +9,7 @@ from debate_caster.show.events import (
     ChunkAired,
     ConnectionDown,
     ConnectionUp,
+    EpochBegan,
     HintAccepted,
     HintDeclined,
     HintExpired,
@@ -84,6 +85,7 @@ PRIVATE: list[ShowEvent] = [
     MoneySpent(at=AT, turn=0, model="m", attempt=1, prompt_tokens=1, completion_tokens=1),
     ConnectionUp(at=AT, agent="bob", target="t", room="bc_1"),
     ConnectionDown(at=AT, agent="bob", target="t", reason="gone"),
+    EpochBegan(at=AT, epoch=1),
 ]
 
 
@@ -136,6 +138,6 @@ def test_an_event_is_aired_by_whom_it_concerns_and_otherwise_by_the_lead() -> No
     assert {type_ for type_, sender in senders.items() if sender == "ada"} == {
         "show_started", "show_ended", "hint_offered", "hint_accepted", "hint_declined", "hint_expired", "money_spent",
         "vote_opened", "vote_closed", "vote_counted", "verdict_given", "hint_held", "producer_acted", "show_paused",
-        "show_resumed",
+        "show_resumed", "epoch_began",
     }  # fmt: skip
     assert set(senders.values()) == {"ada", "bob"}

@@ -5,7 +5,7 @@ from debate_caster.broadcast.credentials import Credentials
 from debate_caster.broadcast.direction import Direction
 from debate_caster.broadcast.remarks import ViewerRemark
 from debate_caster.broadcast.rooms import TargetRooms
-from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
+from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, ShowIdentity, Target
 
 __all__ = [
     "AgentConnection",
@@ -13,6 +13,7 @@ __all__ = [
     "Credentials",
     "DeliveryReport",
     "Direction",
+    "EarlierRun",
     "ShowIdentity",
     "Target",
     "TargetRooms",

@@ -58,8 +58,8 @@ class Admission:
         elif isinstance(reply, ErrorReported):
             self._error = reply
 
-    async def register(self, session: Session, *, resume_room: str) -> None:
-        """Register, and go on in ``resume_room`` where the peer lets us.
+    async def register(self, session: Session, *, resume_room: str, resume_show: bool = False) -> None:
+        """Register, and go on in ``resume_room``, or the one we had in this show, where the peer lets us.
 
         Raises:
             DroppedError: Another try may help.
@@ -67,7 +67,7 @@ class Admission:
         """
         machine = session.machine
         self._error = None
-        await session.send(machine.register(resume_room=resume_room))
+        await session.send(machine.register(resume_room=resume_room, resume_show=self._show.id if resume_show else ""))
         await session.until(lambda: machine.state is not State.REGISTERING, "answer to `register`")
         if machine.state is not State.OPEN:
             self._let_in_before = True

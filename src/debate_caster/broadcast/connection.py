@@ -26,7 +26,7 @@ from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
 from debate_caster.broadcast.show_feed import ShowFeed
 from debate_caster.broadcast.socket import DroppedError, open_socket
-from debate_caster.broadcast.target import ConnectionLimits, ShowIdentity, Target
+from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, ShowIdentity, Target
 from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
@@ -90,6 +90,8 @@ class AgentConnection:
         votes: Told of the audience's votes, where the target takes any.
         air_thoughts: Whether thoughts and tool calls are public.
         limits: See there.
+        earlier: Where the show goes on after it was broken off. A peer that knows shows says itself what it has; for
+            another one what was logged before counts as said.
     """
 
     def __init__(
@@ -110,6 +112,7 @@ class AgentConnection:
         direction: Direction | None = None,
         air_thoughts: bool = False,
         limits: ConnectionLimits | None = None,
+        earlier: EarlierRun | None = None,
     ) -> None:
         self.live = asyncio.Event()
         self.viewers: int | None = None
@@ -129,6 +132,10 @@ class AgentConnection:
         self._outbox = Outbox(
             agent.id, [other.id for other in self._cast] if target.mirror else [], rooms, self._limits
         )
+        self._earlier = earlier
+        self._parts = earlier.parts if earlier else 0
+        if earlier is not None:
+            self._outbox.offer(earlier.sent)
         self._feeds: dict[type[Feed], Feed] = {}
         self._feed: Feed | None = None
         self._opened: list[str] = []
@@ -231,9 +238,11 @@ class AgentConnection:
         machine = session.machine
         while True:
             if machine.state is State.OPEN:
-                await self._admission.register(session, resume_room=self._resumable_room)
+                await self._admission.register(
+                    session, resume_room=self._resumable_room, resume_show=self._earlier is not None
+                )
             if machine.state is State.REGISTERED:
-                await self._admission.start(session, part=len(self._opened) + 1)
+                await self._admission.start(session, part=self._parts + 1)
             feed = await self._go_on_air(machine)
             try:
                 async with alongside(session.beat(), *self._directed(session)):
@@ -257,6 +266,8 @@ class AgentConnection:
     async def _go_on_air(self, machine: ClientMachine) -> Feed:
         self._dialect = machine.dialect.value if machine.dialect else ""
         self._resumable_room = machine.room if RESUME in machine.features else ""
+        if machine.resumed_ref is None:
+            self._parts += 1
         if machine.resumed_ref is None or not self._opened or self._opened[-1] != machine.room:
             self._opened.append(machine.room)
         self._backoff.reset()
@@ -267,7 +278,7 @@ class AgentConnection:
         if self._votes is not None and VOTES in machine.features:
             self._votes.takes_votes(self.target.name)
         self.live.set()
-        logger.info("on_air", room=machine.room, dialect=self._dialect, part=len(self._opened))
+        logger.info("on_air", room=machine.room, dialect=self._dialect, part=self._parts)
         await self._on_state(
             ConnectionUp(
                 at=self._clock.now(),
@@ -275,7 +286,7 @@ class AgentConnection:
                 target=self.target.name,
                 room=machine.room,
                 dialect=self._dialect,
-                part=len(self._opened),
+                part=max(self._parts, 1),
             )
         )
         return self._feed
@@ -345,6 +356,7 @@ class AgentConnection:
                 clock=self._clock,
                 limits=self._limits,
                 tally=self._tally,
+                sent=self._earlier.sent if self._earlier else 0,
             )
         return LineFeed(
             show=self._show.id,

@@ -36,7 +36,7 @@ __all__ = ["ShowFeed"]
 
 
 class ShowFeed:
-    """For one agent on one target."""
+    """For one agent on one target; ``sent`` is up to where an earlier run of the program may have said everything."""
 
     def __init__(
         self,
@@ -51,12 +51,13 @@ class ShowFeed:
         clock: Clock,
         limits: ConnectionLimits,
         tally: Tally,
+        sent: int = 0,
     ) -> None:
         self._show, self._target, self._agent, self._lead = show, target, agent, lead
         self._rooms, self._log, self._clock, self._limits, self._tally = rooms, log, clock, limits, tally
         self._projection = PublicProjection(air_thoughts=air_thoughts)
         self._delivered = 0
-        self._furthest_sent = 0
+        self._furthest_sent = sent
         self._read = 0
         self._under_way: deque[tuple[int, bool]] = deque()
         self._not_waited_for: frozenset[tuple[str, int]] = frozenset()

@@ -8,7 +8,18 @@ from pydantic import SecretStr
 from debate_caster.addresses import is_loopback
 from debate_caster.errors import BroadcastError
 
-__all__ = ["ConnectionLimits", "ShowIdentity", "Target"]
+__all__ = ["ConnectionLimits", "EarlierRun", "ShowIdentity", "Target"]
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierRun:
+    """What an agent of a show that was broken off may have said on a target before.
+
+    ``sent`` is the last place of the show's log that may be there, ``parts`` how many rooms the agent has had.
+    """
+
+    sent: int = 0
+    parts: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TextIO
 
 import structlog
@@ -17,6 +19,7 @@ from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
 from debate_caster.cli.outlet import Outlet
+from debate_caster.cli.resumption import Keepsake, Resumption, broken_off, debate_digest, kept_on_file, taken_up
 from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.session import ENDED_EARLY, INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
@@ -26,7 +29,7 @@ from debate_caster.cli.views import Follower, JsonLinesView, PlainView, View, en
 from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import BroadcastError, SetupError
 from debate_caster.log import EventLog, MemoryEventLog
-from debate_caster.runner import ShowOutcome, new_seed, new_show_id, run_show, targets_of
+from debate_caster.runner import ShowOutcome, new_seed, new_show_id, new_show_key, run_show, targets_of
 from debate_caster.scenario import Scenario, load_scenario
 from debate_caster.show.events import ConnectionDown, ConnectionUp
 from debate_caster.stage import Stage
@@ -48,21 +51,69 @@ LAST_WORDS_S = 0.5
 
 
 def run(session: Session) -> int:
-    """Perform a scenario, live; return the exit status that its end means."""
-    scenario = load_scenario(
-        session.options.scenario, env=session.environment, shortest_period_s=session.settings.shortest_period_s
-    )
+    """Perform a scenario, live, or go on with a show of one; return the exit status that its end means.
+
+    Raises:
+        ScenarioError: The scenario has problems.
+        SetupError: There is no such show to go on with.
+    """
+    options, folder = session.options, DataFolder(session.settings.data_dir)
+    if options.resume is None:
+        for show in broken_off(folder)[:1]:
+            session.remark(f"{show} was broken off: `debate-caster run --resume {show}` goes on with it")
+        return _air(session, folder, None)
+    with taken_up(folder, options.resume) as resumption:
+        return _air(_as_before(session, resumption.keepsake), folder, resumption)
+
+
+def _as_before(session: Session, keepsake: Keepsake) -> Session:
+    """Return the session with what the show ran with before, but for what is given anew: so the page stays the same."""
+    wanted = {
+        name: getattr(keepsake, name)
+        for name in ("stage", "host", "port", "allow_public")
+        if name not in session.settings.model_fields_set
+    }
+    session.redaction.add([keepsake.key])
+    return replace(session, settings=session.settings.model_copy(update=wanted))
+
+
+def _air(session: Session, folder: DataFolder, resumption: Resumption | None) -> int:
+    scenario = _scenario(session, resumption)
     session.redaction.add(model.api_key for model in scenario.models.values())
     session.redaction.add(target.token for target in scenario.targets)
     for remark in remarks_on(scenario):
         session.remark(remark)
-    return asyncio.run(_run(session, scenario))
+    return asyncio.run(_run(session, scenario, folder, resumption))
 
 
-async def _run(session: Session, scenario: Scenario) -> int:
+def _scenario(session: Session, resumption: Resumption | None) -> Scenario:
+    """Return the scenario that is named, or else the one that the show to go on with had.
+
+    Raises:
+        ScenarioError: It has problems, or the file is gone.
+        SetupError: It is another debate by now.
+    """
+    if resumption is None:
+        return _loaded(session, session.options.scenario)
+    path = session.options.scenario or Path(resumption.keepsake.scenario)
+    if not path.exists():
+        raise SetupError(
+            f"the scenario {path} of {resumption.keepsake.show} is gone",
+            "Put it back, or name it: `run SCENARIO --resume SHOW`.",
+        )
+    scenario = _loaded(session, path)
+    resumption.check(scenario)
+    return scenario
+
+
+def _loaded(session: Session, path: Path) -> Scenario:
+    return load_scenario(path, env=session.environment, shortest_period_s=session.settings.shortest_period_s)
+
+
+async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumption: Resumption | None) -> int:
     if session.options.slot is None:
-        return await _perform(session, scenario, "")
-    clock, folder = SystemClock(), DataFolder(session.settings.data_dir)
+        return await _perform(session, scenario, folder, resumption)
+    clock = SystemClock()
     folder.make()
     async with aclosing(Ledger(folder.calendar)) as ledger:
         slot = session.options.slot
@@ -71,23 +122,38 @@ async def _run(session: Session, scenario: Scenario) -> int:
                 session.remark(f"{scenario.key}: {task.why}")
                 return RAN
             await clock.sleep((task.due - clock.now()).total_seconds())
-            status = await _perform(session, scenario, task.show)
+            with _of_slot(folder, task.show) as resumption:
+                status = await _perform(session, scenario, folder, resumption, show=task.show)
             task.ending = {RAN: "completed", INTERRUPTED: "interrupted"}.get(status, "failed")
             return status
 
 
-async def _perform(session: Session, scenario: Scenario, show: str) -> int:
-    options, clock, stop = session.options, SystemClock(speed=session.options.speed), asyncio.Event()
-    folder = DataFolder(session.settings.data_dir)
+@contextmanager
+def _of_slot(folder: DataFolder, show: str) -> Iterator[Resumption | None]:
+    """Take up a slot's show where its process has died; None where it has not begun."""
+    with ExitStack() as stack:
+        yield stack.enter_context(taken_up(folder, show)) if show in broken_off(folder) else None
+
+
+async def _perform(
+    session: Session, scenario: Scenario, folder: DataFolder, resumption: Resumption | None, *, show: str = ""
+) -> int:
+    before = resumption.keepsake if resumption else None
+    options, stop = session.options, asyncio.Event()
+    clock = SystemClock(speed=options.speed or (before.speed if before else 1.0))
     async with AsyncExitStack() as stack:
         views = stack.enter_context(_views(session, clock))
         stack.enter_context(stop_on_signals(stop, at_once=views.close))
         log = await stack.enter_async_context(folder.open(folder.show_log))
-        show = show or new_show_id(scenario, clock)
+        show = before.show if before else show or new_show_id(scenario, clock)
         stage = await _own_stage(session, stack, folder)
         targets = _targets(session, scenario, stage, show)
-        token = new_token(session.settings.producer_token)
+        token = before.producer_token if before else new_token(session.settings.producer_token)
         session.redaction.add([token])
+        if resumption is None:
+            kept = _keepsake(session, scenario, show, stage, token)
+            session.redaction.add([kept.key])
+            resumption = stack.enter_context(kept_on_file(folder, kept))
         desk = _desk(session, stage, show, token)
         stack.enter_context(left_for_producers(folder, desk))
         follower = Follower(log, show, views.all)
@@ -99,13 +165,15 @@ async def _perform(session: Session, scenario: Scenario, show: str) -> int:
                 log=log,
                 targets=targets,
                 clock=clock,
-                seed=new_seed() if options.seed is None else options.seed,
+                seed=resumption.keepsake.seed,
                 show_id=show,
                 credentials=Credentials(folder.agents),
                 stop=stop,
                 on_state=_Announcement(session, stage, show, targets, desk).hear,
                 producer_token=token,
+                show_key=resumption.keepsake.key,
             )
+            resumption.forget()
             await _until_shown(following, stop)
             refreshing.cancel()
         if following.done() and not following.cancelled():
@@ -116,6 +184,23 @@ async def _perform(session: Session, scenario: Scenario, show: str) -> int:
             session.remark(f"The page stays up for {options.linger:g} s.")
             await unless_stopped(SystemClock().sleep(options.linger), stop)
     return status
+
+
+def _keepsake(session: Session, scenario: Scenario, show: str, stage: Stage | None, token: str) -> Keepsake:
+    options, settings = session.options, session.settings
+    return Keepsake(
+        show=show,
+        scenario=str(scenario.path.absolute()),
+        digest=debate_digest(scenario),
+        seed=new_seed() if options.seed is None else options.seed,
+        speed=options.speed or 1.0,
+        stage=settings.stage,
+        host=settings.host,
+        port=stage.port if stage is not None else settings.port,
+        allow_public=settings.allow_public,
+        key=new_show_key(),
+        producer_token=token,
+    )
 
 
 async def _until_shown(following: "asyncio.Task[None]", stop: asyncio.Event) -> None:

@@ -34,7 +34,12 @@ exit status:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status. Raises nothing that a user could cause."""
     try:
-        options = parser().parse_args(argv)
+        whole = parser()
+        options = whole.parse_args(argv)
+        if options.command == "run" and options.scenario is None and options.resume is None:
+            whole.error("run needs a SCENARIO, or --resume SHOW")
+        if options.command == "run" and options.resume is not None and options.slot is not None:
+            whole.error("--slot gives a show of the schedule and goes on with it by itself: leave --resume out")
     except SystemExit as exc:  # argparse has printed help, the version, or what is wrong
         return exc.code if isinstance(exc.code, int) else 2
     # Pydantic would look through every installed package for plugins, of which there are none of ours.
@@ -66,9 +71,12 @@ def parser() -> argparse.ArgumentParser:
         "Perform a scenario: its agents debate, a page shows it, viewers' hints steer it.",
         "  debate-caster run scenarios/demo.yaml --open\n"
         "  debate-caster run scenarios/demo.yaml --stage none --speed 10\n"
+        "  debate-caster run --resume latest\n"
         "  debate-caster run scenarios/demo.yaml --events - | jq -r 'select(.type == \"chunk_aired\").text'",
     )
-    run.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file")
+    run.add_argument(
+        "scenario", type=Path, nargs="?", metavar="SCENARIO", help="a scenario file (not needed with --resume)"
+    )
     _stage_options(run)
     run.add_argument(
         "--stage",
@@ -83,7 +91,12 @@ def parser() -> argparse.ArgumentParser:
         "if it may still start (for schedulers of your own: see `schedule export`)",
     )
     run.add_argument("--seed", type=int, metavar="N", help="makes a rehearsal repeatable (default: a new one, logged)")
-    run.add_argument("--speed", type=_above_zero, default=1.0, metavar="X", help="X times as fast (default: 1)")
+    run.add_argument(
+        "--resume",
+        metavar="SHOW",
+        help="go on with a show whose process has died: its id, the beginning of it, or `latest`",
+    )
+    run.add_argument("--speed", type=_above_zero, metavar="X", help="X times as fast (default: 1)")
     run.add_argument("--events", metavar="FILE|-", help="write the show's events as JSON Lines to a file, or to stdout")
     run.add_argument("--open", action="store_true", help="open the page in a browser")
     run.add_argument(

@@ -56,6 +56,11 @@ class DataFolder:
         """The folder in which processes that work on the calendar show that they live."""
         return self.path / "calendar-owners"
 
+    @property
+    def shows(self) -> Path:
+        """The folder of what it takes to go on with the shows that have not ended."""
+        return self.path / "shows"
+
     def make(self) -> None:
         """Make the folder.
 

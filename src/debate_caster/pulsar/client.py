@@ -145,8 +145,10 @@ class ClientMachine:
 
     # -- what goes -----------------------------------------------------------------------------------------------
 
-    def register(self, *, resume_room: str = "") -> str:
+    def register(self, *, resume_room: str = "", resume_show: str = "") -> str:
         """Return the first frame; hybrid, with everything a dialect may want.
+
+        It asks to go on in ``resume_room``, or else in the room that the agent has in ``resume_show``.
 
         Explicit participation is asked for, so that a v2 server does not send every other room's talk.
         """
@@ -163,6 +165,8 @@ class ClientMachine:
                 body[key] = value
         if resume_room:
             body["resume"] = {"room": resume_room}
+        elif resume_show:
+            body["resume"] = {"show": resume_show}
         return self._frame("register", body)
 
     def start(self, title: str, *, show: ShowClaim | None = None) -> str:

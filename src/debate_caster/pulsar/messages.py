@@ -78,7 +78,7 @@ class Register(Command):
     """Who I am. Optional strings are empty when absent; ``color`` is ``#rrggbb`` or empty.
 
     ``token`` and ``secret`` are credentials: never to be logged. ``features`` are the extensions the agent understands;
-    ``resume_room`` the room it wants to go on in.
+    ``resume_room`` the room it wants to go on in, or ``resume_show`` the show in which it has one.
     """
 
     agent_id: str
@@ -92,6 +92,7 @@ class Register(Command):
     explicit: bool = False
     features: frozenset[str] = frozenset()
     resume_room: str = ""
+    resume_show: str = ""
 
     def __repr__(self) -> str:
         return f"Register(agent_id={self.agent_id!r}, name={self.name!r}, shape={self.shape!r})"
@@ -265,6 +266,7 @@ def _register(shape: Shape, body: dict[str, Any]) -> Register:
         explicit=body.get("participationMode") == "explicit",
         features=frozenset(_strings(body, "features")),
         resume_room=_word(resume, "room") if isinstance(resume, dict) else "",
+        resume_show=_word(resume, "show") if isinstance(resume, dict) else "",
     )
 
 

@@ -66,8 +66,9 @@ class Treasury:
         """Money settled so far."""
         return self._cost
 
-    def spent_before(self, tokens: int, cost: Decimal) -> None:
-        """Count what an earlier run of the same show has spent."""
+    def spent_before(self, tokens: int, cost: Decimal, seconds: float = 0.0) -> None:
+        """Count what the show has spent, money and time, before it was broken off and went on."""
+        self._started -= seconds
         self._tokens += tokens
         self._cost += cost
 

@@ -117,8 +117,8 @@ class Bulletins:
             first_sentence_s=speech.first_sentence_s,
         )
 
-    def turn_aborted(self, detail: str) -> tuple[TurnEnded, ...]:
-        """Return the end of the turn on air, as far as it got; nothing where none is."""
+    def turn_aborted(self, detail: str, *, again: bool = False) -> tuple[TurnEnded, ...]:
+        """Return the end of the turn on air, as far as it got, maybe to be held ``again``; nothing where none is."""
         on_air = self._writer.transcript.open
         if on_air is None:
             return ()
@@ -130,6 +130,7 @@ class Bulletins:
                 how="aborted",
                 kind=on_air.started.kind,
                 detail=detail,
+                again=again,
                 chunks=len(on_air.chunks),
                 words=count_words(on_air.text),
             ),

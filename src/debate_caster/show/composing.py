@@ -7,7 +7,7 @@ thinking time is no dead air, and a hint counts until a few seconds before the t
 import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import structlog
@@ -150,14 +150,19 @@ class Composer:
         turn = speech.turn
         start = max(self._start_after(after, turn), self._control.time.monotonic())
         self._studio.treasury.check_time(start + longest_speech_s(self._scenario.pacing, turn.max_words))
-        speeches = list(self._studio.writer.transcript.speeches)
+        held = self._studio.writer.transcript.speeches
+        # What is held again is heard whole later: nobody answers its beginning, and its speaker does not go on from it.
+        speeches = [replace(speech, text="") if speech.again else speech for speech in held]
         if after is not None and after.text and not after.over.is_set():
             before = after.turn
             speeches.append(
                 Speech(before.index, before.phase, before.speaker, after.text, "completed", kind=before.kind)
             )
         to_say, notes = self._order.notes_for(turn)
-        speech.hints = self._hints.take(turn) if turn.kind != INTERJECTION else ()
+        if held and held[-1].again and held[-1].turn == turn.index - 1:
+            speech.hints = held[-1].hints  # they were given to this turn when it was held first
+        else:
+            speech.hints = self._hints.take(turn) if turn.kind != INTERJECTION else ()
         prompt = self._prompts.build(turn, speeches, speech.hints, notes=notes, to_say=to_say)
         max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
         read = estimate_prompt_tokens(prompt.messages)

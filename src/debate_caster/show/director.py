@@ -64,7 +64,8 @@ async def perform(
     Setting ``stop``, or cancelling, ends it at once: the chunk on air stands, the turn is aborted. Whatever happens,
     the log ends with exactly one ``show_ended``, unless another writer has taken the log over. ``seed`` is only told in
     the log; ``random`` is what varies a show. Without ``votes`` the audience has none, without ``control`` the show
-    has no producer. A log that has a beginning goes on with its next turn.
+    has no producer. A show whose log breaks off goes on: with the turn that was on air, held again from its start, or
+    else with the next one. One that has ended stays so.
 
     Raises:
         FencedError: Another writer is at work on this show.
@@ -121,7 +122,8 @@ class _Director:
 
     async def perform(self, stop: asyncio.Event, seed: int) -> ShowEnded:
         try:
-            await self._begin(seed)
+            if (ended := await self._begin(seed)) is not None:
+                return ended
             why, detail = await self._until_stopped(stop)
         except FencedError:
             raise
@@ -139,16 +141,20 @@ class _Director:
             raise
         return await self._end(why, detail)
 
-    async def _begin(self, seed: int) -> None:
+    async def _begin(self, seed: int) -> ShowEnded | None:
+        """Log the beginning, or go on; return the end where there is one already."""
         transcript = await self._writer.settle()
         if transcript.started is None:
             await self._writer.append(self._bulletins.show_started(seed))
-            return
+            return None
+        if transcript.ended is not None:
+            return transcript.ended
         spent = transcript.spent
-        self._treasury.spent_before(spent.prompt_tokens + spent.completion_tokens, spent.cost)
-        if broken_off := self._bulletins.turn_aborted("the show was broken off here"):
+        self._treasury.spent_before(spent.prompt_tokens + spent.completion_tokens, spent.cost, transcript.on_air_s)
+        if broken_off := self._bulletins.turn_aborted("the show was broken off here", again=True):
             await self._writer.append(*broken_off)
         self._control.restore()
+        return None
 
     async def _until_stopped(self, stop: asyncio.Event) -> Ending:
         try:

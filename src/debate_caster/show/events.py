@@ -19,6 +19,7 @@ __all__ = [
     "ChunkAired",
     "ConnectionDown",
     "ConnectionUp",
+    "EpochBegan",
     "HintAccepted",
     "HintDeclined",
     "HintExpired",
@@ -127,6 +128,13 @@ class ShowStarted(_Event):
     hint_interval_s: float = Field(default=5.0, description="Least time between two hints of one viewer, in seconds.")
 
 
+class EpochBegan(_Event):
+    """Somebody has taken over writing; the first writer's epoch is 0. Whoever wrote before can add nothing any more."""
+
+    type: Literal["epoch_began"] = "epoch_began"
+    epoch: int
+
+
 class PhaseStarted(_Event):
     """``speaker`` is the agent of the phase's first turn."""
 
@@ -204,7 +212,8 @@ class TurnEnded(_Event):
     """How a turn ended.
 
     ``completed`` by the speaker, ``clipped`` at its limit, ``aborted`` with what was aired so far standing, or
-    ``skipped``: without a word, or, by the producer, with those that were aired. ``kind`` is the turn's.
+    ``skipped``: without a word, or, by the producer, with those that were aired. ``kind`` is the turn's. ``again`` says
+    that it was broken off through no fault of its own, and is held again under the next number.
     """
 
     type: Literal["turn_ended"] = "turn_ended"
@@ -213,6 +222,7 @@ class TurnEnded(_Event):
     how: Literal["completed", "clipped", "aborted", "skipped"]
     kind: str = "speech"
     detail: str = ""
+    again: bool = False
     chunks: int = 0
     words: int = 0
     usage: Usage = Usage()
@@ -425,6 +435,7 @@ class ShowEnded(_Event):
 
 ShowEvent = Annotated[
     ShowStarted
+    | EpochBegan
     | PhaseStarted
     | TurnPrepared
     | TurnStarted

@@ -26,6 +26,7 @@ from debate_caster.show.events import (
     HintTaken,
     HintUsed,
     ProducerActed,
+    ShowEvent,
 )
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import has_words
@@ -123,6 +124,16 @@ class HintDesk:
         self._open = True
         usable = scenario.audience.hint_lifetime_turns * scenario.audience.max_hints_per_turn
         self._queue_limit = min(max(2 * usable, LEAST_QUEUE), LONGEST_QUEUE)
+
+    def recall(self, event: ShowEvent) -> None:
+        """Remember an event of the show from before it was broken off: an id is offered once, whoever asks again."""
+        match event:
+            case HintOffered():
+                _remember(self._seen, event.hint, None)
+            case HintUsed():
+                _remember(self._served, event.viewer, self._served.get(event.viewer, 0) + 1)
+            case _:
+                pass
 
     async def offer(self, remark: Remark) -> str | None:
         """Screen a remark and log what becomes of it; return why it is declined, None where it is accepted.

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from debate_caster.clock import Clock
 from debate_caster.log import EventLog
-from debate_caster.show.events import ShowEvent, encode, stream_of
+from debate_caster.show.events import ConnectionDown, EpochBegan, ShowEvent, encode, stream_of
 from debate_caster.show.transcript import Transcript, read_transcript
 
 __all__ = ["ShowLogWriter"]
@@ -37,7 +37,27 @@ class ShowLogWriter:
         Raises:
             LogError: The log can't be read, or is not a show's.
         """
-        return cls(log, show, await read_transcript(log, show), clock=clock, epoch=epoch)
+        transcript = await read_transcript(log, show)
+        return cls(log, show, transcript, clock=clock, epoch=max(epoch, transcript.epoch))
+
+    async def take_over(self) -> Transcript:
+        """Begin a new epoch of a show that was broken off: whoever wrote it before can add nothing from here on.
+
+        Connections that were up are down. Does nothing where the show has not begun, or has ended.
+
+        Raises:
+            FencedError: Somebody is writing it, or has taken it over at the same time.
+            LogError: The events could not be stored.
+        """
+        transcript = self._transcript
+        if transcript.started is None or transcript.ended is not None:
+            return transcript
+        self._epoch += 1
+        gone = [
+            ConnectionDown(at=self.now(), agent=agent, target=target, reason="the show was broken off")
+            for agent, target in sorted(transcript.connected)
+        ]
+        return await self.append(EpochBegan(at=self.now(), epoch=self._epoch), *gone)
 
     @property
     def transcript(self) -> Transcript:

@@ -259,7 +259,7 @@ class PromptDesk:
 
 def _place(turn: Turn, speeches: Sequence[Speech]) -> int:
     """Return the turn's place in the rundown; an interjection's is that of the turn behind it."""
-    return turn.index - sum(speech.kind == INTERJECTION for speech in speeches)
+    return turn.index - sum(speech.kind == INTERJECTION or speech.again for speech in speeches)
 
 
 def _sentence(text: str) -> str:

@@ -12,6 +12,7 @@ from debate_caster.show.events import (
     ChunkAired,
     ConnectionDown,
     ConnectionUp,
+    EpochBegan,
     HintAccepted,
     HintDeclined,
     HintExpired,
@@ -62,6 +63,7 @@ def sender_of(event: ShowEvent, lead: str) -> str:
             return event.agent
         case (
             ShowStarted()
+            | EpochBegan()
             | HintOffered()
             | HintHeld()
             | HintAccepted()
@@ -143,7 +145,7 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "why", "detail")
         case ChunkAired() | HintOffered() | VoteCounted() | MoneySpent() | ProducerActed():
             return None
-        case ConnectionUp() | ConnectionDown():
+        case EpochBegan() | ConnectionUp() | ConnectionDown():
             return None
         case _:
             assert_never(event)

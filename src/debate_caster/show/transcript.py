@@ -17,6 +17,7 @@ from debate_caster.show.events import (
     ChunkAired,
     ConnectionDown,
     ConnectionUp,
+    EpochBegan,
     HintAccepted,
     HintDeclined,
     HintExpired,
@@ -75,7 +76,10 @@ NOTES_KEPT = 20
 
 @dataclass(frozen=True, slots=True)
 class Speech:
-    """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped before its first one."""
+    """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped before its first one.
+
+    ``again`` says that it was broken off, and that the next one is held in its place.
+    """
 
     turn: int
     phase: int
@@ -87,6 +91,7 @@ class Speech:
     addresses: str = ""
     hints: tuple[HintTaken, ...] = ()
     detail: str = ""
+    again: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
     words: int = 0
@@ -95,10 +100,11 @@ class Speech:
 
 @dataclass(frozen=True, slots=True)
 class OpenTurn:
-    """The turn on air."""
+    """The turn on air; an interjection says ``note``."""
 
     started: TurnStarted
     chunks: tuple[str, ...] = ()
+    note: "Note | None" = None
 
     @property
     def text(self) -> str:
@@ -159,11 +165,15 @@ class Transcript:
     whose models have been asked and which have not begun: two of them in the pause before a short speech. A turn that
     was skipped before its first word has a speech without text. ``held`` are hints that wait for the producer,
     ``notes`` what it wants said and nobody has said yet, ``context`` what every prompt is to say; ``approval`` is None
-    where it has left the scenario's setting alone.
+    where it has left the scenario's setting alone. ``epoch`` is who writes, ``on_air_s`` how long the show has been on
+    air, without pauses and without the time between two epochs. ``parts`` are how many rooms an agent has had on a
+    target.
     """
 
     seq: int = 0
     at: datetime | None = None
+    epoch: int = 0
+    on_air_s: float = 0.0
     started: ShowStarted | None = None
     phase: PhaseStarted | None = None
     prepared: tuple[TurnPrepared, ...] = ()
@@ -178,6 +188,7 @@ class Transcript:
     spent: Usage = NOTHING
     spent_by_model: tuple[tuple[str, Usage], ...] = ()
     connected: frozenset[tuple[str, str]] = frozenset()
+    parts: tuple[tuple[tuple[str, str], int], ...] = ()
     paused: bool = False
     approval: bool | None = None
     muted: tuple[str, ...] = ()
@@ -194,7 +205,7 @@ class Transcript:
     @property
     def next_place(self) -> int:
         """The place in the rundown of the first turn of it that has not ended."""
-        return self.next_turn - sum(speech.kind == INTERJECTION for speech in self.speeches)
+        return self.next_turn - sum(speech.kind == INTERJECTION or speech.again for speech in self.speeches)
 
     @property
     def agents(self) -> tuple[AgentCast, ...]:
@@ -221,12 +232,19 @@ class Transcript:
             raise _illegal(event, "the show has ended")
         if (self.started is None) != isinstance(event, ShowStarted):
             raise _illegal(event, "a show begins with show_started, once")
-        return replace(self._applied(event), seq=event.seq or self.seq + 1, at=event.at)
+        on_air_s = self.on_air_s
+        if self.at is not None and not (self.paused or self.ended or isinstance(event, EpochBegan)):
+            on_air_s += max((event.at - self.at).total_seconds(), 0.0)
+        return replace(self._applied(event), seq=event.seq or self.seq + 1, at=event.at, on_air_s=on_air_s)
 
     def _applied(self, event: ShowEvent) -> "Transcript":
         match event:
             case ShowStarted():
                 return replace(self, started=event)
+            case EpochBegan():
+                if event.epoch <= self.epoch:
+                    raise _illegal(event, f"epoch {self.epoch} is not followed by {event.epoch}")
+                return replace(self, epoch=event.epoch)
             case PhaseStarted():
                 return replace(self, phase=event)
             case TurnPrepared():
@@ -254,7 +272,9 @@ class Transcript:
                     raise _illegal(event, "one verdict is given, when all votes are closed")
                 return replace(self, verdict=event)
             case ConnectionUp():
-                return replace(self, connected=self.connected | {(event.agent, event.target)})
+                who = (event.agent, event.target)
+                parts = dict(self.parts) | {who: event.part}
+                return replace(self, connected=self.connected | {who}, parts=tuple(parts.items()))
             case ConnectionDown():
                 return replace(self, connected=self.connected - {(event.agent, event.target)})
             case ShowEnded():
@@ -275,8 +295,10 @@ class Transcript:
             raise _illegal(event, f"turn {self.open.started.turn} is on air")
         if event.turn != self.next_turn:
             raise _illegal(event, f"turn {self.next_turn} comes next")
-        notes = self.notes[1:] if event.kind == INTERJECTION else self.notes
-        return replace(self, open=OpenTurn(event), prepared=self._prepared_after(event.turn), notes=notes)
+        said = self.notes[:1] if event.kind == INTERJECTION else ()
+        opened = OpenTurn(event, note=said[0] if said else None)
+        notes = self.notes[len(said) :]
+        return replace(self, open=opened, prepared=self._prepared_after(event.turn), notes=notes)
 
     def _air(self, event: ChunkAired) -> "Transcript":
         if self.open is None or self.open.started.turn != event.turn or event.index != len(self.open.chunks):
@@ -293,6 +315,8 @@ class Transcript:
             notes = notes[1:] if event.kind == INTERJECTION else notes
         else:
             start = self.open.started
+            if event.again and self.open.note is not None:
+                notes = (self.open.note, *notes)
             speech = Speech(
                 turn=start.turn,
                 phase=start.phase,
@@ -306,7 +330,7 @@ class Transcript:
                 started_at=start.at,
                 ended_at=event.at,
             )
-        speech = replace(speech, detail=event.detail, words=event.words, usage=event.usage)
+        speech = replace(speech, detail=event.detail, again=event.again, words=event.words, usage=event.usage)
         prepared = self._prepared_after(event.turn)
         if not any(agent.moderator for agent in self.agents):  # every debater has had it in a prompt by then
             notes = tuple(note for note in notes if len(self.speeches) + 1 - note.turns_ended < len(self.agents))

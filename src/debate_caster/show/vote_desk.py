@@ -134,8 +134,11 @@ class VoteDesk:
             left_open = [poll for poll in self._open_polls() if poll.vote == "before"]
             if left_open:
                 await self._writer.append(*self._ends(*left_open))
-            if self._writer.transcript.poll("after") is None and seconds > 0:
+            poll = self._writer.transcript.poll("after")
+            if poll is None and seconds > 0:
                 await self._open("after", seconds)
+            elif poll is not None and self._last_open_until == float("-inf"):  # the show was broken off meanwhile
+                self._last_open_until = self._clock.monotonic() + seconds
         await self._until_closed("after", min(self._last_open_until, self._clock.monotonic() + seconds))
         if self._writer.transcript.polls:
             await self._until_counted()

@@ -395,7 +395,9 @@ class AgentConnection:
             if not register.secret:
                 self.error("AUTH_FAILED", "This agentId is in use; with a secret you could take it over.")
                 return
-            other.yield_to_successor(keep_room=bool(register.resume_room and RESUME in register.features))
+            other.yield_to_successor(
+                keep_room=bool((register.resume_room or register.resume_show) and RESUME in register.features)
+            )
             self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")
         self.agent = register
         self._passport.rely_on(token)

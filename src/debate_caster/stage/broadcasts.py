@@ -84,7 +84,10 @@ class Broadcast:
 
         Only a secret proves that it is the same agent: room ids and agent ids are public.
         """
-        found = self._programme.room(agent.resume_room) if agent.resume_room else None
+        if agent.resume_room:
+            found = self._programme.room(agent.resume_room)
+        else:
+            found = self._programme.room_of(agent.agent_id, agent.resume_show)
         if found is None or self.room is not None or not agent.secret or RESUME not in self._speaker.features:
             return None
         show, room = found

@@ -153,6 +153,10 @@ class Programme:
             started_at = show_time(self._clock.now())
             title = title or (claim.title if claim else "") or "Untitled broadcast"
             room = Room(Room.new_id(), show.id, host, title, started_at, order=order, category=category or "talk")
+            earlier = [other for other in show.rooms.values() if other.host.agent == host.agent] if claim else []
+            for other in earlier:  # the agent goes on: what its caster numbers, it numbers through the whole show
+                await other.settle()
+                room.last_ref = max(room.last_ref, other.last_ref)
             if claim:
                 show.summary.title = show.summary.title or claim.title
                 show.summary.motion = show.summary.motion or claim.motion
@@ -164,6 +168,9 @@ class Programme:
                     "turns": 0, "hints_open": True,
                 })  # fmt: skip
             show.open_room(room)
+            for other in earlier:
+                if other.link is None:
+                    show.close_room(other, "replaced")
             return room
 
     def room(self, identity: str) -> tuple[Show, Room] | None:
@@ -173,6 +180,13 @@ class Programme:
             if room is not None and room.state != "closed":
                 return show, room
         return None
+
+    def room_of(self, host: str, show: str) -> tuple[Show, Room] | None:
+        """Return the open room that a host has in a live show."""
+        live = self.live.get(show)
+        if live is None:
+            return None
+        return next(((live, room) for room in reversed(live.open_rooms) if room.host.id == host), None)
 
     def open_rooms(self) -> list[tuple[Show, Room]]:
         return [(show, room) for show in self.live.values() for room in show.open_rooms]

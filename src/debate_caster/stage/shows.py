@@ -108,7 +108,7 @@ class Show:
             looks = {name: str(listed.get(name) or "") for name in ("emoji", "color", "side")}
             host = Host(known.host or known.agent, known.agent, known.name, **looks)
             room = Room(identity, self.id, host, known.title, known.opened_at, order=known.order, state=known.state)
-            room.last_ref = known.last_ref
+            room.last_ref = max(other.last_ref for other in self.summary.rooms.values() if other.agent == known.agent)
             self.rooms[identity] = room
         await self.ballots.load()
         self._count_votes()
