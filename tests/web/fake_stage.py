@@ -96,6 +96,7 @@ class FakeStage:
         self.refuse_commands: tuple[int, Event] | None = None
         self.connections = 0
         self.page_length = 1000
+        self.planned: dict[str, Any] = {}
         self._runner: web.AppRunner | None = None
         self._now = START
 
@@ -191,7 +192,7 @@ class FakeStage:
         return _file(request.match_info["name"])
 
     async def _list(self, _request: web.Request) -> web.Response:
-        return web.json_response({"shows": [show.summarise() for show in self.shows.values()]})
+        return web.json_response({"shows": [show.summarise() for show in self.shows.values()], **self.planned})
 
     async def _history(self, request: web.Request) -> web.Response:
         show = self.shows.get(request.match_info["show"])

@@ -351,6 +351,29 @@ async def test_past_shows_are_dated_in_the_viewers_own_time_zone(stage: FakeStag
     await expect(page.locator(".past-show time")).to_have_text("20 Nov 2024, 15:00 GMT-5")
 
 
+@pytest.mark.parametrize("visit", [{"timezone_id": "Asia/Kolkata"}], indirect=True, ids=["kolkata"])
+async def test_the_lobby_says_what_comes_next_in_the_viewers_own_time_zone(stage: FakeStage, visit: Visit) -> None:
+    coming = {"id": "f-1", "state": "coming", "motion": "Ban <b>homework</b>", "format_title": "Duel", "agents": AGENTS}
+    stage.planned = {"coming": [{**coming, "starts_at": "2099-11-27T19:00:00.000Z"}], "notices": []}
+    page = await visit.go(stage.url + "/")
+    row = page.locator(".coming-show")
+
+    await expect(page.get_by_role("heading", name="Coming up")).to_be_visible()
+    await expect(row.locator("strong")).to_have_text("Ban <b>homework</b>")
+    await expect(row.locator(".detail")).to_have_text("Ada, Ben · Duel")
+    await expect(row.locator("time")).to_have_text("Sat 28 Nov 2099, 00:30 GMT+5:30")
+    await expect(row.locator(".ahead")).to_have_text(re.compile("^in [0-9,]+ days$"))
+    await expect(page.get_by_role("link", name="Add to your calendar")).to_have_attribute("href", "/calendar.ics")
+    await expect(page.locator("#empty")).to_be_hidden()
+    await expect(page.locator("#notices")).to_be_hidden()
+
+    stage.planned["notices"] = ["The scenario friday has a mistake: its last good version holds."]
+    await page.reload()
+    await expect(page.locator("#notices")).to_have_text(
+        "The scenario friday has a mistake: its last good version holds."
+    )
+
+
 async def test_the_rate_of_hints_is_shown_before_it_bites(stage: FakeStage, visit: Visit) -> None:
     await open_show(stage, max_hint_chars=120, hint_interval_s=20)
     page = await visit.go(stage.url + "/shows/s1")
