@@ -31,8 +31,8 @@ async def admit(ledger: Ledger, entries: str = "[1]") -> None:
 async def test_the_first_to_write_a_slot_has_it(ledger: Ledger) -> None:
     await admit(ledger)
 
-    first = await ledger.record([slot()], handled_until=NOW, owner="one", now=NOW)
-    second = await ledger.record([slot(), slot("06-02 20:00")], handled_until=NOW, owner="two", now=NOW)
+    first = await ledger.record([slot()], handled_until={"friday": NOW}, owner="one", now=NOW)
+    second = await ledger.record([slot(), slot("06-02 20:00")], handled_until={"friday": NOW}, owner="two", now=NOW)
 
     assert first == [slot()]
     assert second == [slot("06-02 20:00")]
@@ -41,8 +41,8 @@ async def test_the_first_to_write_a_slot_has_it(ledger: Ledger) -> None:
 
 async def test_what_was_handled_never_goes_back(ledger: Ledger) -> None:
     await admit(ledger)
-    await ledger.record([slot()], handled_until=NOW, owner="us", now=NOW)
-    await ledger.record([slot("05-31 20:00")], handled_until=at("05-31 20:00"), owner="us", now=NOW)
+    await ledger.record([slot()], handled_until={"friday": NOW}, owner="us", now=NOW)
+    await ledger.record([slot("05-31 20:00")], handled_until={"friday": at("05-31 20:00")}, owner="us", now=NOW)
     await ledger.change("friday", "[2]", at("05-01 00:00"))
 
     (row,) = await ledger.calendars()
@@ -60,7 +60,7 @@ async def test_being_admitted_again_keeps_schedule_place_and_pause(ledger: Ledge
 
 
 async def test_only_one_takes_over_the_show_of_the_dead(ledger: Ledger) -> None:
-    await ledger.record([slot()], handled_until=None, owner="dead", now=NOW)
+    await ledger.record([slot()], owner="dead", now=NOW)
     (orphan,) = await ledger.unfinished()
 
     assert orphan.show is not None
@@ -69,7 +69,7 @@ async def test_only_one_takes_over_the_show_of_the_dead(ledger: Ledger) -> None:
 
 
 async def test_a_show_ends_once_and_what_never_began_has_no_show(ledger: Ledger) -> None:
-    await ledger.record([slot(), slot("06-02 20:00", "queued")], handled_until=None, owner="us", now=NOW)
+    await ledger.record([slot(), slot("06-02 20:00", "queued")], owner="us", now=NOW)
     await ledger.finish("friday-06-01 20:00", "completed", NOW)
     await ledger.finish("friday-06-01 20:00", "failed", NOW)
     await ledger.revise("friday-06-02 20:00", "skipped", "shutdown", NOW)

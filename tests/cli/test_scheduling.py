@@ -41,7 +41,7 @@ def keep_a_calendar() -> None:
             Entry("friday", slots[0], slots[0], "0 20 * * FRI Europe/Paris", "ran", "", "friday-20260605-180000z"),
             Entry("friday", slots[1], slots[1], "0 20 * * FRI Europe/Paris", "skipped", "missed", None),
         ]
-        await ledger.record(rows, handled_until=slots[1], owner="us", now=slots[1])
+        await ledger.record(rows, handled_until={"friday": slots[1]}, owner="us", now=slots[1])
         await ledger.finish("friday-20260605-180000z", "completed", slots[0])
         await ledger.aclose()
 

@@ -99,7 +99,7 @@ async def errand(
             name, slot.at, slot.due, slot.rule, decision.outcome, decision.why,
             None if decision.outcome == "skipped" else show,
         )  # fmt: skip
-        ours = await ledger.record([written], handled_until=None, owner=owner, now=now)
+        ours = await ledger.record([written], owner=owner, now=now)
         if not ours and not await _taken_over(ledger, owners, show, owner):
             yield Errand(None, "that slot has been dealt with")
         elif decision.outcome == "skipped":

@@ -7,7 +7,7 @@ milliseconds since 1970, UTC.
 import asyncio
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,11 +164,17 @@ class Ledger:
         return changed > 0
 
     async def record(
-        self, entries: Sequence[Entry], *, handled_until: datetime | None, owner: str, now: datetime
+        self,
+        entries: Sequence[Entry],
+        *,
+        owner: str,
+        now: datetime,
+        handled_until: Mapping[str, datetime] | None = None,
     ) -> list[Entry]:
-        """Write what becomes of slots of one scenario, all or none; return those that nobody had written before.
+        """Write what becomes of slots, all or none; return those that nobody had written before.
 
         Only they are the caller's: the shows of the others somebody else has started, or has decided not to.
+        ``handled_until`` says of scenarios up to which slot they are done with.
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
@@ -185,10 +191,9 @@ class Ledger:
                     )  # fmt: skip
                     if done.rowcount:
                         ours.append(entry)
-                if handled_until is not None and entries:
+                for scenario, handled in (handled_until or {}).items():
                     db.execute(
-                        "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?",
-                        (_ms(handled_until), entries[0].scenario),
+                        "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?", (_ms(handled), scenario)
                     )
             return ours
 

@@ -77,6 +77,9 @@ class _Production:
     running: list[_Running] = field(default_factory=list)
     queued: Slot | None = None
 
+    def decide(self, now: datetime) -> list[Decision]:
+        return self.docket.decide(now, busy=bool(self.running), queued=self.queued is not None)
+
     def coming(self, now: datetime) -> Iterator[Coming]:
         return (Coming(self.scenario, slot) for slot in self.docket.coming(now))
 
@@ -212,8 +215,10 @@ class Calendar:
         try:
             async with self._lock:
                 await self._hear_others()
-                for production in list(self._productions.values()):
-                    await self._handle(production)
+                await self._handle_slots()
+                for production in self._productions.values():
+                    if production.queued is not None and not production.running:
+                        await self._start_queued(production, production.queued)
         except LogError as exc:
             if self.failure is None:
                 logger.warning("calendar_failing", error=str(exc))
@@ -225,25 +230,27 @@ class Calendar:
 
     # -- slots ---------------------------------------------------------------------------------------------------
 
-    async def _handle(self, production: _Production) -> None:
-        """Handle the slots of one scenario that have come."""
-        docket, now = production.docket, self._clock.now()
-        if docket.next is not None and docket.next.due <= now:
-            decisions = docket.decide(now, busy=bool(production.running), queued=production.queued is not None)
-            entries = [_entry(production.scenario.key, decision) for decision in decisions]
-            ours = await self._ledger.record(
-                entries,
-                handled_until=max((decision.slot.at for decision in decisions), default=None),
-                owner=self._owner,
-                now=now,
-            )
-            docket.settle(now, decisions)
-            for decision, entry in zip(decisions, entries, strict=True):
-                if entry in ours:
+    async def _handle_slots(self) -> None:
+        """Handle the slots that have come, of all scenarios in one writing: many may come at the full hour."""
+        now = self._clock.now()
+        due = [
+            (production, production.decide(now))
+            for production in self._productions.values()
+            if production.docket.next is not None and production.docket.next.due <= now
+        ]
+        if not due:
+            return
+        entries = [_entry(production.scenario.key, decision) for production, found in due for decision in found]
+        handled = {production.scenario.key: found[-1].slot.at for production, found in due if found}
+        written = await self._ledger.record(entries, handled_until=handled, owner=self._owner, now=now)
+        ours = {(entry.scenario, entry.slot) for entry in written}
+        for production, decisions in due:
+            production.docket.settle(now, decisions)
+            for decision in decisions:
+                if (production.scenario.key, decision.slot.at) in ours:
                     self._act(production, decision, now)
+        for production, _ in due:
             await self._settle_change(production)
-        if production.queued is not None and not production.running:
-            await self._start_queued(production, production.queued)
 
     def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
         slot, name = decision.slot, production.scenario.key
@@ -341,7 +348,7 @@ class Calendar:
             show = self._new_show_id(production.scenario)
             if await self._ledger.answer(request, f"show {show}"):
                 entry = Entry(name, None, now, "", "ran", "", show)
-                await self._ledger.record([entry], handled_until=None, owner=self._owner, now=now)
+                await self._ledger.record([entry], owner=self._owner, now=now)
                 logger.info("show_asked_for", scenario=name, show=show)
                 self._start(production, show)
 
