@@ -50,6 +50,14 @@ async def test_due_is_the_newest_slot_within_its_grace(tmp_path: Path, ledger: L
     assert await sent(scenario(tmp_path, "friday", entry()), ledger, tmp_path, now=now) == said
 
 
+async def test_the_ledger_has_the_schedule_as_it_is_now(tmp_path: Path, ledger: Ledger) -> None:
+    await sent(scenario(tmp_path, "friday", entry("0 9 * * *")), ledger, tmp_path)
+    await sent(scenario(tmp_path, "friday", entry("0 20 * * *")), ledger, tmp_path)
+
+    (row,) = await ledger.calendars()
+    assert "0 20 * * *" in row.entries
+
+
 async def test_a_named_slot_must_be_one(tmp_path: Path, ledger: Ledger) -> None:
     plan = scenario(tmp_path, "friday", entry())
 

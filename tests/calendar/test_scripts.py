@@ -24,6 +24,16 @@ def test_a_folder_holds_scenarios_and_a_file_is_one(tmp_path: Path) -> None:
     assert [scenario.key for scenario, _ in scripts(tmp_path / "two.yaml").look().admitted] == ["two"]
 
 
+def test_the_good_versions_stay_at_hand(tmp_path: Path) -> None:
+    one, watched = write(tmp_path, "one.yaml", DUEL), scripts(tmp_path)
+    os.utime(one, (5, 5))
+    watched.look()
+    one.write_text("format: duel\n")
+    watched.look()
+
+    assert [(scenario.key, at.timestamp()) for scenario, at in watched.scenarios] == [("one", 5)]
+
+
 def test_only_what_has_changed_is_read_again(tmp_path: Path) -> None:
     one, watched = write(tmp_path, "one.yaml", DUEL), scripts(tmp_path)
     watched.look()

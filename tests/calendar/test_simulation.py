@@ -1,5 +1,5 @@
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 from debate_caster.calendar.simulation import simulate
 from debate_caster.clock import VirtualClock, run_virtual
@@ -21,13 +21,13 @@ def test_a_year_in_six_zones_takes_seconds_and_is_what_the_real_calendar_does(tm
             await clock.sleep((end - begin).total_seconds() - 1)
         return await house.history()
 
-    started = perf_counter()
+    started = process_time()
     simulated = simulate(plans, begin, end, length_s=lambda _: 1800.0)
-    took = perf_counter() - started
+    took = process_time() - started
 
     assert [told(occurrence) for occurrence in simulated] == run_virtual(really, start=begin)
     assert len(simulated) == 6 * 364
-    assert took < 10  # 1.5 s on a machine that does nothing else
+    assert took < 5
 
 
 def test_an_outage_is_a_dead_process(tmp_path: Path) -> None:

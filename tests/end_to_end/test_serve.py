@@ -51,6 +51,7 @@ async def test_shows_come_by_hand_edits_by_themselves_and_a_mistake_changes_noth
         async with running("schedule", "run-now", "friday", cwd=tmp_path) as asked:
             show = await asked.line("Show:")
             assert await asked.ended() == 0
+        await until(stage, "/api/shows", lambda now: [one["id"] for one in now["shows"]] == [show])
         async with watching(f"{stage}/shows/{show}") as viewer:
             assert (await viewer.until("show_ended"))["why"] == "completed"
 
@@ -97,7 +98,7 @@ async def test_a_second_process_stands_by_and_takes_over_when_the_first_is_kille
         async with running("schedule", "run-now", "friday", cwd=tmp_path) as asked:
             show = await asked.line("Show:")
         stage = await serving.line("Stage:")
-        await until(stage, "/api/shows", lambda now: [one["id"] for one in now["shows"]] == [show])
+        await until(stage, "/api/shows", lambda now: [one["id"] for one in now["shows"] if one["speaker"]] == [show])
 
         serving.signal(signal.SIGKILL)
         stage = await waiting.pop()

@@ -81,6 +81,8 @@ async def errand(
         row = await ledger.admit(
             name, title=scenario.title, path=str(scenario.path), entries=as_json(scenario.schedule), now=now
         )
+        if row.entries != as_json(scenario.schedule):
+            await ledger.change(name, as_json(scenario.schedule), now)
         running = [one for one in await ledger.unfinished() if one.scenario == name and owners.alive(one.owner)]
         # It can't wait for another process's show, nor end it; where one is to be replaced, its scheduler has done so.
         entry = slot.entry.model_copy(update={"overlap": "skip"})

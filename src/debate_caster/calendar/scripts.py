@@ -23,6 +23,7 @@ LOOK_EVERY_S = 2.0
 SUFFIX = ".yaml"
 SHELVES = ("personas", "formats")
 
+_LONG_AGO = datetime.fromtimestamp(0, UTC)
 _Mark = tuple[tuple[str, int, int], ...]
 
 
@@ -38,6 +39,7 @@ class Changes:
 class _Script:
     mark: _Mark = ()
     scenario: Scenario | None = None
+    edited_at: datetime = _LONG_AGO
     problem: str = ""
 
 
@@ -48,6 +50,11 @@ class Scripts:
     paths: tuple[Path, ...]
     read: Callable[[Path], Scenario]
     _scripts: dict[Path, _Script] = field(default_factory=dict)
+
+    @property
+    def scenarios(self) -> list[tuple[Scenario, datetime]]:
+        """The good versions, each with the time of its edit."""
+        return [(script.scenario, script.edited_at) for script in self._scripts.values() if script.scenario is not None]
 
     @property
     def problems(self) -> dict[str, str]:
@@ -69,9 +76,9 @@ class Scripts:
                 continue
             script.mark = mark
             if scenario := self._read(path, script):
-                before, script.scenario = script.scenario, scenario
+                before, script.scenario, script.edited_at = script.scenario, scenario, _edited_at(path)
                 if scenario != before:
-                    admitted.append((scenario, _edited_at(path)))
+                    admitted.append((scenario, script.edited_at))
         return Changes(tuple(admitted), tuple(withdrawn))
 
     def _read(self, path: Path, script: _Script) -> Scenario | None:
@@ -140,4 +147,4 @@ def _edited_at(path: Path) -> datetime:
     try:
         return datetime.fromtimestamp(path.stat().st_mtime, UTC)
     except OSError:
-        return datetime.fromtimestamp(0, UTC)
+        return _LONG_AGO

@@ -49,8 +49,8 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
     folder, clock = DataFolder(session.settings.data_dir), SystemClock()
     async with AsyncExitStack() as stack:
         scripts = read_scripts(session, secrets_required=True)
-        changes = await asyncio.to_thread(scripts.look)
-        if scripts.paths and not changes.admitted:
+        await asyncio.to_thread(scripts.look)
+        if scripts.paths and not scripts.scenarios:
             raise SetupError(
                 "no scenario can be given: " + "; ".join(scripts.problems.values() or ["there is none"]),
                 "`debate-caster check` says what is wrong with files.",
@@ -75,8 +75,13 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
             begun=company.begun,
             new_show_id=lambda scenario: new_show_id(scenario, clock),
         )
-        for scenario, changed_at in changes.admitted:
+        await asyncio.to_thread(scripts.look)  # again: we may have stood by for weeks
+        for scenario, changed_at in scripts.scenarios:
             await calendar.admit(scenario, changed_at=changed_at)
+        named = {scenario.key for scenario in calendar.scenarios} | scripts.problems.keys()
+        for row in await ledger.calendars():
+            if row.scenario not in named:
+                await calendar.withdraw(row.scenario)
         billing = Billing(calendar, scripts)
         company.stage = await stack.enter_async_context(open_stage_for(session, air_log, clock, playbill=billing))
         async with asyncio.TaskGroup() as tasks:
