@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from debate_caster.log import MemoryEventLog
 from debate_caster.stage import Stage, open_stage
+from tests.stage.people import caster_on
 from tests.watching.loopback import broken_line, talking
 
 
@@ -78,6 +79,22 @@ async def test_events_as_json_lines_are_the_stage_s_own(stage: Stage) -> None:
     assert status == 0
     assert [json.loads(line)["seq"] for line in everything.splitlines()] == [1, 2, 3, 4, 5, 6]
     assert [json.loads(line)["text"] for line in chunks.splitlines()] == ["Two."]
+
+
+async def test_one_speaker_is_watched_alone(stage: Stage) -> None:
+    async with caster_on(stage) as ada, caster_on(stage, order=1, name="bob") as bob:
+        await ada.stream("Tea.", turn=0, index=0, ref=1)
+        await bob.stream("Coffee.", turn=1, index=0, ref=1)
+        for agent in (ada, bob):
+            await agent.say("broadcast_end")
+            await agent.hear("broadcast_ended")
+    await stage.wait_over("show-1")
+
+    _, lines, _ = await finished(await start(stage.url, "show-1", "--json", "--speaker", "bob", "--types", "*"))
+
+    events = [json.loads(line) for line in lines.splitlines()]
+    assert [event["text"] for event in events if event["type"] == "chunk_aired"] == ["Coffee."]
+    assert {event.get("speaker", "bob") for event in events} == {"bob"}
 
 
 async def test_a_line_that_breaks_is_remarked_and_costs_nothing(stage: Stage) -> None:

@@ -12,6 +12,7 @@ from debate_caster.errors import SetupError, WatchError
 from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.stage import Stage, open_stage
 from debate_caster.watching import Status, watch
+from tests.stage.people import caster_on
 from tests.watching.loopback import broken_line, talking
 
 CUTS = 50
@@ -71,6 +72,28 @@ async def test_a_past_show_is_read_to_its_end_with_any_filter_and_from_any_posit
     assert chunks == ["One."]
     assert room == [4, 5]
     assert nothing == []
+
+
+async def test_one_speaker_can_be_watched_and_thoughts_where_they_are_asked_for(stage: Stage) -> None:
+    async with caster_on(stage) as ada, caster_on(stage, order=1, name="bob") as bob:
+        await ada.say("show_event", ref=1, event={"type": "thought_noted", "turn": 0, "speaker": "ada", "text": "Hm."})
+        await ada.stream("Tea.", turn=0, index=0, ref=2)
+        await bob.stream("Coffee.", turn=1, index=0, ref=1)
+        for agent in (ada, bob):
+            await agent.say("broadcast_end")
+            await agent.hear("broadcast_ended")
+    await stage.wait_over("show-1")
+
+    async with asyncio.timeout(5):
+        usual = [event async for event in watch(stage.url, "show-1")]
+        everything = [event async for event in watch(stage.url, "show-1", types=["*"])]
+        bobs = [event async for event in watch(stage.url, "show-1", speaker="bob", types=["chunk_aired"])]
+        thoughts = [event async for event in watch(stage.url, "show-1", types=["thought_noted"])]
+
+    assert [event["seq"] for event in everything] == list(range(1, len(everything) + 1))
+    assert [event["text"] for event in thoughts] == ["Hm."]
+    assert usual == [event for event in everything if event not in thoughts]
+    assert [event["text"] for event in bobs] == ["Coffee."]
 
 
 async def test_a_replay_ends_as_well(stage: Stage) -> None:
