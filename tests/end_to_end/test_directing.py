@@ -72,7 +72,8 @@ async def test_a_producer_directs_a_show_from_another_terminal(scenario: Path, t
 
 
 async def test_what_an_agent_of_the_audience_says_waits_for_the_producer(tmp_path: Path) -> None:
-    scenario = write_scenario(tmp_path, pacing=SLOW | {"chars_per_second": 150, "min_interval_s": 0.1}, audience={"approval": True})
+    pacing = SLOW | {"chars_per_second": 150, "min_interval_s": 0.1}
+    scenario = write_scenario(tmp_path, pacing=pacing, audience={"approval": True})
     async with running("run", scenario, "--port", "0", cwd=tmp_path) as program:
         page = await program.line("Watch:")
         async with watching(page) as viewer, connect(f"ws{page[4:].partition('/shows/')[0]}/ws") as guest:

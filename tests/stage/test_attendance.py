@@ -1,5 +1,6 @@
 import asyncio
 import json
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -226,7 +227,7 @@ async def test_a_line_longer_than_a_hint_is_cut_after_a_sentence(stage: Stage) -
 
 async def test_the_rates_of_viewers_hold_for_agents_one_by_one_and_by_address(stage: Stage) -> None:
     async with caster_on(stage) as ada, AsyncExitStack() as stack:
-        outcomes = []
+        outcomes, began = [], time.monotonic()
         for number in range(8):
             guest = await stack.enter_async_context(agent_on(stage))
             await guest.register(f"guest-{number}")
@@ -235,7 +236,8 @@ async def test_the_rates_of_viewers_hold_for_agents_one_by_one_and_by_address(st
             answers = [frame for frame in await heard_by_now(guest) if frame["type"] in {"chat_ack", "warning"}]
             outcomes.append([frame["payload"].get("code", "taken") for frame in answers])
     assert outcomes[0] == ["taken"] * 3 + ["RATE_LIMIT_EXCEEDED"]
-    assert 20 <= sum(outcome.count("taken") for outcome in outcomes) < 24, "20 at once from one address, 2 a second"
+    taken = sum(outcome.count("taken") for outcome in outcomes)
+    assert 20 <= taken <= 21 + 2 * (time.monotonic() - began), "20 at once from one address, and 2 a second"
 
 
 async def test_the_same_line_again_is_a_duplicate_and_blank_ones_are_empty(stage: Stage) -> None:
@@ -255,7 +257,8 @@ async def test_a_hostile_audience_leaves_the_stage_whole(stage: Stage) -> None:
             await flood.say("stream_chat", broadcastId=ada.room, text=f"{number} " + "ß" * 900)
         for wrong in ("bc_0000000000000000", "", "../..", "x" * 5000):
             await flood.say("stream_chat", broadcastId=wrong, text="anybody?")
-        await asyncio.sleep(1.1)
+        await heard_by_now(flood)
+        await asyncio.sleep(0.5)  # until it may speak again: it has said 40 messages at once, and more
         await flood.say("stream_chat", broadcastId="bc_0000000000000000", text="anybody?")
         assert (await flood.hear("error"))["code"] == "ROOM_NOT_FOUND"
         await flood.say("join_room", broadcastId="bc_0000000000000000")
