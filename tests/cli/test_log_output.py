@@ -134,6 +134,7 @@ def test_what_only_sounds_like_a_secret_is_shown(key: str) -> None:
         ("GET /x?api_key=abc&y=1", f"GET /x?api_key={HIDDEN}&y=1"),
         ("wss://user:pass@host/x", f"wss://user:{HIDDEN}@host/x"),
         ("key sk-proj-abcdefghijklmnop1234 refused", f"key {HIDDEN} refused"),
+        ("token eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYWdlbnQifQ.c2lnbmF0dXJl came", f"token {HIDDEN} came"),
         ("the risk-free option", "the risk-free option"),
         ("http://host:8765/shows", "http://host:8765/shows"),
     ],

@@ -27,6 +27,7 @@ _SECRET_VALUE = re.compile(
     r"(?i)(?P<lead>\bbearer\s+|\bbasic\s+|[?&](?:api[_-]?key|key|token|access_token|secret|password)=)[^\s&\"']+"
     r"|(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)"
     r"|\b(?:sk|pk|ghp|gho|hf|xox[abp])[-_][A-Za-z0-9_-]{16,}"
+    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # a JSON Web Token
 )
 _SHORTEST_SECRET = 4
 """Values below this are not looked for in texts: hiding every ``a`` would hide the log, not the secret."""
