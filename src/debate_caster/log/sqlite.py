@@ -39,8 +39,8 @@ RECENT = 64
 """Records of our own kept for the tails of a stream, so that one that keeps up never reads the disk."""
 
 CHECKPOINT_COMMITS = 256
-"""After so many commits the write-ahead log is brought into the database: right after a commit has been answered, so that
-nobody's line waits for it. About 1,000 pages, where SQLite would do it within a commit."""
+"""After so many commits the write-ahead log is brought into the database: right after a commit has been answered, so
+that nobody's line waits for it. About 1,000 pages, where SQLite would do it within a commit."""
 
 BACKSTOP_PAGES = 8000
 """Where SQLite does it within a commit after all: 32 MB of log, when checkpoints keep meeting readers."""
