@@ -40,7 +40,7 @@ async def test_a_phase_is_opened_by_its_first_turn_alone() -> None:
 async def test_a_turn_that_is_aborted_keeps_what_was_aired_and_prepared_ones_are_given_up() -> None:
     bulletins, writer = await opened()
     at = writer.now()
-    assert bulletins.turn_aborted("over") == ()
+    assert bulletins.turn_cut_short("over") == ()
     await writer.append(
         TurnPrepared(at=at, turn=0, phase=0, speaker="ada", prompt_digest="", prompt_words=1),
         TurnStarted(at=at, turn=0, phase=0, speaker="ada", max_words=40),
@@ -48,7 +48,7 @@ async def test_a_turn_that_is_aborted_keeps_what_was_aired_and_prepared_ones_are
         TurnPrepared(at=at, turn=1, phase=0, speaker="ben", prompt_digest="", prompt_words=1),
     )
 
-    (aborted,), (given_up,) = bulletins.turn_aborted("over"), bulletins.turns_given_up("over")
+    (aborted,), (given_up,) = bulletins.turn_cut_short("over"), bulletins.turns_given_up("over")
     transcript = await writer.append(aborted, given_up)
 
     assert (aborted.how, aborted.chunks, aborted.words, aborted.detail) == ("aborted", 1, 2, "over")

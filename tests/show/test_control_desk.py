@@ -201,7 +201,7 @@ def test_the_end_comes_at_once_and_politely() -> None:
     assert evening.ended.why == "producer"
     assert evening.seconds(evening.ended) == pytest.approx(8, abs=WITHIN_S)
     assert evening.events[-1] == evening.ended
-    assert evening.of(TurnEnded)[0].how == "aborted"
+    assert (evening.of(TurnEnded)[0].how, evening.of(TurnEnded)[0].detail) == ("skipped", "by the producer")
 
 
 def said_or_words(request: Request, _call: int) -> Reply:

@@ -20,7 +20,10 @@ from debate_caster.show.measures import count_words
 from debate_caster.show.prompt import Prompt
 from debate_caster.show.speech import LiveSpeech
 
-__all__ = ["Bulletins"]
+__all__ = ["BY_PRODUCER", "Bulletins"]
+
+BY_PRODUCER = "by the producer"
+"""Why a turn was skipped that could have gone on."""
 
 
 class Bulletins:
@@ -117,8 +120,11 @@ class Bulletins:
             first_sentence_s=speech.first_sentence_s,
         )
 
-    def turn_aborted(self, detail: str, *, again: bool = False) -> tuple[TurnEnded, ...]:
-        """Return the end of the turn on air, as far as it got, maybe to be held ``again``; nothing where none is."""
+    def turn_cut_short(self, why: str, *, again: bool = False) -> tuple[TurnEnded, ...]:
+        """Return the end of the turn on air, as far as it got, maybe to be held ``again``; nothing where none is.
+
+        A cut of the producer's is no fault.
+        """
         on_air = self._writer.transcript.open
         if on_air is None:
             return ()
@@ -127,9 +133,9 @@ class Bulletins:
                 at=self._writer.now(),
                 turn=on_air.started.turn,
                 speaker=on_air.started.speaker,
-                how="aborted",
+                how="skipped" if why == "producer" else "aborted",
                 kind=on_air.started.kind,
-                detail=detail,
+                detail=BY_PRODUCER if why == "producer" else why,
                 again=again,
                 chunks=len(on_air.chunks),
                 words=count_words(on_air.text),

@@ -20,8 +20,9 @@ from debate_caster.errors import FencedError, LogError
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.events import ProducerActed, ProducerCommand, ShowPaused, ShowResumed, TurnStarted
-from debate_caster.show.hints import ID_CHARS, NAME_CHARS, HintDesk, clean_line
+from debate_caster.show.hints import ID_CHARS, NAME_CHARS, HintDesk
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.screening import clean_line
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.vote_desk import VoteDesk
 

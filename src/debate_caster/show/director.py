@@ -20,7 +20,7 @@ from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.budget import Treasury
-from debate_caster.show.bulletins import Bulletins
+from debate_caster.show.bulletins import BY_PRODUCER, Bulletins
 from debate_caster.show.composing import EPSILON_S, Composer
 from debate_caster.show.control_desk import ControlDesk
 from debate_caster.show.events import ShowEnded, ShowEnding
@@ -151,7 +151,7 @@ class _Director:
             return transcript.ended
         spent = transcript.spent
         self._treasury.spent_before(spent.prompt_tokens + spent.completion_tokens, spent.cost, transcript.on_air_s)
-        if broken_off := self._bulletins.turn_aborted("the show was broken off here", again=True):
+        if broken_off := self._bulletins.turn_cut_short("the show was broken off here", again=True):
             await self._writer.append(*broken_off)
         self._control.restore()
         return None
@@ -178,7 +178,7 @@ class _Director:
         transcript = await self._writer.settle()
         if transcript.ended is not None:
             return transcript.ended
-        events = [*self._bulletins.turn_aborted(why), *self._bulletins.turns_given_up(why)]
+        events = [*self._bulletins.turn_cut_short(why), *self._bulletins.turns_given_up(why)]
         ended = ShowEnded(at=self._writer.now(), why=why, detail=detail)
         expired = await self._desk.close()
         if transcript.started is not None:
@@ -311,7 +311,7 @@ class _Director:
         self._desk.give_back(turn)
         wanted = self._control.cuts(turn)
         self._mute_in_a_row += not wanted
-        detail = "by the producer" if wanted else "" if speech.error else "the model said nothing"
+        detail = BY_PRODUCER if wanted else "" if speech.error else "the model said nothing"
         skipped = self._bulletins.turn_ended(speech, "skipped", detail=detail)
         await self._writer.append(*self._votes.closing(turn), *self._bulletins.phase_started(turn), skipped)
 
@@ -320,7 +320,7 @@ class _Director:
         chunks = on_air.chunks if on_air else ()
         self._mute_in_a_row = 0
         if self._control.cuts(speech.turn):
-            ended = self._bulletins.turn_ended(speech, "skipped", chunks=chunks, detail="by the producer")
+            ended = self._bulletins.turn_ended(speech, "skipped", chunks=chunks, detail=BY_PRODUCER)
         else:
             ended = self._bulletins.turn_ended(speech, speech.draft.how or "aborted", chunks=chunks)
         await self._writer.append(ended)

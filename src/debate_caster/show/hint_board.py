@@ -13,7 +13,7 @@ from debate_caster.show.events import (
     HintUsed,
     ShowEvent,
 )
-from debate_caster.show.hints import clean_line
+from debate_caster.show.screening import clean_line
 
 __all__ = ["HintBoard"]
 

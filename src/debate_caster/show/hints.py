@@ -5,14 +5,11 @@ itself only remembers who spoke when and which ids it has seen, both bounded.
 """
 
 import asyncio
-import unicodedata
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
-
-import regex  # type: ignore[import-untyped]  # comes without types
 
 from debate_caster.clock import Clock
 from debate_caster.scenario.rundown import Turn
@@ -30,9 +27,10 @@ from debate_caster.show.events import (
 )
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import has_words
+from debate_caster.show.screening import WordFilter, clean_line
 from debate_caster.show.transcript import PendingHint
 
-__all__ = ["HintDesk", "Remark", "WordFilter", "clean_line"]
+__all__ = ["ID_CHARS", "NAME_CHARS", "HintDesk", "Remark"]
 
 T = TypeVar("T")
 
@@ -49,14 +47,6 @@ REMEMBERED = 4096
 NAME_CHARS, ID_CHARS, RAW_CHARS = 40, 128, 2000
 """Longest name and id kept, and how much of an offered text is logged before it is screened."""
 
-_CONTROL = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\s\u200c\u200d]]", regex.V1)
-_JOINER = regex.compile(
-    r"(?<![\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d]"
-    r"|[\u200c\u200d](?![\p{L}\p{Extended_Pictographic}])"
-)
-_BLANK = regex.compile(r"[\s\p{Z}]+")
-_WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
-
 
 @dataclass(frozen=True, slots=True)
 class Remark:
@@ -68,40 +58,6 @@ class Remark:
     name: str = ""
     to: str = ""
     source: str = ""
-
-
-def clean_line(text: str, limit: int) -> str:
-    """Return ``text`` as one line: NFKC, without control and format characters, blanks made one, cut to ``limit``.
-
-    Joiners stay where scripts and emoji need them: between letters and between pictures.
-    """
-    text = unicodedata.normalize("NFKC", text[: 4 * limit + 64])
-    text = _JOINER.sub("", _CONTROL.sub("", text))
-    text = _BLANK.sub(" ", text).strip()
-    if len(text) <= limit:
-        return text
-    cut = 0
-    for grapheme in regex.finditer(r"\X", text):
-        if grapheme.end() > limit:
-            break
-        cut = grapheme.end()
-    return text[:cut].rstrip()
-
-
-class WordFilter:
-    """Finds unwanted words: whole ones, in any case; in scripts without spaces, anywhere."""
-
-    def __init__(self, words: Iterable[str]) -> None:
-        patterns = []
-        for word in words:
-            plain = _folded(word).strip()
-            if plain:
-                escaped = regex.escape(plain, literal_spaces=True)
-                patterns.append(escaped if _WITHOUT_SPACES.search(plain) else rf"(?<!\w){escaped}(?!\w)")
-        self._pattern = regex.compile("|".join(patterns)) if patterns else None
-
-    def finds(self, text: str) -> bool:
-        return self._pattern is not None and self._pattern.search(_folded(text)) is not None
 
 
 class HintDesk:
@@ -349,10 +305,6 @@ def _addressees(scenario: Scenario) -> dict[str, str]:
     known |= {agent.name: agent.id for agent in scenario.agents}
     known |= {agent.id: agent.id for agent in scenario.agents}
     return {clean_line(name, ID_CHARS).casefold(): meant for name, meant in known.items()}
-
-
-def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
 
 
 def _remember(memory: OrderedDict[str, T], key: str, value: T) -> None:

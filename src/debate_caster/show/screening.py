@@ -1,0 +1,54 @@
+"""Makes strangers' text fit to be shown and logged: one printable line, and none of the words that are not wanted."""
+
+import unicodedata
+from collections.abc import Iterable
+
+import regex  # type: ignore[import-untyped]  # comes without types
+
+__all__ = ["WordFilter", "clean_line"]
+
+_CONTROL = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\s\u200c\u200d]]", regex.V1)
+_JOINER = regex.compile(
+    r"(?<![\p{L}\p{M}\p{Extended_Pictographic}\p{Emoji_Modifier}])[\u200c\u200d]"
+    r"|[\u200c\u200d](?![\p{L}\p{Extended_Pictographic}])"
+)
+_BLANK = regex.compile(r"[\s\p{Z}]+")
+_WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
+
+
+def clean_line(text: str, limit: int) -> str:
+    """Return ``text`` as one line: NFKC, without control and format characters, blanks made one, cut to ``limit``.
+
+    Joiners stay where scripts and emoji need them: between letters and between pictures.
+    """
+    text = unicodedata.normalize("NFKC", text[: 4 * limit + 64])
+    text = _JOINER.sub("", _CONTROL.sub("", text))
+    text = _BLANK.sub(" ", text).strip()
+    if len(text) <= limit:
+        return text
+    cut = 0
+    for grapheme in regex.finditer(r"\X", text):
+        if grapheme.end() > limit:
+            break
+        cut = grapheme.end()
+    return text[:cut].rstrip()
+
+
+class WordFilter:
+    """Finds unwanted words: whole ones, in any case; in scripts without spaces, anywhere."""
+
+    def __init__(self, words: Iterable[str]) -> None:
+        patterns = []
+        for word in words:
+            plain = _folded(word).strip()
+            if plain:
+                escaped = regex.escape(plain, literal_spaces=True)
+                patterns.append(escaped if _WITHOUT_SPACES.search(plain) else rf"(?<!\w){escaped}(?!\w)")
+        self._pattern = regex.compile("|".join(patterns)) if patterns else None
+
+    def finds(self, text: str) -> bool:
+        return self._pattern is not None and self._pattern.search(_folded(text)) is not None
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
