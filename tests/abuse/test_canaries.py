@@ -10,6 +10,7 @@ import pytest
 
 from tests.end_to_end.programs import Program, running, watching, write_scenario
 from tests.llm.faulty_server import FaultyServer, Reply
+from tests.stage.people import eventually
 
 MODEL_KEY = "sk-canary-model-0123456789abcdef"
 PRODUCER = "canary-producer-0123456789abcdef"
@@ -116,6 +117,13 @@ async def show_through(caster: Program, elsewhere: str, outputs: dict[str, str])
     """Watch the show on its own stage with a hint and a vote, and take down all that both stages tell."""
     page = await caster.line("Watch: ")
     stage, _, show = page.partition("/shows/")
+    async with aiohttp.ClientSession() as browser:
+
+        async def is_there_too() -> bool:
+            async with browser.get(f"{elsewhere}/api/shows/{show}") as answer:
+                return answer.status == 200
+
+        await eventually(is_there_too)
     async with watching(page) as viewer, watching(f"{elsewhere}/shows/{show}") as other:
         await viewer.socket.send(json.dumps({"type": "viewer", "id": VIEWER, "name": "Vera"}))
         await viewer.socket.send(json.dumps({"type": "hint", "text": "What about reading?"}))
