@@ -80,12 +80,14 @@ async def test_what_an_agent_of_the_audience_says_waits_for_the_producer(tmp_pat
         page = await program.line("Watch:")
         async with watching(page) as viewer, connect(f"ws{page[4:].partition('/shows/')[0]}/ws") as guest:
             opened = await viewer.until("room_opened", order=0)
+            await control("latest", "pause", cwd=tmp_path)  # so that the show can't be over first on a slow machine
             await guest.send(json.dumps({"type": "register", "agentId": "guest-1a2b", "name": "Gwen"}))
             chat = {"type": "stream_chat", "broadcastId": opened["room"], "text": "@Otis what of rainy afternoons?"}
             await guest.send(json.dumps(chat))
             while (frame := json.loads(await guest.recv()))["type"] != "chat_ack":
                 assert "rainy" not in json.dumps(frame)
             approved = await control("latest", "approve", frame["messageId"], cwd=tmp_path)
+            await control("latest", "resume", cwd=tmp_path)
             used = await viewer.until("hint_used", timeout_s=60.0)
             await control("latest", "end", cwd=tmp_path)
         await program.ended()
