@@ -141,11 +141,15 @@ class BudgetExhaustedError(DebateCasterError):
 
 
 class LogError(DebateCasterError):
-    """The event log could not be read or written; nothing of the attempt was stored."""
+    """The event log could not be read or written; nothing of the attempt was stored.
 
-    def __init__(self, stream: str, detail: str) -> None:
+    Attributes:
+        passing: Whether the same may succeed later, once somebody has made room or let go. Decided where it is born.
+    """
+
+    def __init__(self, stream: str, detail: str, *, passing: bool = False) -> None:
         super().__init__(stream, detail)
-        self.stream, self.detail = stream, detail
+        self.stream, self.detail, self.passing = stream, detail, passing
 
     def __str__(self) -> str:
         return f"log stream {self.stream!r}: {self.detail}"

@@ -71,6 +71,9 @@ _CURES = {
     sqlite3.SQLITE_IOERR: "the disk failed: check it, and that nobody removed the file",
 }
 
+_LASTING = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""Of these, what no waiting cures."""
+
 
 @dataclass(slots=True, eq=False)
 class _Append:
@@ -255,7 +258,7 @@ class SqliteEventLog:
         except LogError as exc:
             for request in batch:
                 if not isinstance(request.error, FencedError):
-                    request.error = LogError(request.stream, exc.detail)
+                    request.error = LogError(request.stream, exc.detail, passing=exc.passing)
 
         if self._commits >= CHECKPOINT_COMMITS:
             self._commits = 0
@@ -407,6 +410,7 @@ class SqliteEventLog:
         except sqlite3.Error as exc:
             code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the rest its shade
             detail = _CURES.get(code, "unexpected: please report it")
-            raise LogError(stream, f"{self.path}: {detail} ({exc})") from exc
+            passing = code in _CURES and code not in _LASTING
+            raise LogError(stream, f"{self.path}: {detail} ({exc})", passing=passing) from exc
         except OSError as exc:
             raise LogError(stream, f"{self.path}: its folder can't be used ({exc.strerror}): name another") from exc

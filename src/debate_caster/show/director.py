@@ -174,6 +174,8 @@ class _Director:
 
     async def _end(self, why: ShowEnding, detail: str) -> ShowEnded:
         """Close what is open and log the end; ``detail`` is public, so that it names no peer and no file."""
+        if why in ("interrupted", "failed"):
+            self._writer.give_in()
         await self._control.close()
         transcript = await self._writer.settle()
         if transcript.ended is not None:

@@ -1,15 +1,25 @@
 """The one writer of a show's log: orders, stamps and stores events, and keeps the state they amount to."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
+
+import structlog
 
 from debate_caster.clock import Clock
+from debate_caster.errors import FencedError, LogError
 from debate_caster.log import EventLog
 from debate_caster.show.events import ConnectionDown, EpochBegan, ShowEvent, encode, stream_of
 from debate_caster.show.transcript import Transcript, read_transcript
 
 __all__ = ["ShowLogWriter"]
+
+logger = structlog.get_logger()
+
+RETRY_S = (0.2, 0.5, 1.0, 2.0)
+"""Waits between attempts to write a log that fails for the time being; the last one repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +31,11 @@ class _Write:
 
 
 class ShowLogWriter:
-    """Appends to one show's stream, for any number of tasks. Made by ``open``."""
+    """Appends to one show's stream, for any number of tasks. Made by ``open``.
+
+    Once the show has begun, a log that can't be written for the time being (a full disk, a lock) makes it wait: nothing
+    goes on air before it is stored, so the show stands still until the log takes it, or until ``give_in``.
+    """
 
     def __init__(self, log: EventLog, show: str, transcript: Transcript, *, clock: Clock, epoch: int = 0) -> None:
         self.show = show
@@ -29,6 +43,7 @@ class ShowLogWriter:
         self._transcript = transcript
         self._lock = asyncio.Lock()
         self._under_way: _Write | None = None
+        self._giving_in = asyncio.Event()
 
     @classmethod
     async def open(cls, log: EventLog, show: str, *, clock: Clock, epoch: int = 0) -> "ShowLogWriter":
@@ -68,6 +83,10 @@ class ShowLogWriter:
         """Return the clock's time, for the ``at`` that an event is made with; ``append`` stamps it anew."""
         return self._clock.now()
 
+    def give_in(self) -> None:
+        """Wait for the log no more: what can't be stored at once is an error from here on."""
+        self._giving_in.set()
+
     async def append(self, *events: ShowEvent) -> Transcript:
         """Store ``events``, all or none, stamped with the time of storing; return the state after them.
 
@@ -86,9 +105,35 @@ class ShowLogWriter:
                 stamped = event.model_copy(update={"at": at, "seq": after.seq + 1})
                 after = after.advance(stamped)
                 bodies.append(encode(stamped))
-            append = self._log.append(stream_of(self.show), bodies, expect=before.seq, epoch=self._epoch)
-            self._under_way = _Write(asyncio.ensure_future(append), after)
+            self._under_way = _Write(asyncio.ensure_future(self._store(bodies, before.seq)), after)
             return await self._finish_write()
+
+    async def _store(self, bodies: list[str], expect: int) -> int:
+        """Store ``bodies`` behind ``expect``, sooner or later."""
+        for attempt in count():
+            try:
+                last = await self._log.append(stream_of(self.show), bodies, expect=expect, epoch=self._epoch)
+            except FencedError:
+                if attempt and await self._is_there(bodies, expect):
+                    return expect + len(bodies)  # the attempt that failed had stored it
+                raise
+            except LogError as exc:
+                if not exc.passing or not expect or self._giving_in.is_set():
+                    raise
+                if not attempt:
+                    logger.error("show_waits_for_its_log", error=exc.detail)  # noqa: TRY400 - the cause is in the text
+                with suppress(TimeoutError):
+                    async with self._clock.timeout(RETRY_S[min(attempt, len(RETRY_S) - 1)]):
+                        await self._giving_in.wait()
+            else:
+                if attempt:
+                    logger.info("show_goes_on_with_its_log", attempts=attempt)
+                return last
+        raise AssertionError("counting never ends")
+
+    async def _is_there(self, bodies: list[str], expect: int) -> bool:
+        records = await self._log.read(stream_of(self.show), expect, limit=len(bodies))
+        return [record.body for record in records] == bodies
 
     async def settle(self) -> Transcript:
         """Wait for a write that its caller has given up waiting for; return the state, which is then certain.
