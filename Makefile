@@ -6,7 +6,7 @@ DATA ?= $(CURDIR)/data
 PORT ?= 8765
 PYTEST_ARGS ?= -n 2
 
-.PHONY: help demo test lint types imports unit fix bench schemas audit pins clean
+.PHONY: help demo test soak lint types imports unit fix bench schemas audit pins clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests, with coverag
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest $(PYTEST_ARGS) --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
+
+soak: $(VENV)/.dev  ## Run what takes long: kills at random points, 34 of them
+	$(BIN)/pytest -m soak tests
 
 fix: $(VENV)/.dev  ## Mend style
 	$(BIN)/ruff check --fix .

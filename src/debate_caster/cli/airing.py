@@ -157,6 +157,7 @@ async def _perform(
         desk = _desk(session, stage, show, token)
         stack.enter_context(left_for_producers(folder, desk))
         follower = Follower(log, show, views.all)
+        begun = clock.now()
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(follower.run())
             refreshing = tasks.create_task(views.keep_fresh(stage))
@@ -179,7 +180,8 @@ async def _perform(
         if following.done() and not following.cancelled():
             await follower.finish()
         views.close()
-        status = _conclude(session, outcome, targets)
+        was_over = outcome.ended.at < begun
+        status = _conclude(session, outcome, () if was_over else targets)
         if stage is not None and options.linger and not stop.is_set():
             session.remark(f"The page stays up for {options.linger:g} s.")
             await unless_stopped(SystemClock().sleep(options.linger), stop)
@@ -305,10 +307,10 @@ class _Announcement:
 
 
 def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...]) -> int:
-    """Say what is worth saying at the end, and return what it means."""
+    """Say what is worth saying at the end, and return what it means; ``targets`` are those that had anything to get."""
     ended = outcome.ended
     for report in outcome.deliveries:
-        if report.problem:
+        if report.problem and targets:
             session.remark(f"{report.agent} on {report.target}: {report.problem} ({report.delivered} lines delivered)")
     match ended.why:
         case "completed" | "producer":

@@ -11,6 +11,7 @@ from typing import Any
 
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.printable import display_width, json_line, printable, printable_line, shortened
+from debate_caster.cli.resumption import broken_off
 from debate_caster.cli.session import RAN, Session
 from debate_caster.cli.standing import clock_time
 from debate_caster.errors import LogError, SetupError
@@ -41,6 +42,7 @@ class PastShow:
 def shows(session: Session) -> int:
     """List shows, newest first."""
     found = asyncio.run(_list(session))
+    off = set(broken_off(DataFolder(session.settings.data_dir)))
     if session.options.json:
         for show in found:
             session.say(json_line(asdict(show)))
@@ -53,7 +55,7 @@ def shows(session: Session) -> int:
             show.id,
             show.started_at[:16].replace("T", " "),
             clock_time(show.seconds),
-            show.why or "not ended",
+            show.why or ("broken off" if show.id in off else "not ended"),
             show.motion,
         )
         for show in found
