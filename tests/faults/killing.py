@@ -98,8 +98,7 @@ async def perform_with_deaths(scenario: Path, folder: Path, deaths: Sequence[Dea
             env = {"DIE_AT": death.at} if death is not None and death.at else {}
             program: Sequence[str | Path] = (DYING,) if env else ("-m", "debate_caster")
             async with running(*arguments, cwd=folder, env=env, program=program) as run:
-                if not page:
-                    page = await run.line("Watch:")
+                if not page and (page := await _announced(run)):
                     watching = asyncio.create_task(viewer.watch(page))
                 status = await _died(run, viewer, death)
                 stderr = run.stderr
@@ -116,6 +115,19 @@ async def perform_with_deaths(scenario: Path, folder: Path, deaths: Sequence[Dea
     show = page.partition("/shows/")[2]
     logged, aired = (read_show(folder, log, show) for log in ("show", "air"))
     return Show(logged, aired, viewer.events, killed, viewer.visits, status, stderr)
+
+
+async def _announced(run: Program) -> str:
+    """Return the address of the page, empty where the program died before it could say it."""
+    line, end = asyncio.ensure_future(run.line("Watch:")), asyncio.ensure_future(run.process.wait())
+    await asyncio.wait({line, end}, return_when=asyncio.FIRST_COMPLETED)
+    if line.done():
+        return line.result()
+    await run.ended()
+    line.cancel()
+    with suppress(asyncio.CancelledError, AssertionError):
+        return await line
+    return ""
 
 
 async def _died(run: Program, viewer: ReturningViewer, death: Death | None) -> int:
