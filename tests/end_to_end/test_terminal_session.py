@@ -100,7 +100,8 @@ async def test_the_debate_is_shown_live_and_ctrl_c_ends_it_politely(columns: int
 
     lines = session.lines
     assert status == 130
-    assert lines[0].startswith("Watch: http://127.0.0.1:")
+    top = [line for line in lines[:8] if "http://127.0.0.1:" in line]
+    assert sorted(line.partition(":")[0] for line in top) == ["Producer", "Watch"], "stderr and stdout race"
     assert any("🦊" in line or "Wren Okafor" in line for line in lines)
     assert not any(line.startswith("●") for line in lines), "the live line has gone"
     assert b"\x1b[1;36m" in session.raw

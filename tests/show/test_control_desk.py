@@ -3,7 +3,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from debate_caster.errors import LogError
@@ -633,6 +633,23 @@ ORDERS = st.lists(
 )
 
 
+@example(  # a line put in while the last turn ends
+    orders=[
+        *[
+            (pause_s, "approval_off", "")
+            for pause_s in (4.757817175316724, 6.675106600005705, 6.0, 6.0, 8.530254567001936)
+        ],
+        (8.897905030990183, "inject", "h1"),
+        (3.5360599919707036, "skip", ""),
+        (0.0, "inject", "Say this."),
+    ],
+    moderator=True,
+    approval=True,
+    votes="off",
+    silent=set(),
+    gap_s=0.0,
+    max_tokens=None,
+)
 @settings(max_examples=40, deadline=None)
 @given(
     orders=ORDERS,

@@ -68,7 +68,7 @@ class Composer:
         self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
         self._order = RunningOrder(scenario, rundown, studio.writer)
         self._leads = LeadTimes(scenario.pacing)
-        self._tasks: asyncio.TaskGroup
+        self._tasks: asyncio.TaskGroup | None = None
         self._composing: dict[LiveSpeech, asyncio.Task[None]] = {}
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
@@ -76,18 +76,23 @@ class Composer:
         self._tasks = tasks
 
     def close(self) -> None:
-        """Hang up on every model."""
+        """Hang up on every model; from here on nothing is composed."""
+        self._tasks = None
         for composing in self._composing.values():
             composing.cancel()
 
     def begin(self, *, after: LiveSpeech | None) -> LiveSpeech | None:
         """Have the next turn composed when it is time to; None where there is none."""
-        turn = self._order.take(after.turn if after is not None else None)
-        if turn is None:
+        if self._tasks is None or (turn := self._order.take(after.turn if after is not None else None)) is None:
             return None
         speech = LiveSpeech(turn, self._studio)
         self._composing[speech] = self._tasks.create_task(self._compose(speech, after))
         return speech
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there may be another turn."""
+        return self._tasks is not None
 
     def has(self, speech: LiveSpeech) -> bool:
         """Whether the speech is neither ended nor withdrawn."""

@@ -103,7 +103,7 @@ class ControlDesk:
         self.ending = asyncio.Event()
         self.ending_detail = ""
         self.on_skip: Callable[[Turn], None] = lambda _turn: None
-        self.on_inject: Callable[[], None] = lambda: None
+        self.on_inject: Callable[[], bool] = lambda: False
         self._has_moderator = any(agent.moderator for agent in scenario.agents)
         self._rundown, self._writer, self._hints, self._votes, self._clock = rundown, writer, hints, votes, clock
         self._skipped: Turn | None = None
@@ -332,8 +332,7 @@ class ControlDesk:
         if len(self._writer.transcript.notes) >= NOTES_WAITING:
             return f"{NOTES_WAITING} lines wait to be said already"
         await self._writer.append(act)
-        self.on_inject()
-        return ""
+        return "" if self.on_inject() else "no turn is left to say it in"
 
     async def _note(self, act: ProducerActed) -> str:
         await self._writer.append(act)

@@ -335,8 +335,10 @@ class _Director:
             if speech is not None and speech.turn is turn:
                 speech.close()
 
-    def _rearrange(self) -> None:
-        """Put a line of the producer's before the turns that are not on air yet."""
+    def _rearrange(self) -> bool:
+        """Put a line of the producer's before the turns that are not on air yet; say whether there can be any."""
+        if not self._composer.is_open:  # the last turn ended while the order was being logged
+            return False
         current, after = self._current, self._current
         if self._upcoming is not None:
             self._composer.withdraw(self._upcoming)
@@ -345,6 +347,7 @@ class _Director:
             after = None
         self._upcoming = self._composer.begin(after=after)
         self._tell_plan()
+        return True
 
     def _may_wait(self, speech: LiveSpeech) -> bool:
         """Whether another turn may be put before this one; one line of the producer's comes after the other."""
