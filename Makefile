@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(CURDIR)/data
 PORT ?= 8765
-PYTEST_ARGS ?= -n 2
+PYTEST_ARGS ?= -n 4
 
 .PHONY: help demo test soak lint types imports unit coverage fix bench schemas audit pins clean
 
@@ -26,7 +26,7 @@ types: $(VENV)/.dev  ## Check types
 imports: $(VENV)/.dev  ## Check that imports point down only
 	$(BIN)/lint-imports --no-cache
 
-unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests (PYTEST_ARGS="-n 2")
+unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests (PYTEST_ARGS="-n 4")
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests and say which lines they miss (nearly twice as long)

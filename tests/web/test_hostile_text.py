@@ -179,8 +179,10 @@ GIVE_HINTS = """async (texts) => {
   for (const text of texts) {
     field.value = text;
     named.value = text;
-    field.form.requestSubmit();
-    while (field.value) await new Promise((done) => setTimeout(done, 2));
+    while (field.value) {
+      field.form.requestSubmit(); // nothing happens while the page does not know yet that hints are open, or is sending
+      await new Promise((done) => setTimeout(done, 2));
+    }
   }
 }"""
 
