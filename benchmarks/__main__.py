@@ -1,7 +1,8 @@
 """Run the benchmarks and write ``docs/performance.md``: ``python -m benchmarks [NAME…]``.
 
-Every other module in this package is a benchmark: it has ``run() -> list[Figure]``. Each runs in a process of its own,
-so that one's garbage does not weigh on the next one's figures.
+With names, only those are taken anew; the report keeps the others as they were last measured. Every other module in
+this package is a benchmark: it has ``run() -> list[Figure]``. Each runs in a process of its own, so that one's garbage
+does not weigh on the next one's figures.
 """
 
 import importlib
@@ -12,7 +13,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from benchmarks.figures import Figure
 
 ROOT = Path(__file__).parent.parent
 REPORT = ROOT / "docs" / "performance.md"
+STORE = ROOT / "docs" / "performance.json"
 NOT_BENCHMARKS = {"__main__", "figures"}
 LONGEST_S = 600
 
@@ -70,17 +72,37 @@ def machine() -> str:
     return f"{os.cpu_count()} cores ({model}), {system}"
 
 
-def report(results: dict[str, list[Figure]]) -> str:
+@dataclass(frozen=True)
+class Taken:
+    """The figures of one benchmark; ``when`` and ``machine`` in words."""
+
+    when: str
+    machine: str
+    figures: list[Figure]
+
+
+def last_taken() -> dict[str, Taken]:
+    """Return what the report has now."""
+    if not STORE.exists():
+        return {}
+    stored = json.loads(STORE.read_text())
+    return {
+        name: Taken(one["when"], one["machine"], [Figure(**figure) for figure in one["figures"]])
+        for name, one in stored.items()
+    }
+
+
+def report(results: dict[str, Taken]) -> str:
     parts = [
         "# Performance",
         "",
-        f"Written by `make bench` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, on {machine()}.",
-        "Figures are ratios or counts taken side by side in one run, since machines are shared and noisy; a limit that",
-        "is missed fails `make bench`.",
+        "Written by `make bench`. Figures are ratios or counts taken side by side in one run, since machines are",
+        "shared and noisy; a limit that is missed fails `make bench`.",
         "",
     ]
-    for name, figures in results.items():
-        parts += [f"## {name.replace('_', ' ')}", "", table(figures), ""]
+    for name, taken in results.items():
+        figures = taken.figures
+        parts += [f"## {name.replace('_', ' ')}", "", f"{taken.when}, {taken.machine}.", "", table(figures), ""]
         parts += [f"- *{figure.name}*: {figure.how}" for figure in figures if figure.how]
         parts += [""]
     return "\n".join(parts)
@@ -91,16 +113,16 @@ def main(wanted: Sequence[str]) -> int:
     if unknown := set(wanted) - set(known):
         print(f"no such benchmark: {', '.join(sorted(unknown))}; there are: {', '.join(known)}", file=sys.stderr)
         return 2
-    results = {name: measure(name) for name in (wanted or known)}
-    for name, figures in results.items():
-        print(f"\n{name}\n{table(figures)}")
-    if not wanted:
-        REPORT.write_text(report(results))
-        (REPORT.parent / "performance.json").write_text(
-            json.dumps({name: [asdict(figure) for figure in figures] for name, figures in results.items()}, indent=1)
-            + "\n"
-        )
-    return 0 if all(figure.ok for figures in results.values() for figure in figures) else 1
+    results = {}
+    for name in wanted or known:
+        figures = measure(name)
+        results[name] = Taken(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", machine(), figures)
+    for name, taken in results.items():
+        print(f"\n{name}\n{table(taken.figures)}")
+    everything = dict(sorted((last_taken() | results).items()))
+    REPORT.write_text(report(everything))
+    STORE.write_text(json.dumps({name: asdict(taken) for name, taken in everything.items()}, indent=1) + "\n")
+    return 0 if all(figure.ok for taken in results.values() for figure in taken.figures) else 1
 
 
 if __name__ == "__main__":
