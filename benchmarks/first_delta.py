@@ -1,13 +1,12 @@
 """From a model's first words to a hundred viewers' sockets, when nothing is paced, beside a direct read of the model.
 
-The model and the viewers are processes of their own, on one core. The model writes the instant into what it says (the
-machine's monotonic clock is one for all processes); whoever reads it says how long ago that was.
+The model and the viewers are processes of their own. The model writes the instant into what it says (the machine's
+monotonic clock is one for all processes); whoever reads it says how long ago that was.
 """
 
 import asyncio
 import json
 import math
-import os
 import re
 import selectors
 import socket
@@ -202,14 +201,7 @@ def watch(stage: str, show: str) -> None:
     print(json.dumps(late), flush=True)
 
 
-def keep_to_one_core() -> None:
-    """Leave the stage a core: model and viewers would be on machines of their own."""
-    if len(cores := sorted(os.sched_getaffinity(0))) > 1:
-        os.sched_setaffinity(0, cores[-1:])
-
-
 if __name__ == "__main__":
-    keep_to_one_core()
     if sys.argv[1] == "model":
         asyncio.run(serve_model())
     else:

@@ -12,9 +12,6 @@ import structlog
 from pydantic import SecretStr
 
 from debate_caster.broadcast import Credentials, Target
-from debate_caster.calendar.errand import errand
-from debate_caster.calendar.ledger import Ledger
-from debate_caster.calendar.owners import Owners
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
@@ -113,6 +110,11 @@ def _loaded(session: Session, path: Path) -> Scenario:
 async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumption: Resumption | None) -> int:
     if session.options.slot is None:
         return await _perform(session, scenario, folder, resumption)
+    # Here, since a show that nobody scheduled should not wait for the calendar to be imported.
+    from debate_caster.calendar.errand import errand
+    from debate_caster.calendar.ledger import Ledger
+    from debate_caster.calendar.owners import Owners
+
     clock = SystemClock()
     folder.make()
     async with aclosing(Ledger(folder.calendar)) as ledger:
