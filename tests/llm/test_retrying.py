@@ -60,6 +60,28 @@ def fail(breaker: CircuitBreaker, times: int, kind: str = "connect") -> None:
         breaker.admit("m")(failed(kind))
 
 
+def test_failures_that_lie_long_back_do_not_open_a_breaker() -> None:
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock, failures_to_open=3)
+
+    fail(breaker, 2)
+    clock.advance(601)
+    fail(breaker, 2)
+    assert state_of(breaker) == "closed"
+    fail(breaker, 1)
+    assert state_of(breaker) == "open"
+
+
+def test_one_model_of_a_provider_may_be_down_alone() -> None:
+    breakers = Breakers(ManualClock())
+
+    fail(breakers.of("https://models.example/v1", "big"), 5)
+
+    assert state_of(breakers.of("https://models.example/v1", "big")) == "open"
+    assert state_of(breakers.of("https://models.example/v1", "small")) == "closed"
+    assert state_of(breakers.of("https://others.example/v1", "big")) == "closed"
+
+
 def test_a_breaker_opens_after_failures_in_a_row_only() -> None:
     breaker = CircuitBreaker(ManualClock(), failures_to_open=3)
 

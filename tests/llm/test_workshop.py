@@ -60,11 +60,11 @@ async def test_an_openai_model_gets_address_name_key_and_options() -> None:
     assert "sk-canary" not in repr(script)
 
 
-async def test_models_of_one_provider_share_its_breaker() -> None:
+async def test_two_names_of_one_providers_model_share_its_breaker() -> None:
     clock = SystemClock()
     breakers = Breakers(clock)
     async with FaultyServer(default=Reply(fault="status", status=503)) as server:
-        scripts = [ModelScript(name=name, provider="openai", base_url=server.base_url, model=name) for name in "ab"]
+        scripts = [ModelScript(name=name, provider="openai", base_url=server.base_url, model="big") for name in "ab"]
         one, other = (open_llm(script, clock=clock, breakers=breakers) for script in scripts)
         for _ in range(5):
             await take_until_error(one)

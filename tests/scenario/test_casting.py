@@ -105,6 +105,27 @@ def scenario(folder: Path, *lines: str) -> list[str]:
             ["4:15: models.big: provider openai needs 'model': the model's name at the server"],
         ),
         (
+            ("format: duel", PAIR, "models: {big: {fallback: smal}, small: {}}"),
+            ["4:26: models.big.fallback: there is no model 'smal': did you mean 'small'?"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {big: {fallback: big}}"),
+            ["4:26: models.big.fallback: these models only stand in for each other: big → big"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {a: {fallback: b}, b: {fallback: c}, c: {fallback: a}}"),
+            ["4:60: models.c.fallback: these models only stand in for each other: c → a → b → c"],
+        ),
+        (
+            (
+                "format: duel",
+                PAIR,
+                "models: {a: {fallback: b}, b: {provider: openai, model: m}, c: {provider: openai, model: m}}",
+                "budget: {max_cost: 1}",
+            ),
+            ["4:31: models.b: budget.max_cost is set, so this model needs a 'price'"],
+        ),
+        (
             ("format: duel", PAIR, "models: {big: {temperature: 1}}"),
             ["4:16: models.big.temperature: only provider openai has this: write 'provider: openai' as well"],
         ),

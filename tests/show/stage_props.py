@@ -242,11 +242,13 @@ def perform_evening(
     seed: int = 1,
     tallies: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
     log: EventLog | None = None,
+    others: Mapping[str, Answer] | None = None,
 ) -> Evening:
     """Perform a scenario in virtual time: ``remarks`` come at their seconds, ``beside`` runs next to the show.
 
     ``tallies`` are what targets count, by target and vote, 0.3 s after the vote was closed; they take votes, and count
-    nothing of a vote that is not there. ``log`` is one that exists already.
+    nothing of a vote that is not there. ``log`` is one that exists already. Models in ``others``
+    have answers of their own.
     """
 
     given = log
@@ -286,6 +288,7 @@ def perform_evening(
                 backstage = Backstage(clock, desk, writer, stop, llm, votes, control, log)
                 company.append(tasks.create_task(_run(beside, backstage)))
             llms: dict[str, LLM] = dict.fromkeys(scenario.models, llm)
+            llms |= {name: ScriptedLLM(clock, own) for name, own in (others or {}).items()}
             ended = await perform(
                 scenario,
                 rows,

@@ -4,7 +4,8 @@ import pytest
 
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import MemoryEventLog
-from debate_caster.scenario.script import Audience, Budget, Pacing
+from debate_caster.scenario.script import Audience, Budget, ModelScript, Pacing
+from debate_caster.show.apologies import apology_for
 from debate_caster.show.events import (
     ChunkAired,
     HintUsed,
@@ -14,6 +15,7 @@ from debate_caster.show.events import (
     ThoughtNoted,
     TurnEnded,
     TurnStarted,
+    decode,
     stream_of,
 )
 from debate_caster.show.hints import Remark
@@ -165,23 +167,121 @@ def test_a_model_that_never_answers_costs_its_turn_and_not_the_show() -> None:
         ),
     )
 
-    assert [event.how for event in evening.of(TurnEnded)] == ["completed", "skipped", "completed", "completed"]
+    assert [event.how for event in evening.of(TurnEnded)] == ["completed", "aborted", "completed", "completed"]
+    assert [event.apology for event in evening.of(TurnEnded)] == [False, True, False, False]
     assert "connect" in evening.of(TurnEnded)[1].detail
+    assert evening.text_of(1) == apology_for("en", 1)
+    assert apology_for("en", 1) not in evening.prompt_of(2) + evening.prompt_of(3)
     assert evening.ended.why == "completed"
 
 
-def test_a_reply_of_blanks_is_a_skipped_turn() -> None:
+def test_a_reply_of_blanks_is_no_speech() -> None:
     evening = perform_evening(make_scenario(), [Reply("\n  \n")])
 
-    assert [event.how for event in evening.of(TurnEnded)][:2] == ["skipped", "completed"]
-    assert evening.of(TurnEnded)[0].chunks == 0
+    assert [event.how for event in evening.of(TurnEnded)][:2] == ["aborted", "completed"]
+    assert evening.text_of(0) == apology_for("en", 0)
+
+
+def test_an_apology_belongs_to_no_model_and_uses_no_hint() -> None:
+    evening = perform_evening(
+        make_scenario(rounds=3),
+        lambda request, _call: (
+            Reply(error=outage(retryable=False)) if request.cue and request.cue.turn == 1 else Reply(words_of(30))
+        ),
+        remarks={1.0: Remark("h1", "v1", "What about snow?")},
+    )
+
+    starts = evening.of(TurnStarted)
+    assert [start.model for start in starts][:3] == ["m", "", "m"]
+    assert [len(start.hints) for start in starts][:3] == [0, 0, 1]
+
+
+def test_a_line_of_the_producers_waits_for_the_end_of_an_apology() -> None:
+    async def inject(stage: Backstage) -> None:
+        async with stage.log.tail(stream_of(SHOW), 0) as records:
+            async for record in records:
+                event = decode(record)
+                if isinstance(event, ChunkAired) and event.turn == 1:
+                    await stage.order("inject", text="We have a fault.")
+                    return
+
+    evening = perform_evening(
+        make_scenario(moderator=True),
+        lambda request, _call: (
+            Reply(error=outage(retryable=False)) if request.cue and request.cue.turn == 1 else Reply(words_of(20))
+        ),
+        beside=inject,
+    )
+
+    assert [(event.turn, event.apology, event.kind) for event in evening.of(TurnEnded)][1:3] == [
+        (1, True, "opening"),
+        (2, False, "interjection"),
+    ]
+    assert evening.ended.why == "completed"
+
+
+def test_the_producer_may_cut_an_apology() -> None:
+    async def skip(stage: Backstage) -> None:
+        async with stage.log.tail(stream_of(SHOW), 0) as records:
+            async for record in records:
+                event = decode(record)
+                if isinstance(event, ChunkAired) and event.turn == 1:
+                    await stage.order("skip")
+                    return
+
+    evening = perform_evening(
+        make_scenario(),
+        lambda request, _call: (
+            Reply(error=outage(retryable=False)) if request.cue and request.cue.turn == 1 else Reply(words_of(20))
+        ),
+        beside=skip,
+    )
+
+    assert (evening.of(TurnEnded)[1].how, evening.of(TurnEnded)[1].apology) == ("skipped", True)
+    assert evening.ended.why == "completed"
+
+
+def test_the_stand_in_speaks_when_the_first_model_has_given_up_before_its_first_word() -> None:
+    models = {"m": ModelScript(name="m", fallback="n"), "n": ModelScript(name="n")}
+
+    evening = perform_evening(
+        make_scenario(models=models),
+        lambda _request, _call: Reply(error=outage()),
+        others={"n": lambda _request, _call: Reply(words_of(20))},
+    )
+
+    assert [event.how for event in evening.of(TurnEnded)] == ["completed"] * 4
+    assert {event.model for event in evening.of(TurnStarted)} == {"n"}
+    assert [(event.model, event.attempt, event.outcome) for event in evening.of(MoneySpent) if event.turn == 0] == [
+        ("m", 1, "connect"),
+        ("m", 2, "connect"),
+        ("m", 3, "connect"),
+        ("n", 4, "completed"),
+    ]
+    asked = [request for request in evening.llm.asked if request.cue and request.cue.turn == 2]
+    assert words_of(20) in "".join(message.content for message in asked[0].messages)
+
+
+def test_a_stand_in_is_not_asked_once_a_word_is_on_air() -> None:
+    models = {"m": ModelScript(name="m", fallback="n"), "n": ModelScript(name="n")}
+
+    evening = perform_evening(
+        make_scenario(models=models, words=200),
+        lambda _request, _call: Reply(words_of(150), words_per_s=4, error=outage("cut"), error_after=100),
+        others={"n": lambda _request, _call: Reply(words_of(20))},
+    )
+
+    first = evening.of(TurnEnded)[0]
+    assert (first.how, first.apology) == ("aborted", False)
+    assert evening.text_of(0).endswith(".")
+    assert {event.model for event in evening.of(MoneySpent) if event.turn == 0} == {"m"}
 
 
 def test_an_outage_ends_the_show_as_failed_before_every_turn_was_tried() -> None:
     evening = perform_evening(make_scenario(rounds=10), lambda _request, _call: Reply(error=outage(retryable=False)))
 
     assert evening.ended.why == "failed"
-    assert [event.how for event in evening.of(TurnEnded)] == ["skipped"] * 3
+    assert [event.apology for event in evening.of(TurnEnded)] == [True] * 3
     assert "connect" in evening.ended.detail
 
 

@@ -54,6 +54,22 @@ def test_models_are_told_apart() -> None:
     assert m.turns == n.turns == 2
 
 
+def test_a_model_that_stands_in_is_counted_as_if_it_always_had_to() -> None:
+    spare = ModelScript(name="n", price=Price(input_per_million=Decimal(1), output_per_million=Decimal(1)))
+    scenario = make_scenario(models={"m": PRICED["m"].model_copy(update={"fallback": "n"}), "n": spare})
+    foreseen = foresee(scenario)
+
+    evening = perform_evening(
+        scenario, lambda _request, _call: Reply(words_of(60), error=outage("cut"), error_after=1, usage=None)
+    )
+
+    m, n = foreseen.models
+    assert (m.calls, n.calls) == (12, 12)
+    assert n.cost > 0
+    assert evening.transcript.spent.attempts > 12
+    assert evening.transcript.spent.cost <= foreseen.cost
+
+
 @pytest.mark.parametrize(
     ("budget", "limits"),
     [

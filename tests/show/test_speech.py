@@ -12,7 +12,7 @@ from debate_caster.show.budget import Treasury
 from debate_caster.show.cast import cast_of
 from debate_caster.show.events import MoneySpent, ShowEvent, ShowStarted, ThoughtNoted, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
-from debate_caster.show.speech import THOUGHTS_CHARS, LiveSpeech, Studio
+from debate_caster.show.speech import THOUGHTS_CHARS, LiveSpeech, Studio, Voice
 from tests.show.stage_props import Reply, ScriptedLLM, make_scenario, outage, words_of
 
 REQUEST = Request((Message("user", "Speak."),), max_tokens=200)
@@ -56,7 +56,7 @@ def compose(
         studio = Studio(writer, treasury, RetryPolicy(), clock, scenario.pacing)
         speech = LiveSpeech(plan(scenario).turns[0], studio)
         llm = ScriptedLLM(clock, list(replies))
-        composing = asyncio.create_task(speech.compose(llm, "m", REQUEST, prompt_tokens=30, random=Random(1)))
+        composing = asyncio.create_task(speech.compose([Voice("m", llm, REQUEST)], prompt_tokens=30, random=Random(1)))
         if give_up_s is None:
             await composing
         else:

@@ -16,6 +16,9 @@ __all__ = ["Breakers", "CircuitBreaker", "RetryPolicy"]
 FAILURES_TO_OPEN = 5
 """Failures in a row that open a breaker: more than one turn's attempts, so that a single bad prompt never does."""
 
+FORGOTTEN_AFTER_S = 600.0
+"""A failure says nothing about a provider that nobody has asked for so long, in seconds."""
+
 PROBE_INTERVAL_S = 30.0
 """While a provider is down it gets one call in this time, from all models that share it."""
 
@@ -58,6 +61,7 @@ class CircuitBreaker:
     ) -> None:
         self._clock, self._failures_to_open, self._probe_interval_s = clock, failures_to_open, probe_interval_s
         self._failures = 0
+        self._failed_at = clock.monotonic()
         self._cause: ModelError | None = None
         self._next_probe: float | None = None
         self._probe: object | None = None
@@ -101,24 +105,25 @@ class CircuitBreaker:
         if self._probe is token:
             self._probe = None
         if isinstance(verdict, ModelError) and verdict.kind in _PROVIDER_KINDS:
-            self._failures += 1
+            now = self._clock.monotonic()
+            if self._next_probe is None and now - self._failed_at > FORGOTTEN_AFTER_S:
+                self._failures = 0
+            self._failures, self._failed_at = self._failures + 1, now
             self._cause = verdict.with_traceback(None)  # frames would keep a whole show in memory
             if self._next_probe is None and self._failures >= self._failures_to_open:
-                self._next_probe = self._clock.monotonic() + self._probe_interval_s
+                self._next_probe = now + self._probe_interval_s
         elif verdict is not None:  # an answer, even one that is of no use to us, shows that the provider lives
             self._failures = 0
             self._next_probe = None
 
 
 class Breakers:
-    """One breaker for each provider, shared by all models that use it, and by all shows of a process."""
+    """One breaker for each model of each provider, shared by all agents that use it."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._breakers: dict[str, CircuitBreaker] = {}
+        self._breakers: dict[tuple[str, str], CircuitBreaker] = {}
 
-    def of(self, provider: str) -> CircuitBreaker:
-        """Return the breaker of a provider, which is named by its address."""
-        if provider not in self._breakers:
-            self._breakers[provider] = CircuitBreaker(self._clock)
-        return self._breakers[provider]
+    def of(self, address: str, model: str = "") -> CircuitBreaker:
+        """Return the breaker of a model of the provider at an address: one of its models may be down alone."""
+        return self._breakers.setdefault((address, model), CircuitBreaker(self._clock))

@@ -28,8 +28,8 @@ def open_llm(
 ) -> LLM:
     """Return a model ready for a show; nothing is connected yet. Close it at the end.
 
-    ``seed`` is the show's; a seed in the script goes before it. Models that share ``breakers`` and an address share a
-    circuit breaker.
+    ``seed`` is the show's; a seed in the script goes before it. Models that share ``breakers``, an address and the name
+    there share a circuit breaker.
 
     Raises:
         SetupError: The script can't work: an address that is none, an option that is the show's, an unknown fault.
@@ -64,7 +64,7 @@ def open_llm(
                 allow_private=script.allow_private,
             )
             if breakers is not None:
-                breaker = breakers.of(script.base_url or OPENAI_URL)
+                breaker = breakers.of(script.base_url or OPENAI_URL, script.model)
         case other:
             assert_never(other)
     return guarded(llm, clock=clock, name=script.name, deadlines=deadlines, breaker=breaker, thinks=script.thinks)

@@ -159,7 +159,32 @@ class Casting:
             if wish is not None and wish.text is not None and wish.text not in known:
                 choice = nearest(wish.text, known, what="model") if models is not None else "write it under 'models'"
                 self._report(wish, f"there is no model {wish.text!r}: {choice}", *path)
-        self._prices(known, [wish.text for wish, _ in wishes if wish is not None and wish.text])
+        fallbacks = self._fallbacks(known)
+        used = [*(wish.text for wish, _ in wishes if wish is not None and wish.text), *list(known)[:1]]
+        for name in used:  # it grows behind us
+            used += [following for following in [fallbacks.get(name)] if following and following not in used]
+        self._prices(known, set(used))
+
+    def _fallbacks(self, known: dict[str, Node]) -> dict[str, str]:
+        """Return which model stands in for which; report names that are none, and chains that lead back."""
+        fallbacks: dict[str, str] = {}
+        for name, model in known.items():
+            node = model.get("fallback")
+            if node is None or node.text is None:
+                continue
+            path = ("models", name, "fallback")
+            if node.text not in known:
+                choice = nearest(node.text, known, what="model")
+                self._report(node, f"there is no model {node.text!r}: {choice}", *path)
+                continue
+            chain = [name, node.text]
+            while chain[-1] in fallbacks and chain[-1] != name:
+                chain.append(fallbacks[chain[-1]])
+            if chain[-1] == name:
+                self._report(node, f"these models only stand in for each other: {' → '.join(chain)}", *path)
+            else:
+                fallbacks[name] = node.text
+        return fallbacks
 
     def _provider(self, node: Node, *path: str) -> None:
         provider = node.get("provider")
@@ -173,12 +198,11 @@ class Casting:
                 other = "openai" if kind == "rehearsal" else "rehearsal"
                 self.document.report(node.key_marks[key], f"only provider {other} has this: {cure}", *path, key)
 
-    def _prices(self, known: dict[str, Node], wishes: list[str]) -> None:
+    def _prices(self, known: dict[str, Node], used: set[str]) -> None:
         budget = self.root.get("budget")
         cap = budget.get("max_cost") if budget is not None else None
         if cap is None or cap.value is None:
             return
-        used = {*wishes, *list(known)[:1]}
         for name, node in known.items():
             provider = node.get("provider")
             if name in used and provider is not None and provider.text == "openai" and node.get("price") is None:

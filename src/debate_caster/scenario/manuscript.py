@@ -151,6 +151,9 @@ class ModelEntry(Strict):
     allow_private: bool = Field(
         default=False, description="openai: the server is in a private network (one on this machine needs no leave)."
     )
+    fallback: Name | None = Field(
+        default=None, description="One of 'models', which is asked when this one has failed before its first word."
+    )
     price: Price | None = Field(default=None, description="What tokens cost; needed where the budget limits money.")
     first_token_s: float = Field(default=0.5, ge=0, le=60, description="rehearsal: seconds of thinking.")
     words_per_s: float = Field(default=12.0, gt=0, le=10_000, description="rehearsal: speed of writing.")

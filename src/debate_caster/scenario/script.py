@@ -94,6 +94,7 @@ class ModelScript(Strict):
     extra: dict[str, object] = {}
     thinks: bool = False
     allow_private: bool = False
+    fallback: Name | None = None
     price: Price | None = None
     first_token_s: float = Field(default=0.5, ge=0, le=60, description="rehearsal only")
     words_per_s: float = Field(default=12.0, gt=0, description="rehearsal only")
@@ -277,3 +278,10 @@ class Scenario(Strict):
     budget: Budget = Budget()
     schedule: tuple[Schedule, ...] = ()
     compact_prompt_words: int | None = Field(default=6000, ge=500)
+
+    def models_for(self, name: str) -> tuple[ModelScript, ...]:
+        """Return the model of this name and those that stand in for it, in the order in which they are asked."""
+        chain = [self.models[name]]
+        while (following := chain[-1].fallback) is not None and following not in {script.name for script in chain}:
+            chain.append(self.models[following])
+        return tuple(chain)

@@ -92,6 +92,7 @@ class Bulletins:
             max_words=turn.max_words,
             hints=speech.hints,
             prompt_digest=digests.get(turn.index, ""),
+            model=speech.model,
         )
 
     def chunk_aired(self, turn: Turn, index: int, text: str, due: float) -> ChunkAired:
@@ -113,6 +114,7 @@ class Bulletins:
             how=how,
             kind=speech.turn.kind,
             detail=detail or (str(speech.error) if speech.error else ""),
+            apology=speech.apology,
             chunks=len(aired),
             words=count_words("".join(aired)),
             usage=speech.usage,

@@ -24,7 +24,7 @@ from debate_caster.show.lead import LeadTimes
 from debate_caster.show.pacing import Pacer, longest_speech_s
 from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
 from debate_caster.show.running_order import RunningOrder
-from debate_caster.show.speech import LiveSpeech, Studio
+from debate_caster.show.speech import LiveSpeech, Studio, Voice
 from debate_caster.show.transcript import INTERJECTION, Speech
 from debate_caster.show.vote_desk import VoteDesk
 
@@ -129,15 +129,24 @@ class Composer:
                 return
             await self._studio.writer.append(self._bulletins.turn_prepared(speech, cue.prompt))
             random = Random(f"{self._random_key}/{turn.index}")  # noqa: S311 - jitter, not secrets; one for each turn
-            await speech.compose(self._llms[model], model, cue.request, prompt_tokens=cue.prompt_tokens, random=random)
+            await speech.compose(self._voices(turn, model, cue.request), prompt_tokens=cue.prompt_tokens, random=random)
         if speech.first_sentence_s is not None:
-            self._leads.note(model, speech.first_sentence_s)
+            self._leads.note(speech.model, speech.first_sentence_s)
+
+    def _voices(self, turn: Turn, model: str, request: Request) -> list[Voice]:
+        """Return whom to ask: the turn's model, and those that stand in for it, with the same prompt."""
+        return [
+            Voice(
+                script.name, self._llms[script.name], replace(request, max_tokens=reply_tokens(turn.max_words, script))
+            )
+            for script in self._scenario.models_for(model)
+        ]
 
     async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech | None) -> None:
         """Wait until the speech before is final and the turn is ``lead`` seconds away."""
         if after is not None:
             await after.composed.wait()
-            if not after.draft.chunks or not self._scenario.pacing.read_ahead:
+            if not after.draft.chunks or after.apology or not self._scenario.pacing.read_ahead:
                 await after.over.wait()  # a skipped turn gives its hints back first
                 return
         lead_s = self._leads.lead_s(model)
@@ -157,7 +166,8 @@ class Composer:
         self._studio.treasury.check_time(start + longest_speech_s(self._scenario.pacing, turn.max_words))
         held = self._studio.writer.transcript.speeches
         # What is held again is heard whole later: nobody answers its beginning, and its speaker does not go on from it.
-        speeches = [replace(speech, text="") if speech.again else speech for speech in held]
+        # An apology is no argument.
+        speeches = [replace(speech, text="") if speech.again or speech.apology else speech for speech in held]
         if after is not None and after.text and not after.over.is_set():
             before = after.turn
             speeches.append(

@@ -18,6 +18,7 @@ from debate_caster.llm.conversation import LLM
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
+from debate_caster.show.apologies import apology_for
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.budget import Treasury
 from debate_caster.show.bulletins import BY_PRODUCER, Bulletins
@@ -211,7 +212,7 @@ class _Director:
             finally:
                 self._control.plan(None, None)
                 self._composer.close()
-        if not any(speech.text for speech in self._writer.transcript.speeches):
+        if not any(speech.text and not speech.apology for speech in self._writer.transcript.speeches):
             return "failed", "nobody said a word"
         await self._votes.take_last(self._seconds_to(self._treasury.deadline))
         return "completed", ""
@@ -222,7 +223,7 @@ class _Director:
         Raises:
             BudgetExhaustedError: It was refused; nothing of it is in the log.
         """
-        if await self._open(speech):
+        if await self._open(speech) or (self._apologises(speech) and await self._open(speech)):
             await self._go_on(speech)
             await self._reach(speech, lambda: self._pacer.read_at)
             self._composer.end(speech)
@@ -308,21 +309,30 @@ class _Director:
         except TimeoutError as exc:
             raise BudgetExhaustedError("minutes", "the time was over while a model was silent") from exc
 
+    def _apologises(self, speech: LiveSpeech) -> bool:
+        """Have a speaker who has no speech say so; return whether there is a turn for it."""
+        if not self._composer.has(speech) or self._control.cuts(speech.turn):
+            return False
+        self._desk.give_back(speech.turn)
+        speech.apologise(apology_for(self._scenario.language, speech.turn.index))
+        return True
+
     async def _skip(self, speech: LiveSpeech) -> None:
+        """Log the end of a turn that the producer has cut before its first word."""
         turn = speech.turn
         self._desk.give_back(turn)
-        wanted = self._control.cuts(turn)
-        self._mute_in_a_row += not wanted
-        detail = BY_PRODUCER if wanted else "" if speech.error else "the model said nothing"
-        skipped = self._bulletins.turn_ended(speech, "skipped", detail=detail)
+        skipped = self._bulletins.turn_ended(speech, "skipped", detail=BY_PRODUCER)
         await self._writer.append(*self._votes.closing(turn), *self._bulletins.phase_started(turn), skipped)
 
     async def _close(self, speech: LiveSpeech) -> None:
         on_air = self._writer.transcript.open
         chunks = on_air.chunks if on_air else ()
-        self._mute_in_a_row = 0
+        self._mute_in_a_row = self._mute_in_a_row + 1 if speech.apology else 0
         if self._control.cuts(speech.turn):
             ended = self._bulletins.turn_ended(speech, "skipped", chunks=chunks, detail=BY_PRODUCER)
+        elif speech.apology:
+            detail = "" if speech.error else "the model said nothing"
+            ended = self._bulletins.turn_ended(speech, "aborted", chunks=chunks, detail=detail)
         else:
             ended = self._bulletins.turn_ended(speech, speech.draft.how or "aborted", chunks=chunks)
         await self._writer.append(ended)

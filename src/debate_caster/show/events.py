@@ -158,7 +158,7 @@ class TurnPrepared(_Event):
 
 
 class TurnStarted(_Event):
-    """The speaker is on air from here."""
+    """The speaker is on air from here. ``model`` is whose words these are, empty for an apology of the program's."""
 
     type: Literal["turn_started"] = "turn_started"
     turn: int
@@ -171,6 +171,7 @@ class TurnStarted(_Event):
     max_words: int
     hints: tuple[HintTaken, ...] = ()
     prompt_digest: str = ""
+    model: str = ""
 
 
 class ThoughtNoted(_Event):
@@ -213,7 +214,8 @@ class TurnEnded(_Event):
 
     ``completed`` by the speaker, ``clipped`` at its limit, ``aborted`` with what was aired so far standing, or
     ``skipped``: without a word, or, by the producer, with those that were aired. ``kind`` is the turn's. ``again`` says
-    that it was broken off through no fault of its own, and is held again under the next number.
+    that it was broken off through no fault of its own, and is held again under the next number. ``apology`` says that
+    what was aired is no speech: every model had failed, and the program said so in the speaker's name.
     """
 
     type: Literal["turn_ended"] = "turn_ended"
@@ -223,6 +225,7 @@ class TurnEnded(_Event):
     kind: str = "speech"
     detail: str = ""
     again: bool = False
+    apology: bool = False
     chunks: int = 0
     words: int = 0
     usage: Usage = Usage()

@@ -66,7 +66,10 @@ class Forecast:
 
 
 def forecast(scenario: Scenario, rundown: Rundown, *, retries: RetryPolicy | None = None) -> Forecast:
-    """Return the worst case of a show: full speeches, full prompts with all the hints they take, every retry."""
+    """Return the worst case of a show: full speeches, full prompts with all the hints they take, every retry.
+
+    A turn counts for each model that may have to stand in, as if all the others had failed.
+    """
     attempts = (retries or RetryPolicy()).attempts
     desk = PromptDesk(scenario, rundown, key=b"forecast")
     models = {agent.id: agent.model for agent in scenario.agents}
@@ -77,11 +80,11 @@ def forecast(scenario: Scenario, rundown: Rundown, *, retries: RetryPolicy | Non
     for turn in rundown.turns:
         prompt = desk.build(turn, speeches, hints)
         longest_prompt = max(longest_prompt, prompt.words)
-        name = models[turn.speaker]
-        entry = tally[name]
-        entry[0] += 1
-        entry[1] += attempts * estimate_prompt_tokens(prompt.messages)
-        entry[2] += attempts * reply_tokens(turn.max_words, scenario.models[name])
+        for script in scenario.models_for(models[turn.speaker]):
+            entry = tally[script.name]
+            entry[0] += 1
+            entry[1] += attempts * estimate_prompt_tokens(prompt.messages)
+            entry[2] += attempts * reply_tokens(turn.max_words, script)
         text = (FILLER * turn.max_words).rstrip()
         speeches.append(Speech(turn.index, turn.phase, turn.speaker, text, "completed"))
     return _summed(scenario, rundown, tally, attempts, longest_prompt)

@@ -6,7 +6,7 @@ failed attempt may be repeated, since no viewer has seen a word of it.
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from random import Random
@@ -26,8 +26,9 @@ from debate_caster.show.budget import Bill, Treasury
 from debate_caster.show.draft import Draft
 from debate_caster.show.events import HintTaken, MoneySpent, ThoughtNoted, Usage
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.measures import count_words
 
-__all__ = ["LiveSpeech", "Studio"]
+__all__ = ["LiveSpeech", "Studio", "Voice"]
 
 THOUGHT_CHARS = 600
 """A thought is logged in pieces of about this length, so that one that is aired appears while it is being thought."""
@@ -57,6 +58,15 @@ class Studio:
     pacing: Pacing
 
 
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """A model that may write a speech: its name, and what it is asked."""
+
+    name: str
+    llm: LLM
+    request: Request
+
+
 class LiveSpeech:
     """One turn, from the call of the model to its last chunk. ``compose`` fills it, ``wait`` and ``take`` empty it."""
 
@@ -64,6 +74,7 @@ class LiveSpeech:
         self.turn = turn
         self._studio = studio
         self._draft = Draft(turn.max_words, studio.pacing)
+        self._spare: tuple[Draft, str] | None = None
         self._news = asyncio.Event()
         self.composed = asyncio.Event()
         """Set once the text is final: nothing will be added to it."""
@@ -72,6 +83,9 @@ class LiveSpeech:
         self.hints: tuple[HintTaken, ...] = ()
         self.error: ModelError | None = None
         self.refusal: BudgetExhaustedError | None = None
+        self.model = ""
+        """The model that is at work on the speech, or whose words it is; nobody's where it is an apology."""
+        self.apology = False
         self.usage = Usage()
         self.first_token_s: float | None = None
         self.first_sentence_s: float | None = None
@@ -115,61 +129,93 @@ class LiveSpeech:
         self.refusal = refusal
         self._finish()
 
-    async def compose(self, llm: LLM, model: str, request: Request, *, prompt_tokens: int, random: Random) -> None:
-        """Fill the speech, in as many attempts as the policy allows; errors of the model end up in ``error``.
+    def apologise(self, text: str) -> None:
+        """Put the program's own words where no model has said any, so that viewers hear why."""
+        self._draft = Draft(max(self.turn.max_words, count_words(text)), self._studio.pacing)
+        self._draft.feed(text)
+        self._draft.finish()
+        self.apology, self.model, self.hints = True, "", ()
+        self._finish()
 
-        ``prompt_tokens`` is an upper bound of the prompt's tokens.
+    async def compose(self, voices: Sequence[Voice], *, prompt_tokens: int, random: Random) -> None:
+        """Fill the speech: ask one model after the other, in as many attempts as the policy allows each.
+
+        The next one is asked only while no word of the speech has been taken. Where all fail, the last error is in
+        ``error``, and the best that any of them began stands. ``prompt_tokens`` is an upper bound of the prompt's.
 
         Raises:
             LogError: The log could not be written.
         """
-        spare: Draft | None = None
+        for place, voice in enumerate(voices):
+            if place:
+                logger.warning("fallback_asked", turn=self.turn.index, model=voice.name)
+            if not await self._ask(voice, prompt_tokens, random):
+                break
+        if self.refusal is not None:
+            return
+        if self.error is not None:
+            if self._spare is not None and not self._draft.chunks:
+                self._draft, self.model = self._spare
+            self._draft.abort()
+        self._finish()
+
+    async def _ask(self, voice: Voice, prompt_tokens: int, random: Random) -> bool:
+        """Have one model write the speech; return whether another one may."""
         for attempt in itertools.count(1):
             try:
-                await self._attempt(llm, model, request, prompt_tokens, attempt)
+                await self._attempt(voice, prompt_tokens)
             except BudgetExhaustedError as exc:
-                if attempt == 1:
+                if self.error is None:
                     self.refuse(exc)
-                    return
-                logger.warning("retry_not_affordable", turn=self.turn.index, limit=exc.limit)
-                break
+                    return False
+                logger.warning("retry_not_affordable", turn=self.turn.index, model=voice.name, limit=exc.limit)
+                return True
             except ModelError as exc:
                 self.error = exc
                 logger.warning(
-                    "model_failed", turn=self.turn.index, model=model, kind=exc.kind, detail=exc.detail, attempt=attempt
+                    "model_failed",
+                    turn=self.turn.index,
+                    model=voice.name,
+                    kind=exc.kind,
+                    detail=exc.detail,
+                    attempt=attempt,
                 )
-                delay_s = self._studio.retries.delay_s(attempt, exc, random)
-                if delay_s is None or self._draft.taken:
-                    break
+                if self._draft.taken:
+                    return False
                 # From here on nothing of the failed attempt can be taken: viewers get a whole speech, not half of one.
-                spare = self._draft if self._draft.chunks else spare
-                self._draft = Draft(self.turn.max_words, self._studio.pacing)
+                self._set_apart()
+                if (delay_s := self._studio.retries.delay_s(attempt, exc, random)) is None:
+                    return True
                 await self._studio.clock.sleep(delay_s)
             else:
                 self.error = None
-                break
-        if self.error is not None:
-            if spare is not None and not self._draft.chunks:
-                self._draft = spare
-            self._draft.abort()
-        self._finish()
+                return False
+        raise AssertionError("counting has no end")
+
+    def _set_apart(self) -> None:
+        """Begin a new draft; the old one is kept, for when there is no better one."""
+        if self._draft.chunks or self._spare is None:
+            self._spare = self._draft, self.model
+        self._draft = Draft(self.turn.max_words, self._studio.pacing)
 
     def _finish(self) -> None:
         self.composed.set()
         self._news.set()
 
-    async def _attempt(self, llm: LLM, model: str, request: Request, read: int, attempt: int) -> None:
+    async def _attempt(self, voice: Voice, read: int) -> None:
         """Make one call.
 
         Raises:
             ModelError: It failed.
             BudgetExhaustedError: It can't be afforded.
         """
+        request, model, attempt = voice.request, voice.name, self.usage.attempts + 1
         reservation = self._studio.treasury.reserve(model, prompt_tokens=read, max_tokens=request.max_tokens)
+        self.model = model
         reply = _Reply(self, self._studio.clock, request.max_tokens)
         outcome = "cancelled"
         try:
-            await reply.read(llm.stream(request), model)
+            await reply.read(voice.llm.stream(request), model)
             outcome = self._draft.how or "completed"
         except ModelError as exc:
             outcome = exc.kind

@@ -78,7 +78,8 @@ NOTES_KEPT = 20
 class Speech:
     """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped before its first one.
 
-    ``again`` says that it was broken off, and that the next one is held in its place.
+    ``again`` says that it was broken off, and that the next one is held in its place; ``apology``, that the text says
+    no more than that there is no speech.
     """
 
     turn: int
@@ -92,6 +93,7 @@ class Speech:
     hints: tuple[HintTaken, ...] = ()
     detail: str = ""
     again: bool = False
+    apology: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
     words: int = 0
@@ -330,7 +332,9 @@ class Transcript:
                 started_at=start.at,
                 ended_at=event.at,
             )
-        speech = replace(speech, detail=event.detail, again=event.again, words=event.words, usage=event.usage)
+        speech = replace(
+            speech, detail=event.detail, again=event.again, apology=event.apology, words=event.words, usage=event.usage
+        )
         prepared = self._prepared_after(event.turn)
         if not any(agent.moderator for agent in self.agents):  # every debater has had it in a prompt by then
             notes = tuple(note for note in notes if len(self.speeches) + 1 - note.turns_ended < len(self.agents))

@@ -1,0 +1,123 @@
+"""Models that fail in whole shows: what stands in for them, and what viewers hear when nothing can."""
+
+import pytest
+
+from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.log import MemoryEventLog
+from debate_caster.runner import run_show
+from debate_caster.scenario.script import ModelScript
+from debate_caster.show.apologies import apology_for
+from debate_caster.show.events import (
+    ChunkAired,
+    MoneySpent,
+    ShowEnded,
+    ShowEvent,
+    TurnEnded,
+    TurnStarted,
+    decode,
+    stream_of,
+)
+from tests.llm.faulty_server import FAULTS, SPEECH, Fault, FaultyServer, Reply
+from tests.show.stage_props import make_scenario, words_of
+
+STAND_IN = "The first model has left us. I speak in its place, and I say what it would have said."
+
+HARMLESS: dict[Fault, str] = {
+    "": SPEECH,
+    "content_list": SPEECH,
+    "document": SPEECH,
+    "huge_delta": " ".join(["All the words at once."] * 8),
+    "no_done": SPEECH,
+    "no_goodbye": SPEECH,
+    "odd_choices": SPEECH,
+    "options_refused": SPEECH,
+    "reasoning": SPEECH,
+    "role_only": SPEECH,
+    "split_utf8": SPEECH,
+    "think_tags": SPEECH,
+}
+"""Oddities that cost no turn, and the words that are aired all the same."""
+
+
+class Show:
+    """A show of a model that fails and one that stands in for it, each on a server of its own."""
+
+    def __init__(self, events: list[ShowEvent], calls: int, ended: ShowEnded) -> None:
+        self.events, self.calls, self.ended = events, calls, ended
+
+    def text(self, turn: int) -> str:
+        return "".join(event.text for event in self.events if isinstance(event, ChunkAired) and event.turn == turn)
+
+    def turns(self) -> list[TurnEnded]:
+        return [event for event in self.events if isinstance(event, TurnEnded)]
+
+    def speaking(self) -> list[str]:
+        return [event.model for event in self.events if isinstance(event, TurnStarted)]
+
+    def spent(self) -> list[MoneySpent]:
+        return [event for event in self.events if isinstance(event, MoneySpent)]
+
+
+def perform(first: Reply, second: Reply, *, rounds: int = 1, words: int = 40) -> Show:
+    async def main(clock: VirtualClock) -> Show:
+        async with FaultyServer(default=first) as failing, FaultyServer(default=second) as standing_in:
+            one = ModelScript(name="one", provider="openai", base_url=failing.base_url, model="big", fallback="two")
+            two = ModelScript(name="two", provider="openai", base_url=standing_in.base_url, model="small")
+            scenario = make_scenario(rounds=rounds, words=words)
+            agents = tuple(agent.model_copy(update={"model": "one"}) for agent in scenario.agents)
+            scenario = scenario.model_copy(update={"agents": agents, "models": {"one": one, "two": two}})
+            log = MemoryEventLog()
+            outcome = await run_show(scenario, log=log, clock=clock, seed=1, show_id="s")
+            events = [decode(record) for record in await log.read(stream_of("s"), 0, limit=10_000)]
+            return Show(events, len(failing.requests), outcome.ended)
+
+    return run_virtual(main)
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault not in HARMLESS])
+def test_whatever_a_model_does_its_stand_in_holds_the_turn(fault: Fault) -> None:
+    end = "said_enough" if fault == "unknown_finish" else "stop"
+    show = perform(Reply(fault=fault, finish_reason=end), Reply(STAND_IN))
+
+    assert [show.text(turn) for turn in (0, 1)] == [STAND_IN, STAND_IN]
+    assert show.speaking() == ["two", "two"]
+    assert [turn.how for turn in show.turns()] == ["completed", "completed"]
+    assert show.ended.why == "completed"
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+def test_oddities_of_a_model_need_no_stand_in(fault: Fault) -> None:
+    show = perform(Reply(fault=fault), Reply(STAND_IN))
+
+    assert [show.text(turn) for turn in (0, 1)] == [HARMLESS[fault]] * 2
+    assert show.speaking() == ["one", "one"]
+
+
+def test_a_provider_that_is_down_is_left_in_peace_and_asked_again_later() -> None:
+    show = perform(Reply(fault="status", status=503), Reply(words_of(40)), rounds=6)
+
+    minutes = (show.events[-1].at - show.events[0].at).total_seconds() / 60
+    assert show.speaking() == ["two"] * 12
+    assert 5 < show.calls <= 5 + 2 * minutes + 1
+    assert "unavailable" in {spent.outcome for spent in show.spent()}
+
+
+@pytest.mark.parametrize("fault", ["status", "silent", "content_filter"])
+def test_where_all_models_fail_viewers_hear_why_and_the_show_ends(fault: Fault) -> None:
+    show = perform(Reply(fault=fault, after=0), Reply(fault=fault, after=0), rounds=3)
+
+    assert [show.text(turn) for turn in range(3)] == [apology_for("en", turn) for turn in range(3)]
+    assert [(turn.how, turn.apology) for turn in show.turns()] == [("aborted", True)] * 3
+    assert show.ended.why == "failed"
+
+
+def test_what_viewers_have_heard_stands_and_nobody_says_it_again() -> None:
+    long = words_of(120)
+    show = perform(Reply(long, fault="cut", after=90, token_s=0.25), Reply(STAND_IN), words=150)
+
+    first = show.turns()[0]
+    assert first.how == "aborted"
+    assert long.startswith(show.text(0))
+    assert show.text(0).endswith(".")
+    assert STAND_IN not in show.text(0)
+    assert show.ended.why == "completed"
