@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 DATA ?= $(CURDIR)/data
 PORT ?= 8765
 PYTEST_ARGS ?= -n 4
+# The tests start many processes: each would compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test soak lint types imports unit coverage fix bench schemas audit pins clean
 
@@ -29,9 +31,9 @@ imports: $(VENV)/.dev  ## Check that imports point down only
 unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests (PYTEST_ARGS="-n 4")
 	$(BIN)/pytest $(PYTEST_ARGS)
 
-coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests and say which lines they miss (nearly twice as long)
+coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests with asyncio's checks and say which lines they miss (twice as long)
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest $(PYTEST_ARGS) --cov --cov-report=
+	$(BIN)/pytest $(PYTEST_ARGS) -o asyncio_debug=true --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
 
 soak: $(VENV)/.dev  ## Run what takes long: kills at random points, 34 of them

@@ -32,6 +32,7 @@ LIMIT_MS = 500
 LIMIT_KB = 120
 SHOW = "evening"
 PAGES = {"lobby": "/", "watch": f"/shows/{SHOW}", "overlay": f"/overlay/{SHOW}"}
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-component-update",
     "--disable-sync", "--disable-quic", "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -53,7 +54,7 @@ def run() -> list[Figure]:
 
 async def measure() -> list[Figure]:
     async with stage_process() as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         for _ in range(WARM_UP):
             await visit(browser, url)
         painted = sorted([await visit(browser, url) for _ in range(VISITS)])

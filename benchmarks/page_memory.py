@@ -5,7 +5,6 @@ real Chromium has the page open from the first event to the last. Garbage is col
 """
 
 import asyncio
-import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import structlog
 from playwright.async_api import CDPSession, Page, async_playwright
 
 from benchmarks.figures import Figure
-from benchmarks.late_join import ARGUMENTS, chunk, log_of, stage_process
+from benchmarks.late_join import ARGUMENTS, CHROMIUM, chunk, log_of, stage_process
 from debate_caster.stage import open_stage
 
 __all__ = ["run"]
@@ -58,7 +57,7 @@ def run() -> list[Figure]:
 async def measure() -> list[Figure]:
     events = len(list(evening()))
     async with stage_process("benchmarks.page_memory") as url, async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=shutil.which("chromium"), args=list(ARGUMENTS))
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(ARGUMENTS))
         page = await browser.new_page(viewport={"width": 1280, "height": 800})
         await page.goto(url, wait_until="load")
         metrics = await page.context.new_cdp_session(page)

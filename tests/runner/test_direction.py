@@ -80,7 +80,8 @@ async def test_a_hint_is_approved_a_turn_skipped_and_a_pulsar_room_hears_it_all(
             used = await viewer.hear("hint_used")
             skipped = await producer.order("skip")
             unsaid = await producer.order("approve", hint=hint["id"])
-            acts = (await producer.desk(paused=False))["acts"]
+            while not (acts := (await producer.desk())["acts"]):
+                pass  # desks from before the acts wait on the seat, as many as the machine was slow
             await producer.order("end")
             ended = await viewer.hear("show_ended")
         outcome: ShowOutcome = await show

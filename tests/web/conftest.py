@@ -13,7 +13,8 @@ from playwright.async_api import Browser, BrowserContext, Page, Request, async_p
 
 from tests.web.fake_stage import FakeStage, open_fake_stage
 
-CHROMIUM = shutil.which("chromium")
+CHROMIUM = shutil.which("chromium-headless-shell") or shutil.which("chromium")
+"""Debian's Chromium; its headless build draws the same pages in half the processor time."""
 
 ARGUMENTS = [
     "--no-sandbox",
