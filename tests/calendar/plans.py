@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
-from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.season import Calendar, Remains
 from debate_caster.clock import Clock
 from debate_caster.scenario.loading import load_scenario
 from debate_caster.scenario.script import Scenario, Schedule
@@ -28,8 +28,8 @@ def scenario(folder: Path, key: str, *entries: Schedule) -> Scenario:
 
 
 def at(text: str) -> datetime:
-    """Return ``06-30 20:00`` of 2026, UTC."""
-    return datetime.strptime(f"2026-{text}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+    """Return ``06-30 20:00``, or ``06-30 20:00:15``, of 2026, UTC."""
+    return datetime.fromisoformat(f"2026-{text}").replace(tzinfo=UTC)
 
 
 def told(occurrence: Occurrence) -> tuple[str, str]:
@@ -40,7 +40,10 @@ def told(occurrence: Occurrence) -> tuple[str, str]:
 
 @dataclass
 class House:
-    """What a process has: a ledger, and shows that last ``length_s``. ``begun`` outlives it, like the show log."""
+    """What a process has: a ledger, and shows that last ``length_s``. Shows outlive it, as in the show log.
+
+    ``begun`` has a show once for each time that it was begun or gone on with.
+    """
 
     clock: Clock
     length_s: float = 600.0
@@ -48,27 +51,34 @@ class House:
     begun: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
+    on_air: dict[str, Remains] = field(default_factory=dict)
+    left_s: dict[str, float] = field(default_factory=dict)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         del scenario
         self.begun.append(show)
+        began, left, ending = self.clock.monotonic(), self.left_s.get(show, self.length_s), ""
         try:
-            async with self.clock.timeout(self.length_s):
+            async with self.clock.timeout(left):
                 await stop.wait()
+            ending = "interrupted"
         except TimeoutError:
             self.ended.append(show)
-            return "completed"
-        return "interrupted"
+            ending = "completed"
+        finally:
+            self.left_s[show] = left - (self.clock.monotonic() - began)
+            self.on_air[show] = Remains(self.clock.now(), ending, self.begun.count(show) - 1)
+        return ending
 
-    async def has_begun(self, show: str) -> bool:
-        return show in self.begun
+    async def remains(self, show: str) -> Remains | None:
+        return self.on_air.get(show)
 
     def calendar(self, owner: str = "us", **rest: Any) -> Calendar:
         return Calendar(
             self.ledger,
             **{
                 "clock": self.clock, "owner": owner, "alive": lambda name: name not in self.dead,
-                "perform": self.perform, "begun": self.has_begun,
+                "perform": self.perform, "remains": self.remains,
                 "new_show_id": lambda scenario: f"{scenario.key}-by-hand-{len(self.begun)}", "step_s": DAY_S, **rest,
             },
         )  # fmt: skip

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from debate_caster.calendar.season import CUT_OFF, Calendar
+from debate_caster.calendar.season import CUT_OFF, TAKEN_UP_AT_MOST, Calendar, Remains
 from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.errors import LogError
 from debate_caster.scenario.casting import slug
 from debate_caster.scenario.recurrence import instants
 from debate_caster.scenario.script import Scenario
@@ -125,7 +126,7 @@ def test_a_show_longer_than_its_period_is_left_followed_or_ended(
     assert found == expected
 
 
-def test_a_queued_slot_that_the_end_comes_before_is_decided_by_who_comes_next(tmp_path: Path) -> None:
+def test_a_slot_that_waited_for_a_show_waits_for_it_when_that_goes_on_elsewhere(tmp_path: Path) -> None:
     async def play(house: House) -> None:
         long = scenario(tmp_path, "long", entry("0 20,21 * * *", overlap="queue", grace_s=1200))
         first = house.calendar("first")
@@ -139,26 +140,120 @@ def test_a_queued_slot_that_the_end_comes_before_is_decided_by_who_comes_next(tm
         await second.admit(long)
         async with house.running(second):
             await house.clock.sleep(HOUR_S)
+        assert house.begun == ["long-20260601-200000z"] * 2 + ["long-20260601-210000z"]
 
     assert performed(play, length_s=2 * HOUR_S) == [("06-01 20:00", "ran"), ("06-01 21:00", "caught_up")]
 
 
-def test_a_show_whose_process_died_is_cut_off_and_never_given_again(tmp_path: Path) -> None:
+async def die_on_the_air(house: House, plan: Scenario, when: str) -> None:
+    """Run a calendar until its process is killed."""
+    owner = f"process-{len(house.dead)}"
+    calendar = house.calendar(owner)
+    await calendar.admit(plan)
+    running = asyncio.create_task(calendar.run(asyncio.Event()))
+    await house.clock.sleep((at(when) - house.clock.now()).total_seconds())
+    await kill(running)
+    house.dead.add(owner)
+
+
+async def be_there(house: House, plan: Scenario, seconds: float) -> None:
+    """Run another process's calendar."""
+    calendar = house.calendar("heir", step_s=1.0)
+    await calendar.admit(plan)
+    async with house.running(calendar):
+        await house.clock.sleep(seconds)
+
+
+async def endings(house: House) -> list[str]:
+    return [row.ending for row in reversed(await house.ledger.history())]
+
+
+def test_a_show_whose_process_died_goes_on_where_it_was(tmp_path: Path) -> None:
     async def play(house: House) -> None:
         friday = scenario(tmp_path, "friday", entry())
-        first = house.calendar("first")
-        await first.admit(friday)
-        async with asyncio.TaskGroup() as tasks:
-            running = tasks.create_task(first.run(asyncio.Event()))
-            await house.clock.sleep((at("06-01 20:01") - house.clock.now()).total_seconds())
-            await kill(running)
-        house.dead.add("first")
-        second = house.calendar("second")
-        await second.admit(friday)
-        async with house.running(second):
-            await house.clock.sleep(HOUR_S)
-        assert [row.ending for row in await house.ledger.history()] == [CUT_OFF]
+        await die_on_the_air(house, friday, "06-01 20:06")
+        await house.clock.sleep(HOUR_S - 10)
+        await be_there(house, friday, 241.0)
+        assert await endings(house) == ["completed"]
+        assert house.begun == ["friday-20260601-200000z"] * 2
+        assert house.ended == ["friday-20260601-200000z"]
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_was_broken_off_long_ago_is_cut_off_and_never_given_again(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry())
+        await die_on_the_air(house, friday, "06-01 20:06")
+        await house.clock.sleep(HOUR_S + 1)
+        await be_there(house, friday, HOUR_S)
+        assert await endings(house) == [CUT_OFF]
         assert len(house.begun) == 1
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_kills_whoever_gives_it_is_given_up(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry())
+        for second in range(1, TAKEN_UP_AT_MOST + 2):
+            await die_on_the_air(house, friday, f"06-01 20:00:{second:02}")
+        await be_there(house, friday, HOUR_S)
+        assert await endings(house) == [CUT_OFF]
+        assert len(house.begun) == 1 + TAKEN_UP_AT_MOST
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_had_ended_when_its_process_died_keeps_its_end_however_long_ago(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry())
+        await die_on_the_air(house, friday, "06-01 20:06")
+        house.on_air["friday-20260601-200000z"] = Remains(at("06-01 20:05"), "producer")
+        await house.clock.sleep(3 * DAY_S - 7 * HOUR_S)
+        await be_there(house, friday, HOUR_S)
+        (row,) = [row for row in await house.ledger.history() if row.show]
+        assert (row.ending, row.ended_at) == ("producer", at("06-01 20:05"))
+
+    assert performed(play)[0] == ("06-01 20:00", "ran")
+
+
+def test_what_is_left_of_a_show_is_looked_at_again_when_its_log_could_not_be_read(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday, failures = scenario(tmp_path, "friday", entry()), iter([True, True])
+        await die_on_the_air(house, friday, "06-01 20:06")
+
+        async def locked(show: str) -> Remains | None:
+            if next(failures, False):
+                raise LogError("show", "locked", passing=True)
+            return await house.remains(show)
+
+        calendar = house.calendar("heir", step_s=1.0, remains=locked)
+        await calendar.admit(friday)
+        async with house.running(calendar):
+            await house.clock.sleep(HOUR_S)
+        assert calendar.failure is None
+        assert await endings(house) == ["completed"]
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_goes_on_is_on_the_air_for_the_slots_that_come(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        long = scenario(tmp_path, "long", entry("0 20,21 * * *"))
+        await die_on_the_air(house, long, "06-01 20:40")
+        await house.clock.sleep(19 * 60)
+        await be_there(house, long, 2 * HOUR_S)
+        assert await endings(house) == ["completed", ""]
+
+    assert performed(play, length_s=HOUR_S) == [("06-01 20:00", "ran"), ("06-01 21:00", "skipped: overlap")]
+
+
+def test_a_show_whose_scenario_is_gone_is_cut_off(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        await die_on_the_air(house, scenario(tmp_path, "friday", entry()), "06-01 20:06")
+        await be_there(house, scenario(tmp_path, "monday", entry("0 9 * * MON")), 60.0)
+        assert await endings(house) == [CUT_OFF]
 
     assert performed(play) == [("06-01 20:00", "ran")]
 

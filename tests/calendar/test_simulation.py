@@ -45,3 +45,17 @@ def test_an_outage_is_a_dead_process(tmp_path: Path) -> None:
         ("06-01 04:00", "skipped: missed", ""),
         ("06-01 05:00", "ran", "completed"),
     ]
+
+
+def test_a_show_goes_on_after_a_short_outage_for_as_long_as_was_left_of_it(tmp_path: Path) -> None:
+    plan = scenario(tmp_path, "hourly", entry("0 * * * *"))
+    found = simulate(
+        [plan], at("06-01 00:00"), at("06-01 03:00"), length_s=lambda _: 1200.0,
+        outages=[(at("06-01 01:10"), at("06-01 01:30"))],
+    )  # fmt: skip
+
+    assert [(*told(one), one.ending, f"{one.ended_at:%H:%M}") for one in found] == [
+        ("06-01 00:00", "ran", "completed", "00:20"),
+        ("06-01 01:00", "ran", "completed", "01:40"),
+        ("06-01 02:00", "ran", "completed", "02:20"),
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
-from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.season import Calendar, Remains
 from debate_caster.clock import SystemClock
 from debate_caster.log import SqliteEventLog
 from debate_caster.scenario.loading import load_scenario
@@ -49,18 +49,20 @@ async def _work(folder: Path, path: Path) -> None:
 
     async def perform(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         del scenario, stop
-        await log.append(f"show:{show}", ['{"type":"began"}'], expect=0)
-        await asyncio.sleep(0.003)
-        await log.append(f"show:{show}", ['{"type":"ended"}'], expect=1)
+        if await log.last_seq(f"show:{show}") == 0:
+            await log.append(f"show:{show}", ['{"type":"began"}'], expect=0)
+            await asyncio.sleep(0.003)
+        if await log.last_seq(f"show:{show}") == 1:
+            await log.append(f"show:{show}", ['{"type":"ended"}'], expect=1)
         return "completed"
 
-    async def begun(show: str) -> bool:
-        return await log.last_seq(f"show:{show}") > 0
+    async def remains(show: str) -> Remains | None:
+        return Remains(clock.now()) if await log.last_seq(f"show:{show}") > 0 else None
 
     with owners.join() as owner:
         calendar = Calendar(
-            Ledger(folder / "calendar.db"), clock=clock, owner=owner, alive=owners.alive, perform=perform, begun=begun,
-            new_show_id=lambda scenario: f"{scenario.key}-{time.monotonic_ns()}",
+            Ledger(folder / "calendar.db"), clock=clock, owner=owner, alive=owners.alive, perform=perform,
+            remains=remains, new_show_id=lambda scenario: f"{scenario.key}-{time.monotonic_ns()}",
         )  # fmt: skip
         await calendar.admit(load_scenario(path, env={}))
         await calendar.run(asyncio.Event())

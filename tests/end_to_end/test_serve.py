@@ -3,14 +3,19 @@
 import asyncio
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
 import pytest
 
+from debate_caster.calendar.ledger import Ledger, Occurrence
+from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.resumption import broken_off
 from tests.end_to_end.programs import running, watching
+from tests.faults.killing import ReturningViewer, Show, broken_invariants, read_show
 from tests.scenario.files import DUEL, write
 
 SCHEDULE = 'schedule: {cron: "0 20 * * FRI", timezone: Europe/Paris}'
@@ -80,8 +85,8 @@ async def test_shows_come_by_hand_edits_by_themselves_and_a_mistake_changes_noth
 
 
 @pytest.mark.timeout(90)
-async def test_a_second_process_stands_by_and_takes_over_when_the_first_is_killed(tmp_path: Path) -> None:
-    plan(tmp_path, "friday", chars_per_second=20)
+async def test_a_second_process_stands_by_and_goes_on_with_the_show_when_the_first_is_killed(tmp_path: Path) -> None:
+    plan(tmp_path, "friday", chars_per_second=300)
     async with (
         running("serve", "plans", "--port", "0", cwd=tmp_path) as first,
         running("serve", "plans", "--port", "0", cwd=tmp_path) as second,
@@ -99,13 +104,44 @@ async def test_a_second_process_stands_by_and_takes_over_when_the_first_is_kille
             show = await asked.line("Show:")
         stage = await serving.line("Stage:")
         await until(stage, "/api/shows", lambda now: [one["id"] for one in now["shows"] if one["speaker"]] == [show])
-
-        serving.signal(signal.SIGKILL)
-        stage = await waiting.pop()
+        viewer = ReturningViewer()
+        async with watched(viewer, f"{stage}/shows/{show}"), asyncio.timeout(30):
+            await viewer.until(20)
+            serving.signal(signal.SIGKILL)
+            stage = await waiting.pop()
         assert [one["id"][:7] for one in (await ask(stage, "/api/shows"))["coming"]] == ["friday-"]
-        await standing.line('{"at"', timeout_s=5)
+        async with watched(viewer, f"{stage}/shows/{show}"):
+            rows = await settled(tmp_path)
+            async with asyncio.timeout(10):
+                await viewer.until(len(read_show(tmp_path, "air", show)))
         standing.signal(signal.SIGTERM)
         assert await standing.ended() == 0
-    async with running("schedule", "history", "--json", cwd=tmp_path) as history:
-        await history.ended()
-    assert [(row["show"], row["ending"]) for row in map(json.loads, history.stdout)] == [(show, "cut off")]
+    logged, aired = (read_show(tmp_path, log, show) for log in ("show", "air"))
+    remains = Show(logged, aired, viewer.events, deaths=1, visits=2, status=0, stderr=standing.stderr)
+    assert broken_invariants(remains) == []
+    assert [event["type"] for event in logged].count("epoch_began") == 1
+    assert [(row.show, row.outcome, row.ending) for row in rows] == [(show, "ran", "completed")]
+    assert broken_off(DataFolder(data_of(tmp_path))) == []
+
+
+@asynccontextmanager
+async def watched(viewer: ReturningViewer, page: str) -> AsyncIterator[None]:
+    """Have the viewer watch this page for the block."""
+    watching_it = asyncio.create_task(viewer.watch(page))
+    try:
+        yield
+    finally:
+        watching_it.cancel()
+        await asyncio.wait([watching_it])
+
+
+async def settled(folder: Path) -> list[Occurrence]:
+    """Wait until every show in the history has ended, and return the history, newest first."""
+    async with aclosing(Ledger(data_of(folder) / "calendar.db")) as ledger, asyncio.timeout(40):
+        while await ledger.unfinished():  # noqa: ASYNC110 - another process's file
+            await asyncio.sleep(0.1)
+        return await ledger.history()
+
+
+def data_of(folder: Path) -> Path:
+    return folder / "data" / "debate-caster"

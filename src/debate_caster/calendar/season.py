@@ -1,7 +1,8 @@
 """The calendar at work: waits for slots, writes down what becomes of each, and has the shows performed.
 
 Any number of processes may run one calendar on one ledger: each slot is started by whoever writes its row first. A
-process that dies leaves rows without an end; the others, or the next one, start the shows of them that never began.
+process that dies leaves rows without an end; the others, or the next one, start the shows of them that never began, and
+go on with those that had.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from debate_caster.clock import Clock
 from debate_caster.errors import DebateCasterError, LogError
 from debate_caster.scenario.script import Scenario, Schedule
 
-__all__ = ["Calendar", "Coming", "Perform", "as_json", "entries_of"]
+__all__ = ["CUT_OFF", "Calendar", "Coming", "Perform", "Remains", "as_json", "entries_of"]
 
 logger = structlog.get_logger()
 
@@ -35,7 +36,13 @@ ASKED_S = 60.0
 """How old a request for a show may be; who asked has long given up on an older one."""
 
 CUT_OFF = "cut off"
-"""How a show ended whose process died."""
+"""How a show ended whose process died, and that nobody could go on with."""
+
+SILENT_AT_MOST_S = 3600.0
+"""How long ago a show may have been broken off to go on by itself; its audience has gone after a longer silence."""
+
+TAKEN_UP_AT_MOST = 10
+"""How often a show goes on by itself: one that kills whoever gives it must not do so for ever."""
 
 _ENTRIES = TypeAdapter(tuple[Schedule, ...])
 
@@ -44,8 +51,20 @@ class Perform(Protocol):
     """How a show is given."""
 
     async def __call__(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
-        """Perform a scenario under this id until its end, or soon after ``stop`` is set; return how it ended."""
+        """Perform a scenario under this id until its end, or soon after ``stop`` is set; return how it ended.
+
+        One that was broken off goes on; where it can't, it has ended as ``CUT_OFF``.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """What there is of a show that has begun: when it was last on the air, how often it went on, and its end if any."""
+
+    at: datetime
+    ending: str = ""
+    taken_up: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,7 @@ class Calendar:
         owner: Our name among the processes that share the ledger.
         alive: Says whether one of those names is still at work.
         perform: Gives a show.
-        begun: Says whether a show has ever begun.
+        remains: Says what there is of a show; None of one that never began. Raises ``LogError`` while it can't be read.
         new_show_id: Makes the id of a show that somebody asks for by hand.
         step_s: Longest wait between two looks at the clock.
     """
@@ -105,13 +124,13 @@ class Calendar:
         owner: str,
         alive: Callable[[str], bool],
         perform: Perform,
-        begun: Callable[[str], Awaitable[bool]],
+        remains: Callable[[str], Awaitable[Remains | None]],
         new_show_id: Callable[[Scenario], str],
         step_s: float = STEP_S,
     ) -> None:
         self.failure: str | None = None
         self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
-        self._perform, self._begun, self._new_show_id, self._step_s = perform, begun, new_show_id, step_s
+        self._perform, self._remains, self._new_show_id, self._step_s = perform, remains, new_show_id, step_s
         self._productions: dict[str, _Production] = {}
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -353,17 +372,23 @@ class Calendar:
                 self._start(production, show)
 
     async def _inherit(self, orphan: Occurrence) -> None:
-        """Deal with a show whose process died: it was cut off, or it never began and may still start."""
+        """Deal with a show whose process died: it goes on, or it never began and may still start."""
         show, now = orphan.show, self._clock.now()
-        production = self._productions.get(orphan.scenario)
-        if show is None or not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
+        if show is None:
             return
-        if await self._begun(show):
-            logger.warning("show_cut_off", show=show)
-            await self._ledger.finish(show, CUT_OFF, now)
+        remains = await self._remains(show)  # first: what fails here is tried again as long as the row is not ours
+        if not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
+            return
+        production = self._productions.get(orphan.scenario)
+        if remains is not None:
+            await self._go_on(production, show, remains, now)
             return
         slot = None if production is None else _slot_of(production, orphan)
-        if production is None or slot is None or too_late(slot, now):
+        if production is None or slot is None:
+            await self._ledger.revise(show, "skipped", "missed", now)
+        elif production.running and orphan.outcome == "queued" and production.queued is None:
+            production.queued = slot  # behind the show that it waited for, which goes on
+        elif too_late(slot, now):
             await self._ledger.revise(show, "skipped", "missed", now)
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
@@ -371,6 +396,19 @@ class Calendar:
             await self._ledger.revise(show, late_start(slot.due, now), "", now)
             logger.info("slot_started", scenario=orphan.scenario, slot=_text(slot.at), how="inherited")
             self._start(production, show)
+
+    async def _go_on(self, production: _Production | None, show: str, remains: Remains, now: datetime) -> None:
+        """Go on with a show that was broken off, unless that is long ago or its scenario has another on the air."""
+        silent_s = (now - remains.at).total_seconds()
+        lost = silent_s > SILENT_AT_MOST_S or remains.taken_up >= TAKEN_UP_AT_MOST
+        if production is not None and not production.running and not lost:
+            logger.info("show_taken_up", show=show, silent_s=round(silent_s, 3))
+            self._start(production, show)
+        elif remains.ending:
+            await self._ledger.finish(show, remains.ending, remains.at)
+        else:
+            logger.warning("show_cut_off", show=show, silent_s=round(silent_s, 3), taken_up=remains.taken_up)
+            await self._ledger.finish(show, CUT_OFF, now)
 
 
 def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:

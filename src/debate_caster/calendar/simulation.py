@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
-from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.season import Calendar, Remains
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.scenario.script import Scenario
 
@@ -14,6 +15,16 @@ __all__ = ["simulate"]
 FOREVER = 1_000_000_000
 DAY_S = 86_400.0
 _JUST_BEFORE = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class _Given:
+    """A show, given so far: when it was last on the air, how often it went on after a death, and what is left of it."""
+
+    at: datetime
+    taken_up: int
+    left_s: float
+    ending: str = ""
 
 
 def simulate(
@@ -35,19 +46,26 @@ def simulate(
     """
 
     async def main(clock: VirtualClock) -> list[Occurrence]:
-        ledger, begun = Ledger(IN_MEMORY), set[str]()
+        ledger, given = Ledger(IN_MEMORY), dict[str, _Given]()
 
         async def perform(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
-            begun.add(show)
+            so_far = given.setdefault(show, _Given(clock.now(), -1, length_s(scenario)))
+            so_far.taken_up += 1
+            began = clock.monotonic()
             try:
-                async with clock.timeout(length_s(scenario)):
+                async with clock.timeout(so_far.left_s):
                     await stop.wait()
+                so_far.ending = "interrupted"
             except TimeoutError:
-                return "completed"
-            return "interrupted"
+                so_far.ending = "completed"
+            finally:  # also when we die
+                so_far.left_s -= clock.monotonic() - began
+                so_far.at = clock.now()
+            return so_far.ending
 
-        async def has_begun(show: str) -> bool:
-            return show in begun
+        async def remains(show: str) -> Remains | None:
+            so_far = given.get(show)
+            return None if so_far is None else Remains(so_far.at, so_far.ending, so_far.taken_up)
 
         stops = [*outages, (end, end)]
         for number, (down, up) in enumerate(stops):
@@ -57,7 +75,7 @@ def simulate(
                 owner=str(number),
                 alive=lambda _name: False,
                 perform=perform,
-                begun=has_begun,
+                remains=remains,
                 new_show_id=lambda scenario: scenario.key,
                 step_s=DAY_S,  # a virtual clock is never set, and there are no other processes
             )

@@ -19,7 +19,17 @@ from debate_caster.cli.data_folder import DataFolder
 from debate_caster.errors import SetupError
 from debate_caster.scenario import Scenario
 
-__all__ = ["LATEST", "Keepsake", "Resumption", "broken_off", "debate_digest", "kept_on_file", "taken_up"]
+__all__ = [
+    "LATEST",
+    "Keepsake",
+    "Resumption",
+    "broken_off",
+    "debate_digest",
+    "is_kept",
+    "is_running",
+    "kept_on_file",
+    "taken_up",
+]
 
 LATEST = "latest"
 
@@ -124,6 +134,16 @@ def taken_up(folder: DataFolder, wanted: str) -> Iterator[Resumption]:
 def broken_off(folder: DataFolder) -> list[str]:
     """Return the shows that nobody performs any more and that have not ended, newest first."""
     return [path.stem for path in _files(folder) if not _is_running(path)]
+
+
+def is_kept(folder: DataFolder, show: str) -> bool:
+    """Say whether a show of exactly this id has its file: it runs, or was broken off."""
+    return _path(folder, show).exists()
+
+
+def is_running(folder: DataFolder, show: str) -> bool:
+    """Say whether somebody performs the show of exactly this id."""
+    return _is_running(_path(folder, show))
 
 
 def _path(folder: DataFolder, show: str) -> Path:

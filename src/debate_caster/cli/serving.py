@@ -3,34 +3,51 @@
 import asyncio
 import signal
 from contextlib import AsyncExitStack, ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from debate_caster.broadcast import Credentials
 from debate_caster.calendar.billing import Billing
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.scripts import Scripts, keep_up
-from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.season import CUT_OFF, Calendar, Remains
 from debate_caster.cli.airing import stage_and_own_targets
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
+from debate_caster.cli.resumption import (
+    Keepsake,
+    Resumption,
+    debate_digest,
+    is_kept,
+    is_running,
+    kept_on_file,
+    taken_up,
+)
 from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import unless_stopped
 from debate_caster.clock import Clock, SystemClock
-from debate_caster.errors import SetupError
+from debate_caster.errors import LogError, SetupError
 from debate_caster.log import EventLog
-from debate_caster.runner import new_show_id, run_show
+from debate_caster.runner import new_seed, new_show_id, new_show_key, run_show
 from debate_caster.scenario import Scenario, load_scenario
-from debate_caster.show.events import stream_of
+from debate_caster.show.transcript import read_transcript
 from debate_caster.stage import Stage
 
 __all__ = ["read_scripts", "serve"]
 
+logger = structlog.get_logger()
+
 STANDBY_S = 1.0
 """How often a process that stands by looks whether the other has gone."""
+
+LET_GO_S = 2.0
+"""How long the system may take to let go of all that a dead process held; it does not do it all in one instant."""
 
 
 def serve(session: Session) -> int:
@@ -65,14 +82,14 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
         session.redaction.add([token])
         owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
         stack.push_async_callback(ledger.aclose)
-        company = _Company(await stack.enter_async_context(folder.open(folder.show_log)), folder, clock, token)
+        company = _Company(session, await stack.enter_async_context(folder.open(folder.show_log)), folder, clock, token)
         calendar = Calendar(
             ledger,
             clock=clock,
             owner=stack.enter_context(owners.join()),
             alive=owners.alive,
             perform=company.perform,
-            begun=company.begun,
+            remains=company.remains,
             new_show_id=lambda scenario: new_show_id(scenario, clock),
         )
         await asyncio.to_thread(scripts.look)  # again: we may have stood by for weeks
@@ -150,28 +167,90 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
 class _Company:
     """Gives the calendar's shows on the stage, which is opened after the calendar is made."""
 
-    def __init__(self, show_log: EventLog, folder: DataFolder, clock: Clock, token: str) -> None:
+    def __init__(self, session: Session, show_log: EventLog, folder: DataFolder, clock: Clock, token: str) -> None:
         self.stage: Stage | None = None
-        self._show_log, self._folder, self._clock, self._token = show_log, folder, clock, token
+        self._session, self._token = session, token
+        self._show_log, self._folder, self._clock = show_log, folder, clock
         self._credentials = Credentials(folder.agents)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         if self.stage is None:
             raise RuntimeError("the calendar runs only while the stage is open")
-        desk = Desk(show, self.stage.url, self._token)
-        (self._folder.desks / f"{show}.json").unlink(missing_ok=True)  # of a process that died before the show began
-        with left_for_producers(self._folder, desk):
+        remains = await self.remains(show)
+        with ExitStack() as stack:
+            try:
+                resumption = await self._kept(stack, scenario, show, self.stage, remains)
+            except SetupError as exc:
+                if remains is None:
+                    raise
+                logger.warning("show_cannot_go_on", show=show, error=str(exc))
+                return remains.ending or CUT_OFF
+            kept = resumption.keepsake
+            self._session.redaction.add([kept.key, kept.producer_token])
+            stack.enter_context(left_for_producers(self._folder, Desk(show, self.stage.url, kept.producer_token)))
             outcome = await run_show(
                 scenario,
                 log=self._show_log,
                 targets=stage_and_own_targets(scenario, self.stage, show),
                 clock=self._clock,
+                seed=kept.seed,
                 show_id=show,
                 credentials=self._credentials,
                 stop=stop,
-                producer_token=self._token,
+                producer_token=kept.producer_token,
+                show_key=kept.key,
             )
+            resumption.forget()
         return outcome.ended.why
 
-    async def begun(self, show: str) -> bool:
-        return await self._show_log.last_seq(stream_of(show)) > 0
+    async def _kept(
+        self, stack: ExitStack, scenario: Scenario, show: str, stage: Stage, remains: Remains | None
+    ) -> Resumption:
+        """Hold the show's file: a new one, or that of the process that died with it.
+
+        Raises:
+            SetupError: It can't be written; or the show has begun, and has no file, or had another debate.
+        """
+        if is_kept(self._folder, show):
+            let_go = self._clock.monotonic() + LET_GO_S
+            while is_running(self._folder, show) and self._clock.monotonic() < let_go:
+                await self._clock.sleep(LET_GO_S / 20)
+            resumption = stack.enter_context(taken_up(self._folder, show))
+            if remains is not None:
+                resumption.check(scenario)
+            return resumption
+        if remains is not None:
+            raise SetupError("what it takes to go on with it is gone")
+        settings = self._session.settings
+        keepsake = Keepsake(
+            show=show,
+            scenario=str(scenario.path.absolute()),
+            digest=debate_digest(scenario),
+            seed=new_seed(),
+            speed=1.0,
+            stage="embedded",
+            host=settings.host,
+            port=stage.port,
+            allow_public=settings.allow_public,
+            key=new_show_key(),
+            producer_token=self._token,
+        )
+        return stack.enter_context(kept_on_file(self._folder, keepsake))
+
+    async def remains(self, show: str) -> Remains | None:
+        """Say what the show's log has of it.
+
+        Raises:
+            LogError: It can't be read for the time being.
+        """
+        try:
+            transcript = await read_transcript(self._show_log, show)
+        except LogError as exc:
+            if exc.passing:
+                raise
+            logger.warning("show_log_not_readable", show=show, error=str(exc))
+            return Remains(datetime.min.replace(tzinfo=UTC))
+        if transcript.at is None:
+            return None
+        ending = transcript.ended.why if transcript.ended is not None else ""
+        return Remains(transcript.at, ending, transcript.epoch)
