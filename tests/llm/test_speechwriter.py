@@ -12,7 +12,7 @@ from debate_caster.llm.phrasebook import LANGUAGES, open_phrasebook
 from debate_caster.llm.speechwriter import write_speech
 from debate_caster.llm.wording import count_words, sentences, tidy
 
-KINDS = ("opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing")
+KINDS = ("opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing", "topic")
 Stance = Literal["for", "against", "neutral"]
 
 MOTIONS = {
@@ -257,3 +257,27 @@ def test_what_the_producer_wants_said_is_said_and_nothing_else(text: str, max_wo
     assert 0 < count_words(speech) <= max_words
     if count_words(text) <= max_words:
         assert speech.rstrip(".") == text.rstrip(".")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("result", ["won", "lost", "tied", ""])
+def test_an_opening_speaks_of_the_meeting_before(language: str, result: str) -> None:
+    changes = {"rival": "Bruno Vale", "rival_motion": "Trams are slow.", "rival_result": result}
+
+    speech = write(kind="opening", turn=0, language=language, motion=MOTIONS[language], **changes)
+
+    assert "Bruno Vale" in speech
+    assert "Trams are slow" in speech
+    assert "Trams are slow." not in speech
+    assert "Bruno Vale" not in write(kind="rebuttal", language=language, motion=MOTIONS[language], **changes)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_topic_is_one_sentence_about_what_is_asked_for_and_another_each_time(language: str) -> None:
+    topics = [
+        write(kind="topic", turn=turn, language=language, motion="Bread, tea and time", max_words=30)
+        for turn in range(6)
+    ]
+
+    assert len(set(topics)) == 6
+    assert all("Bread, tea and time" in topic and len(sentences(topic)) == 1 for topic in topics)

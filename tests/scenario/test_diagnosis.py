@@ -145,7 +145,6 @@ def test_one_mistake_is_told_once(line: str) -> None:
 
 def test_what_is_missing_is_told_at_the_mapping_that_lacks_it() -> None:
     assert problems("# a comment\ntitle: x\nagents: [{side: for}, otis]\n") == [
-        "2:1: motion: this key is missing",
         "2:1: format: this key is missing",
         "3:10: agents[0].persona: this key is missing",
     ]

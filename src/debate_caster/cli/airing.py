@@ -24,7 +24,9 @@ from debate_caster.cli.staging import open_browser, unless_stopped
 from debate_caster.cli.terminal import TerminalView
 from debate_caster.cli.views import Follower, JsonLinesView, PlainView, View, ending
 from debate_caster.clock import Clock, SystemClock
-from debate_caster.errors import BroadcastError, SetupError
+from debate_caster.episodes.annals import Archive
+from debate_caster.episodes.series import NO_TOPIC, Series
+from debate_caster.errors import BroadcastError, ModelError, SetupError
 from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.runner import ShowOutcome, new_seed, new_show_id, new_show_key, run_show, targets_of
 from debate_caster.scenario import Scenario, load_scenario
@@ -87,8 +89,8 @@ def _scenario(session: Session, resumption: Resumption | None) -> Scenario:
     """Return the scenario that is named, or else the one that the show to go on with had.
 
     Raises:
-        ScenarioError: It has problems, or the file is gone.
-        SetupError: It is another debate by now.
+        ScenarioError: It has problems.
+        SetupError: The file is gone.
     """
     if resumption is None:
         return _loaded(session, session.options.scenario)
@@ -98,9 +100,7 @@ def _scenario(session: Session, resumption: Resumption | None) -> Scenario:
             f"the scenario {path} of {resumption.keepsake.show} is gone",
             "Put it back, or name it: `run SCENARIO --resume SHOW`.",
         )
-    scenario = _loaded(session, path)
-    resumption.check(scenario)
-    return scenario
+    return _loaded(session, path)
 
 
 def _loaded(session: Session, path: Path) -> Scenario:
@@ -124,8 +124,12 @@ async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumpt
                 session.remark(f"{scenario.key}: {task.why}")
                 return RAN
             await clock.sleep((task.due - clock.now()).total_seconds())
-            with _of_slot(folder, task.show) as resumption:
-                status = await _perform(session, scenario, folder, resumption, show=task.show)
+            try:
+                with _of_slot(folder, task.show) as resumption:
+                    status = await _perform(session, scenario, folder, resumption, show=task.show)
+            except ModelError:  # only a motion is asked for before a show; in one, models cost their turns
+                task.ending = NO_TOPIC
+                raise
             task.ending = {RAN: "completed", INTERRUPTED: "interrupted"}.get(status, "failed")
             return status
 
@@ -148,6 +152,10 @@ async def _perform(
         stack.enter_context(stop_on_signals(stop, at_once=views.close))
         log = await stack.enter_async_context(folder.open(folder.show_log))
         show = before.show if before else show or new_show_id(scenario, clock)
+        series, whole = Series(Archive(folder.seasons), log, clock=clock), scenario
+        scenario = await series.stage(whole, show)
+        if resumption is not None and options.resume is not None:
+            resumption.check(scenario)
         stage = await _own_stage(session, stack, folder)
         targets = _targets(session, scenario, stage, show)
         token = before.producer_token if before else new_token(session.settings.producer_token)
@@ -176,6 +184,7 @@ async def _perform(
                 producer_token=token,
                 show_key=resumption.keepsake.key,
             )
+            await series.conclude(whole, show)
             resumption.forget()
             await _until_shown(following, stop)
             refreshing.cancel()

@@ -130,6 +130,13 @@ def parser() -> argparse.ArgumentParser:
     )
     rehearse.add_argument("scenario", type=Path, metavar="SCENARIO", help="a scenario file")
     rehearse.add_argument("--seed", type=int, default=0, metavar="N", help="another seed, another debate (default: 0)")
+    rehearse.add_argument(
+        "--episode",
+        type=_counted,
+        default=1,
+        metavar="N",
+        help="of a series: perform the episodes up to this one, and print it (default: 1)",
+    )
     rehearse.add_argument("--transcript", action="store_true", help="print what was said as well")
     _output_options(rehearse, data_dir=False)
 
@@ -207,6 +214,20 @@ def parser() -> argparse.ArgumentParser:
     shows.add_argument("--json", action="store_true", help="as JSON Lines")
     shows.add_argument("--limit", type=_counted, default=50, metavar="N", help="how many at most (default: 50)")
     _output_options(shows)
+
+    persona = _command(
+        commands,
+        "persona",
+        "show what a persona remembers of earlier episodes, or have it forget",
+        "Show how a persona did in the episodes of every series in the data directory, and whom it met. It remembers\n"
+        "only in series whose scenario has a `season` with `memory`.",
+        "  debate-caster persona otis\n  debate-caster persona otis --forget",
+    )
+    persona.add_argument("name", metavar="NAME", help="the persona's file in personas/, without .yaml")
+    deed = persona.add_mutually_exclusive_group()
+    deed.add_argument("--forget", action="store_true", help="remove all of it, also what others remember of it")
+    deed.add_argument("--json", action="store_true", help="as JSON Lines, one for each series")
+    _output_options(persona)
 
     token = _command(
         commands,
@@ -311,7 +332,7 @@ def _schedule_command(commands: "argparse._SubParsersAction[argparse.ArgumentPar
         "--outage", action="append", default=[], metavar="A..B", help="the program is dead from A to B; may be repeated"
     )
     simulate.add_argument("--json", action="store_true", help="as JSON Lines")
-    _output_options(simulate, data_dir=False)
+    _output_options(simulate)
     export = actions.add_parser("export", help="hand the schedules over to a scheduler of your own")
     export.add_argument(
         "scenarios", nargs="+", type=Path, metavar="SCENARIO", help="scenario files, or folders of them"

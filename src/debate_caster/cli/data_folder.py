@@ -61,6 +61,11 @@ class DataFolder:
         """The folder of what it takes to go on with the shows that have not ended."""
         return self.path / "shows"
 
+    @property
+    def seasons(self) -> Path:
+        """The folder of what was given in each episode of a series, and what its personas remember."""
+        return self.path / "seasons"
+
     def make(self) -> None:
         """Make the folder.
 

@@ -1,5 +1,7 @@
 """``rehearse``: the whole show in seconds, on a virtual clock, with the rehearsal model in every part."""
 
+from itertools import islice
+
 from debate_caster.cli.past_shows import table
 from debate_caster.cli.printable import printable, printable_line, wrapped
 from debate_caster.cli.scenario_remarks import remarks_on
@@ -7,6 +9,10 @@ from debate_caster.cli.session import ENDED_EARLY, RAN, Session
 from debate_caster.cli.standing import clock_time
 from debate_caster.cli.views import ending
 from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.episodes.annals import Annals, Archive
+from debate_caster.episodes.series import Series
+from debate_caster.episodes.staging import coming_motions
+from debate_caster.errors import SetupError
 from debate_caster.llm.workshop import open_llm
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
@@ -17,6 +23,9 @@ from debate_caster.show.recounting import export_markdown
 from debate_caster.show.transcript import Speech
 
 __all__ = ["rehearse"]
+
+EPISODES_AHEAD = 5
+"""How many motions to come are told."""
 
 
 def rehearse(session: Session) -> int:
@@ -30,10 +39,17 @@ def rehearse(session: Session) -> int:
     )
     for remark in remarks_on(scenario, everybody_rehearses=True):
         session.remark(remark)
-    rundown = plan(scenario)
-    outcome = run_virtual(lambda clock: _perform(scenario, options.seed, clock))
-    for line in _report(session, scenario, rundown, outcome, forecast(scenario, rundown)):
+    if scenario.season is None and options.episode > 1:
+        raise SetupError(
+            f"{scenario.key} has no season, so it has no episode {options.episode}", "Leave --episode out."
+        )
+    archive = Archive(None)
+    episode, outcome = run_virtual(lambda clock: _perform(scenario, archive, options.episode, options.seed, clock))
+    rundown = plan(episode)
+    for line in _report(session, episode, rundown, outcome, forecast(episode, rundown)):
         session.say(line)
+    for line in _season(scenario, archive.read(scenario.key), outcome):
+        session.say(printable(line))
     if options.transcript:
         session.say("")
         session.say(printable(export_markdown(outcome.transcript)).rstrip("\n"))
@@ -45,12 +61,33 @@ def _rehearsed(script: ModelScript) -> ModelScript:
     return script if script.provider == "rehearsal" else ModelScript(name=script.name)
 
 
-async def _perform(scenario: Scenario, seed: int, clock: VirtualClock) -> ShowOutcome:
-    """Perform with the rehearsal model in the place of every other; no socket is opened."""
+async def _perform(
+    scenario: Scenario, archive: Archive, episodes: int, seed: int, clock: VirtualClock
+) -> tuple[Scenario, ShowOutcome]:
+    """Perform with the rehearsal model in the place of every other, as far as the last episode; no socket is opened."""
     llms = {name: open_llm(_rehearsed(script), clock=clock, seed=seed) for name, script in scenario.models.items()}
-    return await run_show(
-        scenario, llms=llms, log=MemoryEventLog(), clock=clock, seed=seed, show_id=f"rehearsal-of-{scenario.key}"
-    )
+    source = scenario.season.topic_from if scenario.season else None
+    log = MemoryEventLog()
+    series = Series(archive, log, clock=clock, llm=llms[source.llm] if source else None)
+    number = 1
+    while True:
+        show = f"rehearsal-of-{scenario.key}" + (f"-{number}" if number > 1 else "")
+        episode = await series.stage(scenario, show)
+        outcome = await run_show(episode, llms=llms, log=log, clock=clock, seed=seed + number - 1, show_id=show)
+        await series.conclude(scenario, show)
+        if number == episodes:
+            return episode, outcome
+        number += 1
+
+
+def _season(scenario: Scenario, annals: Annals, outcome: ShowOutcome) -> list[str]:
+    """Return what comes after an episode, as far as that can be told before."""
+    if scenario.season is None or not scenario.season.has_topics:
+        return []
+    ahead = islice(coming_motions(scenario, annals, at=outcome.ended.at), EPISODES_AHEAD)
+    return ["", "The episodes after this one:"] + [
+        f"  {number}  {motion or 'a motion that the model thinks of'}" for number, motion in ahead
+    ]
 
 
 def _report(session: Session, scenario: Scenario, rundown: Rundown, outcome: ShowOutcome, most: Forecast) -> list[str]:

@@ -80,9 +80,9 @@ class Resumption:
 
 
 def debate_digest(scenario: Scenario) -> str:
-    """Return a digest of what a show can't go on without: motion, format, agents and audience, not models or pacing."""
+    """Return a digest of what a show can't go on without: motion, format, agents and audience; not models or memory."""
     parts: list[Any] = [scenario.motion, scenario.language, scenario.format.model_dump(mode="json")]
-    parts += [agent.model_dump(mode="json", exclude={"model"}) for agent in scenario.agents]
+    parts += [agent.model_dump(mode="json", exclude={"model", "recollection"}) for agent in scenario.agents]
     parts.append(scenario.audience.model_dump(mode="json"))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +23,8 @@ from debate_caster.cli.printable import json_line, printable
 from debate_caster.cli.serving import read_scripts
 from debate_caster.cli.session import ENDED_EARLY, RAN, Session
 from debate_caster.clock import SystemClock
+from debate_caster.episodes.annals import Archive
+from debate_caster.episodes.staging import coming_motions
 from debate_caster.errors import SetupError
 from debate_caster.scenario import Scenario, plan
 from debate_caster.scenario.recurrence import zone_problem
@@ -123,16 +125,35 @@ def _simulate(session: Session) -> int:
         found = simulate(scenarios, begin, end, length_s=lambda scenario: lengths[scenario.key], outages=outages)
     finally:
         session.log_output.emit = emit
+    ahead = _episodes(session, scenarios, begin)
     rows = []
     for occurrence in found:
+        given = occurrence.show is not None and occurrence.scenario in ahead
+        number, motion = next(ahead[occurrence.scenario]) if given else (None, None)
         if options.json:
-            session.say(json_line(_occurrence_json(occurrence)))
+            facts = {} if number is None else {"episode": number, "motion": motion}
+            session.say(json_line(_occurrence_json(occurrence) | facts))
         when = occurrence.slot or occurrence.decided_at
         what = occurrence.why or occurrence.ending or "on the air"
-        rows.append((f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}", occurrence.scenario, occurrence.outcome, what))
+        local = f"{when.astimezone(zone):%a %Y-%m-%d %H:%M %Z}"
+        told = "" if number is None else f"{number}: {motion or 'a motion that the model thinks of'}"
+        rows.append((local, occurrence.scenario, occurrence.outcome, what, *([told] if ahead else [])))
     if not options.json:
-        _say_table(session, ("SLOT", "NAME", "OUTCOME", "WHY, OR END"), rows, nothing="no slot is in that time")
+        heads = ("SLOT", "NAME", "OUTCOME", "WHY, OR END", *(["EPISODE"] if ahead else []))
+        _say_table(session, heads, rows, nothing="no slot is in that time")
     return RAN
+
+
+def _episodes(
+    session: Session, scenarios: Sequence[Scenario], begin: datetime
+) -> dict[str, Iterator[tuple[int, str | None]]]:
+    """Return the episodes to come of those scenarios that are series, after those that the data folder has had."""
+    archive = Archive(DataFolder(session.settings.data_dir).seasons)
+    return {
+        scenario.key: coming_motions(scenario, archive.read(scenario.key), at=begin)
+        for scenario in scenarios
+        if scenario.season is not None
+    }
 
 
 def _export(session: Session) -> int:

@@ -32,7 +32,9 @@ from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import unless_stopped
 from debate_caster.clock import Clock, SystemClock
-from debate_caster.errors import LogError, SetupError
+from debate_caster.episodes.annals import Archive
+from debate_caster.episodes.series import NO_TOPIC, Series
+from debate_caster.errors import LogError, ModelError, SetupError
 from debate_caster.log import EventLog
 from debate_caster.runner import new_seed, new_show_id, new_show_key, run_show
 from debate_caster.scenario import Scenario, load_scenario
@@ -172,6 +174,7 @@ class _Company:
         self._session, self._token = session, token
         self._show_log, self._folder, self._clock = show_log, folder, clock
         self._credentials = Credentials(folder.agents)
+        self._series = Series(Archive(folder.seasons), show_log, clock=clock)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         if self.stage is None:
@@ -179,7 +182,11 @@ class _Company:
         remains = await self.remains(show)
         with ExitStack() as stack:
             try:
-                resumption = await self._kept(stack, scenario, show, self.stage, remains)
+                episode = await self._series.stage(scenario, show)
+                resumption = await self._kept(stack, episode, show, self.stage, remains)
+            except ModelError as exc:  # only a motion is asked for before a show; in one, models cost their turns
+                logger.warning("no_topic", show=show, error=str(exc))
+                return NO_TOPIC
             except SetupError as exc:
                 if remains is None:
                     raise
@@ -189,7 +196,7 @@ class _Company:
             self._session.redaction.add([kept.key, kept.producer_token])
             stack.enter_context(left_for_producers(self._folder, Desk(show, self.stage.url, kept.producer_token)))
             outcome = await run_show(
-                scenario,
+                episode,
                 log=self._show_log,
                 targets=stage_and_own_targets(scenario, self.stage, show),
                 clock=self._clock,
@@ -200,6 +207,7 @@ class _Company:
                 producer_token=kept.producer_token,
                 show_key=kept.key,
             )
+            await self._series.conclude(scenario, show)
             resumption.forget()
         return outcome.ended.why
 

@@ -32,6 +32,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rehearse": "debate_caster.cli.rehearsing",
     "schedule": "debate_caster.cli.scheduling",
     "serve": "debate_caster.cli.serving",
+    "persona": "debate_caster.cli.remembering",
     "replay": "debate_caster.cli.staging",
     "token": "debate_caster.cli.tokens",
     "shows": "debate_caster.cli.past_shows",

@@ -41,7 +41,8 @@ class Cue:
     """The facts behind a prompt, for models that do not read prose (the rehearsal model); others ignore them.
 
     ``opponent`` and ``opponent_said`` are the last speech of another agent, empty for the opener; ``to_say`` is what
-    the producer wants said, empty but for an interjection.
+    the producer wants said, empty but for an interjection. ``rival`` is an opponent of today whom the speaker has met
+    before, about ``rival_motion``, and ``rival_result`` how that ended for the speaker, empty where nobody voted.
     """
 
     speaker: str
@@ -63,6 +64,9 @@ class Cue:
     thanks_viewers: bool = True
     addresses: str = ""
     to_say: str = ""
+    rival: str = ""
+    rival_motion: str = ""
+    rival_result: Literal["won", "lost", "tied", ""] = ""
 
 
 @dataclass(frozen=True, slots=True)

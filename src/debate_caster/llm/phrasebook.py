@@ -7,7 +7,8 @@ or a style to a persona. Lines have slots; one whose slot can't be filled is pas
 ``{motion}`` the motion with its full stop, ``{motion_bare}`` without, ``{claim}`` the motion as it stands after
 "that", ``{topic}`` a noun phrase of the motion, ``{belief}`` one of the persona, ``{opponent}`` who spoke last,
 ``{quote}`` from what they said, ``{viewer}``, ``{hint}`` and ``{hint_topic}`` of a hint, ``{addresses}`` who speaks
-next, ``{lens}`` a lens's name.
+next, ``{lens}`` a lens's name, ``{rival}`` an opponent of earlier episodes ``{earlier}``
+what it was about then, ``{about}`` what a series is about.
 """
 
 import functools
@@ -25,7 +26,7 @@ LANGUAGES = ("en", "de", "fr", "es")
 
 SLOTS = frozenset(
     {"motion", "motion_bare", "claim", "topic", "belief", "opponent", "quote", "addresses", "lens"}
-    | {"viewer", "hint", "hint_topic"}
+    | {"viewer", "hint", "hint_topic", "rival", "earlier", "about"}
 )
 
 

@@ -27,6 +27,9 @@ from debate_caster.llm.wording import (
 
 __all__ = ["Speech", "write_speech"]
 
+ABOUT_WORDS = 8
+"""How much of what a series is about goes into a motion."""
+
 NAME_CHARS = 40
 """Longest name that is spoken."""
 
@@ -108,9 +111,14 @@ class _Writer:
         match self._cue.kind:
             case "opening":
                 yield _Move(3, lambda room: self._lines.line("greeting", room, fresh_only=True))
+                if self._cue.rival:
+                    yield self._move(2, f"rematch_{self._cue.rival_result or 'tied'}")
                 yield _Move(1, self._thesis)
                 yield from self._hint_moves()
                 yield from self._reply_moves(2)
+            case "topic":
+                yield self._move(0, "motion_idea")
+                return
             case "question":
                 yield from self._hint_moves()
                 yield _Move(3, self._takeup_where_whole)
@@ -308,7 +316,16 @@ class _Writer:
             "claim": _claim(self._motion, self._book),
             "opponent": _name(self._cue.opponent) or addresses,
             "addresses": addresses,
+            "rival": _name(self._cue.rival),
+            "earlier": tidy(self._cue.rival_motion).rstrip(".!… "),
+            "about": self._about() if self._cue.kind == "topic" else "",
         }
+
+    def _about(self) -> str:
+        """Return what a series is about as it stands in mid-sentence, cut to a phrase that a motion can hold."""
+        phrase = cut_to_words(next(iter(re.split(r"[.;:!?]", self._motion)), ""), ABOUT_WORDS).strip(" ,…")
+        first, _, rest = phrase.partition(" ")
+        return f"{first.lower()} {rest}" if rest and first.lower() in self._book.articles else phrase
 
     def _is_dull(self, text: str) -> bool:
         """Whether a sentence is not worth quoting: it speaks to us, or says nothing about the motion."""

@@ -50,7 +50,7 @@ class Casting:
     """The checks of one scenario, and what they found on the way.
 
     After ``check``, and where nothing was wrong, ``rules`` is its format, ``personas`` holds those it names, and
-    ``ids`` are the agents' in the file's order, the moderator's last.
+    ``ids`` are the agents' in the file's order, the moderator's last, and ``names`` what viewers read.
     """
 
     document: Document
@@ -59,6 +59,7 @@ class Casting:
     rules: Format | None = None
     personas: dict[str, Persona] = field(default_factory=dict)
     ids: list[str] = field(default_factory=list)
+    names: list[str | None] = field(default_factory=list)
 
     def check(self) -> None:
         """Report everything that does not fit together."""
@@ -66,9 +67,9 @@ class Casting:
         entries = [_Entry(node, ("agents", index), False) for index, node in enumerate(self._list("agents"))]
         moderator = self.root.get("moderator")
         everybody = [*entries, *([_Entry(moderator, ("moderator",), True)] if moderator is not None else [])]
-        names = [self._persona_name(entry) for entry in everybody]
+        self.names = [self._persona_name(entry) for entry in everybody]
         self._unique_ids(everybody)
-        self._unique_names(everybody, names)
+        self._unique_names(everybody, self.names)
         self._models(everybody)
         self._targets()
         if self.rules is not None:

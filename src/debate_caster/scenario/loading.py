@@ -12,10 +12,29 @@ from debate_caster.errors import Problem, ScenarioError
 from debate_caster.scenario.casting import Casting, slug
 from debate_caster.scenario.diagnosis import validate
 from debate_caster.scenario.library import SUFFIX, Library, as_persona, open_document
-from debate_caster.scenario.manuscript import REFERENCE, REHEARSAL, AgentEntry, ModelEntry, PersonaFile, ScenarioFile
+from debate_caster.scenario.manuscript import (
+    REFERENCE,
+    REHEARSAL,
+    AgentEntry,
+    ModelEntry,
+    PersonaFile,
+    ScenarioFile,
+    SeasonEntry,
+)
 from debate_caster.scenario.recurrence import SHORTEST_PERIOD_S
 from debate_caster.scenario.schedule_check import check_schedule
-from debate_caster.scenario.script import NAME, AgentScript, Format, ModelScript, Persona, Scenario, TargetScript
+from debate_caster.scenario.script import (
+    NAME,
+    AgentScript,
+    Format,
+    GuestSeat,
+    ModelScript,
+    Persona,
+    Scenario,
+    Season,
+    TargetScript,
+)
+from debate_caster.scenario.season_check import check_season
 from debate_caster.scenario.yaml_source import Document, Node
 
 __all__ = ["check", "load_scenario"]
@@ -125,10 +144,12 @@ def _read_scenario(document: Document, library: Library, reading: _Reading) -> S
     casting = Casting(document, root, library)
     casting.check()
     check_schedule(document, root, shortest_period_s=reading.shortest_period_s)
+    topics = check_season(document, root, casting)
     secrets = _secrets(document, root, reading.env, required=reading.secrets_required)
     if written is None or casting.rules is None or document.problems:
         return None
-    return _assemble(document.path, written, casting.rules, casting, secrets)
+    season = _season(written.season, topics, casting.personas) if written.season else None
+    return _assemble(document.path, written, casting.rules, casting, season, secrets)
 
 
 def _secrets(
@@ -156,6 +177,7 @@ def _assemble(
     written: ScenarioFile,
     rules: Format,
     casting: Casting,
+    season: Season | None,
     secrets: Mapping[tuple[str | int, ...], SecretStr],
 ) -> Scenario:
     models = written.models or {REHEARSAL: ModelEntry()}
@@ -164,11 +186,12 @@ def _assemble(
         *((member, False) for member in written.agents),
         *([(written.moderator, True)] if written.moderator else []),
     ]
+    motion = written.motion or (_first_motion(season) if season else "")
     return Scenario(
         key=slug(path.stem) or "scenario",
         path=path,
-        motion=written.motion.strip(),
-        title=(written.title or written.motion).strip(),
+        motion=motion.strip(),
+        title=(written.title or motion).strip(),
         language=written.language,
         background=written.background.strip(),
         format=rules,
@@ -187,8 +210,28 @@ def _assemble(
         ),
         budget=written.budget,
         schedule=written.schedule if isinstance(written.schedule, tuple) else (written.schedule,),
+        season=season,
         compact_prompt_words=written.compact_prompt_words,
     )
+
+
+def _season(written: SeasonEntry, topics: tuple[str, ...], personas: Mapping[str, Persona]) -> Season:
+    return Season(
+        topics=topics,
+        order=written.order,
+        seed=written.seed,
+        topic_from=written.topic_from,
+        swap_sides=written.swap_sides,
+        guests=tuple(
+            GuestSeat(seat=entry.seat, pool=tuple(personas[name] for name in entry.pool)) for entry in written.guests
+        ),
+        memory=written.memory,
+    )
+
+
+def _first_motion(season: Season) -> str:
+    """Return what stands for the motion as long as no episode has one."""
+    return season.topics[0] if season.topics else season.topic_from.about if season.topic_from else ""
 
 
 def _agent(

@@ -12,6 +12,7 @@ from debate_caster.scenario.script import (
     Audience,
     Budget,
     LanguageTag,
+    Memory,
     Name,
     Pacing,
     PhaseScript,
@@ -19,6 +20,7 @@ from debate_caster.scenario.script import (
     Schedule,
     Stance,
     Strict,
+    TopicSource,
     Voice,
 )
 
@@ -27,11 +29,14 @@ __all__ = [
     "NULLABLE",
     "REFERENCE",
     "REHEARSAL",
+    "TOPIC_FILE",
     "AgentEntry",
     "FormatFile",
+    "GuestEntry",
     "ModelEntry",
     "PersonaFile",
     "ScenarioFile",
+    "SeasonEntry",
     "SideEntry",
     "TargetEntry",
 ]
@@ -45,6 +50,7 @@ NULLABLE = frozenset({"compact_prompt_words", "max_cost", "max_minutes", "max_to
 COLOR = r"^#[0-9a-fA-F]{6}$"
 LINE = r"^[^\n\t]*\S[^\n\t]*$"
 REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
+TOPIC_FILE = r"^[^/\\\s.][^/\\]*\.txt$"
 HTTP_URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
 WEBSOCKET_URL = r"^wss?://[^\s/@?#]+(/[^\s@?#]*)?$"
 
@@ -65,6 +71,7 @@ def _one_or_several(value: object) -> str:
 
 Line = Annotated[str, Field(pattern=LINE, max_length=120)]
 Text = Annotated[str, Field(min_length=1, max_length=4000)]
+Motion = Annotated[str, Field(pattern=LINE, max_length=400)]
 PersonName = Annotated[str, Field(pattern=LINE, max_length=40)]
 SecretReference = Annotated[str, Field(pattern=REFERENCE)]
 
@@ -171,10 +178,45 @@ class TargetEntry(Strict):
     mirror: bool = Field(default=True, description="Whether each room shows the other agents' lines as well.")
 
 
+class GuestEntry(Strict):
+    """A seat whose persona changes from episode to episode."""
+
+    seat: Name = Field(description="The id of an agent; its own persona comes first.")
+    pool: tuple[Name, ...] = Field(
+        min_length=1, max_length=50, description="Files in personas/, without '.yaml': who sits there after that."
+    )
+
+
+class SeasonEntry(Strict):
+    """What changes from one show of the scenario to the next: each is an episode."""
+
+    topics: Annotated[
+        Annotated[str, Field(pattern=TOPIC_FILE, max_length=120), Tag("one")]
+        | Annotated[tuple[Motion, ...], Field(min_length=1, max_length=1000), Tag("several")],
+        Discriminator(_one_or_several),
+    ] = Field(
+        default=(),
+        description="The episodes' motions, none twice until all have had their turn: a list, or a .txt file beside "
+        "the scenario with one a line.",
+    )
+    order: Literal["rotating", "shuffled"] = Field(
+        default="rotating", description="rotating: the topics as they stand; shuffled: in an order made of the seed."
+    )
+    seed: int = Field(default=0, ge=0, description="shuffled: another number, another order.")
+    topic_from: TopicSource | None = Field(
+        default=None, description="A model that thinks of each motion; 'topics' stand in where it can't."
+    )
+    swap_sides: bool = Field(default=False, description="Whether every episode moves everybody on to the next side.")
+    guests: tuple[GuestEntry, ...] = Field(default=(), max_length=12, description="Seats whose persona changes.")
+    memory: Memory | None = Field(default=None, description="Whether personas remember earlier episodes; {} is a yes.")
+
+
 class ScenarioFile(Strict):
     """A debate: what about, who, by which rules."""
 
-    motion: Annotated[str, Field(pattern=LINE, max_length=400)] = Field(description="The sentence that is debated.")
+    motion: Motion | None = Field(
+        default=None, description="The sentence that is debated; left out where the season has topics."
+    )
     title: Line | None = Field(default=None, description="Instead of the motion, where the show is listed.")
     language: LanguageTag = Field(default="en", description="Language tag of all speeches, such as en or pt-BR.")
     background: str = Field(default="", max_length=20_000, description="Facts that every agent is given.")
@@ -194,6 +236,9 @@ class ScenarioFile(Strict):
         | Annotated[tuple[Schedule, ...], Field(min_length=1, max_length=20), Tag("several")],
         Discriminator(_one_or_several),
     ] = Field(default=(), description="When `serve` gives the show by itself; one entry, or a list of them.")
+    season: SeasonEntry | None = Field(
+        default=None, description="What changes from show to show: motions, sides, guests, what personas remember."
+    )
     compact_prompt_words: int | None = Field(
         default=6000, ge=500, le=1_000_000, description="Above so many words, prompts are shortened; null is never."
     )

@@ -17,18 +17,23 @@ __all__ = [
     "Audience",
     "Budget",
     "Format",
+    "GuestSeat",
     "LanguageTag",
+    "Memory",
     "ModelScript",
     "Name",
     "Pacing",
     "Persona",
     "PhaseScript",
     "Price",
+    "Recollection",
     "Scenario",
     "Schedule",
+    "Season",
     "Stance",
     "Strict",
     "TargetScript",
+    "TopicSource",
     "TurnKind",
     "TurnScript",
     "Voice",
@@ -101,6 +106,18 @@ class ModelScript(Strict):
     faults: tuple[str, ...] = Field(default=(), description="rehearsal only: one for each call, in order; '' is none")
 
 
+class Recollection(Strict):
+    """What an agent remembers of earlier episodes, in words for its prompt; and of whom it met last, for a cue.
+
+    ``result`` is how the meeting with ``rival`` about ``earlier`` went for the agent, empty where nobody voted.
+    """
+
+    text: str
+    rival: str = ""
+    earlier: str = ""
+    result: Literal["won", "lost", "tied", ""] = ""
+
+
 class AgentScript(Strict):
     """A persona with a side and a model. ``id`` is unique in the scenario."""
 
@@ -110,6 +127,7 @@ class AgentScript(Strict):
     side: str | None = None
     model: Name
     moderator: bool = False
+    recollection: Recollection | None = None
 
 
 class Pacing(Strict):
@@ -208,6 +226,42 @@ class Schedule(Strict):
     )
 
 
+class TopicSource(Strict):
+    """A model that thinks of each episode's motion."""
+
+    llm: Name = Field(description="One of 'models'.")
+    about: str = Field(min_length=1, max_length=400, description="What the motions are to be about.")
+
+
+class Memory(Strict):
+    """What personas remember of earlier episodes: who they met, what about, and how it ended."""
+
+    words: int = Field(default=120, ge=40, le=1000, description="Longest recap, however many episodes there were.")
+
+
+class GuestSeat(Strict):
+    """An agent whose persona changes: the file's own first, then each of the pool, and round again."""
+
+    seat: Name
+    pool: tuple[Persona, ...]
+
+
+class Season(Strict):
+    """What changes from one episode of a scenario to the next. Without topics, not its motion."""
+
+    topics: tuple[str, ...] = ()
+    order: Literal["rotating", "shuffled"] = "rotating"
+    seed: int = 0
+    topic_from: TopicSource | None = None
+    swap_sides: bool = False
+    guests: tuple[GuestSeat, ...] = ()
+    memory: Memory | None = None
+
+    @property
+    def has_topics(self) -> bool:
+        return bool(self.topics or self.topic_from)
+
+
 class TurnScript(Strict):
     """A turn of a format.
 
@@ -261,7 +315,10 @@ class Format(Strict):
 
 
 class Scenario(Strict):
-    """A whole scenario, loaded: personas and format resolved, secrets read from the environment."""
+    """A whole scenario, loaded: personas and format resolved, secrets read from the environment.
+
+    With a ``season`` it is a series: each show of it is an episode, and ``episodes`` says what about and with whom.
+    """
 
     key: Name
     path: Path
@@ -277,6 +334,7 @@ class Scenario(Strict):
     targets: tuple[TargetScript, ...] = ()
     budget: Budget = Budget()
     schedule: tuple[Schedule, ...] = ()
+    season: Season | None = None
     compact_prompt_words: int | None = Field(default=6000, ge=500)
 
     def models_for(self, name: str) -> tuple[ModelScript, ...]:

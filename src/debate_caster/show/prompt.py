@@ -1,6 +1,6 @@
 """Builds what a model is sent: append-only prompts, other people's words as fenced data, old turns in epochs.
 
-``[system: persona, format, rules][motion][transcript, append only][hints of this turn][instruction: turn, limit]``
+``[system: persona, format, rules][motion, memory][transcript, append only][hints of this turn][instruction]``
 
 Nothing that changes stands above the transcript, so that a provider's prefix cache hits: a prompt up to its tail (hints
 and instruction) is the beginning of the same agent's next one. Only when a prompt passes ``compact_prompt_words`` the
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from debate_caster.llm.conversation import Cue, HeardHint, Message
 from debate_caster.scenario.rundown import Rundown, Turn
-from debate_caster.scenario.script import AgentScript, ModelScript, Scenario
+from debate_caster.scenario.script import AgentScript, ModelScript, Recollection, Scenario
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.events import HintTaken
 from debate_caster.show.fencing import fence, fenced_records
@@ -126,6 +126,9 @@ class PromptDesk:
         opening = [f"Motion: {scenario.motion}", f"On stage: {people}."]
         if background := scenario.background.strip():
             opening.insert(1, f"Background: {background}")
+        if agent.recollection is not None:
+            label = "what you remember of earlier episodes of this series; come back to it where it helps"
+            opening.append(fence(self._key, f"memory {agent.id}", label, agent.recollection.text))
         return "\n\n".join(paragraphs), "\n".join(opening)
 
     def _part(self, agent: AgentScript) -> str:
@@ -204,6 +207,7 @@ class PromptDesk:
     def _cue(self, turn: Turn, speeches: Sequence[Speech], hints: Sequence[HintTaken], to_say: str) -> Cue:
         agent = self._agents[turn.speaker]
         answered = None if turn.opens else self._answered(turn, speeches)
+        remembered = agent.recollection or Recollection(text="")
         return Cue(
             speaker=agent.name,
             emoji=agent.persona.emoji,
@@ -224,6 +228,9 @@ class PromptDesk:
             thanks_viewers=agent.persona.thanks_viewers,
             addresses=self._agents[turn.addresses].name if turn.addresses else self._handed_to(turn, speeches),
             to_say=to_say,
+            rival=remembered.rival,
+            rival_motion=remembered.earlier,
+            rival_result=remembered.result,
         )
 
     def _handed_to(self, turn: Turn, speeches: Sequence[Speech]) -> str:

@@ -7,7 +7,7 @@ from debate_caster.show.boundaries import Strength, boundaries
 from debate_caster.show.measures import count_words
 from debate_caster.show.transcript import Speech
 
-__all__ = ["RecapLine", "recap", "shortened"]
+__all__ = ["LINE_WORDS", "RecapLine", "recap", "shortened"]
 
 LINE_WORDS = 28
 """Longest line of a recap: a sentence of debate prose has about 20 words."""
