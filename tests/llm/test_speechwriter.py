@@ -12,7 +12,7 @@ from debate_caster.llm.phrasebook import LANGUAGES, open_phrasebook
 from debate_caster.llm.speechwriter import write_speech
 from debate_caster.llm.wording import count_words, sentences, tidy
 
-KINDS = ("opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing", "topic")
+KINDS = ("opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing")
 Stance = Literal["for", "against", "neutral"]
 
 MOTIONS = {
@@ -220,7 +220,7 @@ cues = st.builds(
     side=st.just(""),
     stance=st.sampled_from(get_args(Stance)),
     role=st.just(""),
-    kind=st.sampled_from([*KINDS, "something-new"]),
+    kind=st.sampled_from([*KINDS, "topic", "something-new"]),
     turn=st.integers(0, 2000),
     max_words=st.integers(-1, 300) | st.integers(1, 20),
     opponent=texts,
