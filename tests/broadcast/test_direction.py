@@ -139,7 +139,7 @@ def test_the_desk_fits_into_a_frame_whatever_viewers_write() -> None:
             await show.clock.sleep(1)
             hints = session.of("desk")[0]["desk"]["hints"]
             assert 10 < len(hints) < 150
-            assert hints[-1]["id"] == "h149"
+            assert {hint["state"] for hint in hints} == {"queued"}  # what still waits is seen before what is decided
             assert max(session.lengths) <= DESK_BYTES
 
     perform_evening(make_scenario(audience=Audience(hint_interval_s=0.0, max_hint_chars=1000)), beside=direct)

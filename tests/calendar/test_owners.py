@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,26 @@ def test_a_killed_process_is_known_to_be_dead_at_once_and_leaves_nothing(tmp_pat
         assert not owners.alive(name)
     with owners.join() as ours:
         assert [file.name for file in tmp_path.iterdir()] == [ours]
+
+
+def test_nobody_who_joins_is_taken_for_dead_by_one_who_joins_at_the_same_time(tmp_path: Path) -> None:
+    start, lost = threading.Barrier(4), []
+
+    def join_often() -> None:
+        start.wait()
+        for _ in range(50):
+            with Owners(tmp_path).join() as name:
+                if not (tmp_path / name).exists():
+                    lost.append(name)
+
+    threads = [threading.Thread(target=join_often) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert lost == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_can_not_be_written_is_said(tmp_path: Path) -> None:

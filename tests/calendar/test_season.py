@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from heapq import merge
 from itertools import takewhile
 from pathlib import Path
@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from debate_caster.calendar.season import CUT_OFF, TAKEN_UP_AT_MOST, Calendar, Remains
+from debate_caster.calendar.docket import Outcome, Reason
+from debate_caster.calendar.ledger import IN_MEMORY, CalendarRow, Entry, Ledger, Request
+from debate_caster.calendar.season import CUT_OFF, TAKEN_UP_AT_MOST, Calendar, Remains, as_json
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import LogError
 from debate_caster.scenario.casting import slug
@@ -442,3 +444,91 @@ def test_a_year_in_six_zones_is_what_their_clocks_show(tmp_path: Path) -> None:
     begin, end = at("01-01 00:00"), at("12-31 23:59")
     slots = [takewhile(lambda slot: slot <= end, instants("30 2 * * *", ZoneInfo(zone), begin)) for zone in ZONES]
     assert history == [(f"{slot:%m-%d %H:%M}", "ran") for slot in merge(*slots)]
+
+
+class MoodyLedger(Ledger):
+    """Fails once in each of these ways, as one does whose file is locked by a back-up just then."""
+
+    def __init__(self, *fails: str) -> None:
+        super().__init__(IN_MEMORY)
+        self.fails = set(fails)
+        self.news = 0
+
+    def _fail(self, what: str) -> None:
+        if what in self.fails:
+            self.fails.discard(what)
+            raise LogError("calendar", "locked", passing=True)
+
+    async def version(self) -> int:
+        return self.news  # another process writes when a test says so
+
+    async def calendars(self) -> list[CalendarRow]:
+        self._fail("calendars")
+        return await super().calendars()
+
+    async def asked(self) -> list[Request]:
+        self._fail("asked")
+        return await super().asked()
+
+    async def grant(self, request: int, entry: Entry, *, owner: str, now: datetime) -> bool:
+        self._fail("grant")
+        return await super().grant(request, entry, owner=owner, now=now)
+
+    async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
+        self._fail("revise")
+        await super().revise(show, outcome, why, now)
+
+    async def finish(self, show: str, ending: str, now: datetime) -> None:
+        self._fail("finish")
+        await super().finish(show, ending, now)
+
+
+def test_a_ledger_that_fails_once_loses_no_show_that_waits_or_is_inherited(tmp_path: Path) -> None:
+    """The second slot waits for the first show, which its heir ends; each writing on the way fails once."""
+
+    async def play(house: House) -> None:
+        long = scenario(tmp_path, "long", entry("0 20,21 * * *", overlap="queue", grace_s=1200))
+        await die_on_the_air(house, long, "06-01 21:10")
+        house.ledger.fails = {"revise", "finish"}  # type: ignore[attr-defined]  # it is a MoodyLedger
+        await be_there(house, long, 2 * HOUR_S)
+        assert house.begun == ["long-20260601-200000z"] * 2 + ["long-20260601-210000z"]
+        assert await endings(house) == ["completed", "completed"]
+
+    history = performed(play, length_s=80 * 60.0, ledger=MoodyLedger())
+    assert history == [("06-01 20:00", "ran"), ("06-01 21:00", "caught_up")]
+
+
+def test_what_never_began_is_inherited_although_the_ledger_fails_after_it_was_taken_over(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday = scenario(tmp_path, "friday", entry())
+        await house.ledger.admit("friday", title="", path="", entries=as_json(friday.schedule), now=house.clock.now())
+        slot = at("06-01 20:00")
+        begun = Entry("friday", slot, slot, "", "ran", "", "friday-20260601-200000z")
+        await house.clock.sleep((slot - house.clock.now()).total_seconds() + 60)
+        await house.ledger.record([begun], handled_until={"friday": slot}, owner="first", now=house.clock.now())
+        house.dead.add("first")
+        house.ledger.fails = {"revise"}  # type: ignore[attr-defined]  # it is a MoodyLedger
+        await be_there(house, friday, HOUR_S)
+        assert house.begun == [begun.show]
+
+    assert performed(play, ledger=MoodyLedger()) == [("06-01 20:00", "caught_up")]
+
+
+@pytest.mark.parametrize("fails", ["calendars", "asked", "grant"])
+def test_a_request_and_a_pause_are_heard_although_the_ledger_fails_once(tmp_path: Path, fails: str) -> None:
+    async def play(house: House) -> None:
+        ledger = house.ledger
+        assert isinstance(ledger, MoodyLedger)
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "friday", entry("0 1 * * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(2)
+            request = await ledger.ask("friday", house.clock.now())
+            await ledger.pause("friday", paused=True)
+            ledger.fails.add(fails)
+            ledger.news += 1
+            await house.clock.sleep(2 * HOUR_S)
+        (show,) = house.begun
+        assert await ledger.answer_to(request) == f"show {show}"
+
+    assert performed(play, ledger=MoodyLedger()) == [("by hand", "ran"), ("06-01 01:00", "skipped: paused")]

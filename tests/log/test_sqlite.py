@@ -44,6 +44,23 @@ async def test_no_file_is_made_before_something_is_written(tmp_path: Path) -> No
     await log.close()
 
 
+def test_its_files_are_their_owners_alone_whatever_the_folder(tmp_path: Path) -> None:
+    """The private log has hints that were declined; a folder that was there before may be open to all."""
+
+    def modes() -> dict[str, int]:
+        return {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+
+    async def write() -> dict[str, int]:
+        log = SqliteEventLog(tmp_path / "events.sqlite")
+        await log.append("a", ["one"], expect=0)
+        made = await asyncio.to_thread(modes)
+        await log.close()
+        return made
+
+    tmp_path.chmod(0o755)
+    assert asyncio.run(write()) == dict.fromkeys(("events.sqlite", "events.sqlite-wal", "events.sqlite-shm"), 0o600)
+
+
 async def test_what_was_written_is_there_after_opening_again(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
     log = SqliteEventLog(path)

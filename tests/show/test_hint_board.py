@@ -68,6 +68,21 @@ def test_what_was_declined_is_shown_as_one_printable_line_that_is_not_too_long()
     assert text.isprintable()
 
 
+def test_no_number_of_declined_hints_pushes_off_one_that_waits() -> None:
+    held = HintHeld(at=AT, hint="mine", viewer="v1", name="Zoe", text="And birds?", to="")
+    junk: list[ShowEvent] = [
+        event
+        for number in range(2 * HINTS_KEPT)
+        for event in (offered(f"h{number}"), HintDeclined(at=AT, hint=f"h{number}", viewer="v1", reason="too_fast"))
+    ]
+
+    entries = board_of(offered("mine"), held, *junk)
+
+    assert len(entries) == HINTS_KEPT
+    assert entries[0]["id"] == "mine"
+    assert entries[-1]["id"] == f"h{2 * HINTS_KEPT - 1}"
+
+
 def test_only_the_latest_hints_are_kept() -> None:
     events: list[ShowEvent] = []
     for number in range(HINTS_KEPT + 5):

@@ -13,6 +13,10 @@ from debate_caster.show.screening import WordFilter, clean_line
         ("c++", "I love c++ code", True),
         ("笨蛋", "你是笨蛋吗", True),
         ("damn", "ｄａｍｎ it", True),  # noqa: RUF001 - full width letters are the point
+        ("damn", "da\u200cmn", True),
+        ("damn", "d\u200dam\u200dn", True),
+        ("damn", "da\u034fmn da\u0336mn", True),
+        ("ano", "a\u00f1o, an\u0303o", False),
         ("", "anything", False),
     ],
 )

@@ -11,7 +11,12 @@ from debate_caster.stage import Stage
 from debate_caster.stage.attendance import addressee
 from tests.stage.people import Agent, Person, agent_on, cast, caster_on, viewer_of
 
-CAST = [{"id": "ada", "name": "Ada"}, {"id": "otis", "name": "Otis Bell"}, {"id": "o", "name": "O"}]
+CAST = [
+    {"id": "ada", "name": "Ada"},
+    {"id": "otis", "name": "Otis Bell"},
+    {"id": "o", "name": "O"},
+    {"id": "tanaka", "name": "\u7530\u4e2d"},
+]
 
 
 async def perform(agent: Agent, event: dict[str, Any], ref: int) -> None:
@@ -295,6 +300,7 @@ async def test_what_older_clients_say_unasked_does_no_harm(stage: Stage) -> None
         ("@otis - what?", "otis", "what?"),
         ("@Otis Bell, what?", "otis", "what?"),
         ("@Adam what?", "", "@Adam what?"),
+        ("@\u7530\u4e2d\u3055\u3093\u3001\u9ce5\u306f", "tanaka", "\u3055\u3093\u3001\u9ce5\u306f"),
         ("@nobody what?", "", "@nobody what?"),
         ("I asked @Ada", "", "I asked @Ada"),
         ("@", "", "@"),

@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -144,6 +145,18 @@ async def test_agents_never_see_a_viewers_own_id(stage: Stage, show: tuple[Agent
     assert "my-secret-identity" not in str(show[0].frames)
 
 
+async def test_agents_can_not_find_out_the_address_of_who_has_no_id(stage: Stage, show: tuple[Agent, Agent]) -> None:
+    async with browser() as session:
+        for number in range(2):
+            async with session.post(f"{stage.url}/api/shows/show-1/hints", json={"text": f"hello {number}"}) as answer:
+                assert answer.status == 202
+    first, second = await hinted(show[0]), await hinted(show[0])
+
+    tried = {"v_" + hashlib.sha256(guess.encode()).hexdigest()[:16] for guess in ("127.0.0.1", "address-127.0.0.1", "")}
+    assert first[0]["viewer"] == second[0]["viewer"]
+    assert first[0]["viewer"] not in tried
+
+
 async def test_a_hint_may_be_posted(stage: Stage, show: tuple[Agent, Agent]) -> None:
     address = f"{stage.url}/api/shows/show-1/hints"
     async with browser() as session:
@@ -160,8 +173,9 @@ async def test_a_hint_may_be_posted(stage: Stage, show: tuple[Agent, Agent]) -> 
         ):
             async with session.post(address, json=body) as answer:
                 assert (answer.status, (await answer.json())["error"]) == (status, error)
-        async with session.post(address, data=b"nonsense") as answer:
-            assert (answer.status, (await answer.json())["error"]) == (400, "bad_request")
+        for kind in ("application/json", "application/json; charset=foo", "application/json; charset=base64"):
+            async with session.post(address, data=b"nonsense", headers={"Content-Type": kind}) as answer:
+                assert (answer.status, (await answer.json())["error"]) == (400, "bad_request")
         async with session.post(f"{stage.url}/api/shows/nothing/hints", json={"text": "x"}) as answer:
             assert (answer.status, (await answer.json())["error"]) == (404, "no_such_show")
 
@@ -289,7 +303,16 @@ def test_joiners_stay_and_tricks_go() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "network"), [("10.1.2.3", "10.1.2.3"), ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2"), ("", "")]
+    ("address", "network"),
+    [
+        ("10.1.2.3", "10.1.2.3"),
+        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8::1", "2001:db8::/64"),
+        ("2001:db8::b:2:3:4", "2001:db8::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+    ],
 )
 def test_an_address_is_a_host_or_a_network(address: str, network: str) -> None:
     assert network_of(address) == network

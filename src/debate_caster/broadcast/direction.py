@@ -1,6 +1,7 @@
 """A producer's orders on their way from a target to the show's control desk, and the desk's state on its way back."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +13,7 @@ from debate_caster.log import EventLog
 from debate_caster.pulsar.replies import ControlOrdered, DeskWanted, Reply
 from debate_caster.show.control_desk import ControlDesk, Order
 from debate_caster.show.events import decode, stream_of
-from debate_caster.show.hint_board import HintBoard
+from debate_caster.show.hint_board import SETTLED, HintBoard
 
 __all__ = ["Direction"]
 
@@ -25,7 +26,7 @@ DESK_INTERVAL_S = 0.2
 """Least time between two frames of the desk's state."""
 
 DESK_BYTES = 100_000
-"""Longest such frame; of hints that are longer than usual the oldest are left out. A stage takes 131,072."""
+"""Longest such frame; of long hints the oldest decided ones are left out. A stage takes 131,072."""
 
 
 class Direction:
@@ -73,7 +74,7 @@ class Direction:
         self._shown = state
         frame = session.machine.desk(state)
         while len(frame.encode()) > DESK_BYTES and state["hints"]:
-            state = state | {"hints": state["hints"][len(state["hints"]) // 4 + 1 :]}
+            state = state | {"hints": _without_a_quarter(state["hints"])}
             frame = session.machine.desk(state)
         await session.send(frame)
 
@@ -107,3 +108,10 @@ class Direction:
         while True:
             await self._desk.changes.wait()
             self._news.set()
+
+
+def _without_a_quarter(hints: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Return the hints without a quarter of them: the oldest that are decided first, so that what waits is seen."""
+    order = sorted(range(len(hints)), key=lambda place: (hints[place]["state"] not in SETTLED, place))
+    left = sorted(order[len(hints) // 4 + 1 :])
+    return [hints[place] for place in left]

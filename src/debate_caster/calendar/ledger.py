@@ -178,19 +178,8 @@ class Ledger:
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
-            ours = []
             with _transaction(db):
-                for entry in entries:
-                    done = db.execute(
-                        "INSERT OR IGNORE INTO occurrences (scenario, slot, due, rule, outcome, why, show, owner, "
-                        "decided) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                        (
-                            entry.scenario, _maybe_ms(entry.slot), _maybe_ms(entry.due), entry.rule, entry.outcome,
-                            entry.why, entry.show, owner, _ms(now),
-                        ),
-                    )  # fmt: skip
-                    if done.rowcount:
-                        ours.append(entry)
+                ours = [entry for entry in entries if _insert(db, entry, owner, now)]
                 for scenario, handled in (handled_until or {}).items():
                     db.execute(
                         "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?", (_ms(handled), scenario)
@@ -256,8 +245,18 @@ class Ledger:
 
     async def answer(self, request: int, answer: str) -> bool:
         """Answer a request; False where somebody else has."""
-        changed = await self._write("UPDATE requests SET answer = ? WHERE id = ? AND answer IS NULL", (answer, request))
-        return changed > 0
+        return await self._run(lambda: _answer(self._open(), request, answer))
+
+    async def grant(self, request: int, entry: Entry, *, owner: str, now: datetime) -> bool:
+        """Answer a request with a show, and write the show down, both or neither; False where somebody has answered."""
+
+        def work(db: sqlite3.Connection) -> bool:
+            with _transaction(db):
+                if not _answer(db, request, f"show {entry.show}"):
+                    return False
+                return _insert(db, entry, owner, now)
+
+        return await self._run(lambda: work(self._open()))
 
     async def answer_to(self, request: int) -> str | None:
         """Return the answer to a request, None as long as there is none."""
@@ -326,6 +325,23 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _insert(db: sqlite3.Connection, entry: Entry, owner: str, now: datetime) -> bool:
+    done = db.execute(
+        "INSERT OR IGNORE INTO occurrences (scenario, slot, due, rule, outcome, why, show, owner, decided) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            entry.scenario, _maybe_ms(entry.slot), _maybe_ms(entry.due), entry.rule, entry.outcome,
+            entry.why, entry.show, owner, _ms(now),
+        ),
+    )  # fmt: skip
+    return done.rowcount > 0
+
+
+def _answer(db: sqlite3.Connection, request: int, answer: str) -> bool:
+    done = db.execute("UPDATE requests SET answer = ? WHERE id = ? AND answer IS NULL", (answer, request))
+    return done.rowcount > 0
 
 
 @contextmanager

@@ -30,17 +30,20 @@ class Owners:
             SetupError: The folder can't be written.
         """
         name = secrets.token_hex(8)
+        draft = self.folder / f".{name}"
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            mark = os.open(self.folder / name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            mark = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            # Locked before it has its name: nobody may find it without its lock, and take us for dead.
             fcntl.flock(mark, fcntl.LOCK_EX)
+            draft.rename(self.folder / name)
         except OSError as exc:
             raise SetupError(f"the folder {self.folder} can't be written ({exc.strerror})") from exc
         try:
             self._bury_the_dead()
             yield name
         finally:
-            os.unlink(self.folder / name)
+            (self.folder / name).unlink(missing_ok=True)
             os.close(mark)
 
     def alive(self, name: str) -> bool:
@@ -60,5 +63,5 @@ class Owners:
     def _bury_the_dead(self) -> None:
         with suppress(OSError):
             for file in self.folder.iterdir():
-                if not self.alive(file.name):
+                if not file.name.startswith(".") and not self.alive(file.name):
                     file.unlink(missing_ok=True)

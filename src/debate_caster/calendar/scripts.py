@@ -139,12 +139,14 @@ def _mark(path: Path) -> _Mark:
         except OSError:
             marks.append((str(file), 0, 0))
         else:
-            marks.append((str(file), status.st_mtime_ns, status.st_size))
+            marks.append((str(file), status.st_ctime_ns, status.st_size))
     return tuple(marks)
 
 
 def _edited_at(path: Path) -> datetime:
     try:
-        return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+        status = path.stat()
+        # A file that was moved or copied here keeps when it was written: the schedule holds from when it came.
+        return datetime.fromtimestamp(max(status.st_mtime, status.st_ctime), UTC)
     except OSError:
         return _LONG_AGO

@@ -99,6 +99,11 @@ class _Production:
     def decide(self, now: datetime) -> list[Decision]:
         return self.docket.decide(now, busy=bool(self.running), queued=self.queued is not None)
 
+    def gives(self, show: str | None) -> bool:
+        """Say whether a show is on, or waits for the one before it."""
+        waits = self.queued is not None and show_id_of(self.scenario.key, self.queued.at) == show
+        return waits or any(running.show == show for running in self.running)
+
     def coming(self, now: datetime) -> Iterator[Coming]:
         return (Coming(self.scenario, slot) for slot in self.docket.coming(now))
 
@@ -285,8 +290,8 @@ class Calendar:
 
     async def _start_queued(self, production: _Production, slot: Slot) -> None:
         show, now = show_id_of(production.scenario.key, slot.at), self._clock.now()
-        production.queued = None
         await self._ledger.revise(show, late_start(slot.due, now), "", now)
+        production.queued = None
         logger.info("slot_started", scenario=production.scenario.key, slot=_text(slot.at), how="queued")
         self._start(production, show)
 
@@ -343,7 +348,6 @@ class Calendar:
         """Take notice of what others have written: pauses, requests, and shows whose process has died."""
         version = await self._ledger.version()
         if version != self._version:
-            self._version = version
             for row in await self._ledger.calendars():
                 if production := self._productions.get(row.scenario):
                     if production.docket.paused != row.paused:
@@ -351,9 +355,16 @@ class Calendar:
                     production.docket.paused = row.paused
             for request in await self._ledger.asked():
                 await self._answer(request.id, request.scenario, request.asked_at)
+            self._version = version  # last: what the ledger keeps from us now is looked for again
         for occurrence in await self._ledger.unfinished():
-            if occurrence.owner != self._owner and not self._alive(occurrence.owner):
+            if self._is_orphan(occurrence):
                 await self._inherit(occurrence)
+
+    def _is_orphan(self, occurrence: Occurrence) -> bool:
+        """Say whether nobody gives a show: its process died, or it is ours and the ledger failed us half way."""
+        if occurrence.owner != self._owner:
+            return not self._alive(occurrence.owner)
+        return not any(production.gives(occurrence.show) for production in self._productions.values())
 
     async def _answer(self, request: int, name: str, asked_at: datetime) -> None:
         now, production = self._clock.now(), self._productions.get(name)
@@ -365,9 +376,9 @@ class Calendar:
             await self._ledger.answer(request, f"refused: {production.running[0].show} is on the air")
         else:
             show = self._new_show_id(production.scenario)
-            if await self._ledger.answer(request, f"show {show}"):
-                entry = Entry(name, None, now, "", "ran", "", show)
-                await self._ledger.record([entry], owner=self._owner, now=now)
+            if await self._ledger.grant(
+                request, Entry(name, None, now, "", "ran", "", show), owner=self._owner, now=now
+            ):
                 logger.info("show_asked_for", scenario=name, show=show)
                 self._start(production, show)
 
@@ -381,7 +392,10 @@ class Calendar:
             return
         production = self._productions.get(orphan.scenario)
         if remains is not None:
-            await self._go_on(production, show, remains, now)
+            if remains.ending and orphan.owner == self._owner:  # we gave it to its end, and could not say so
+                await self._ledger.finish(show, remains.ending, remains.at)
+            else:
+                await self._go_on(production, show, remains, now)
             return
         slot = None if production is None else _slot_of(production, orphan)
         if production is None or slot is None:

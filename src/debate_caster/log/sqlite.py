@@ -389,6 +389,9 @@ class SqliteEventLog:
     # -- in any thread ------------------------------------------------------------------------------------------
 
     def _connect(self) -> sqlite3.Connection:
+        if not self.path.exists():  # what is not aired stays its owner's; SQLite gives its WAL the same rights
+            with suppress(OSError):  # SQLite says what is wrong
+                self.path.touch(mode=0o600)
         # check_same_thread off: each connection has its thread, but closing is done by another once they are idle.
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False, cached_statements=16

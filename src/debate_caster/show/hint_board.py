@@ -15,9 +15,10 @@ from debate_caster.show.events import (
 )
 from debate_caster.show.screening import clean_line
 
-__all__ = ["HintBoard"]
+__all__ = ["SETTLED", "HintBoard"]
 
 HINTS_KEPT = 200
+SETTLED = frozenset({"used", "declined", "expired"})
 TEXT_CHARS = 500
 """How much of a hint that was declined is shown; others are as long as the scenario lets them be."""
 
@@ -44,8 +45,8 @@ class HintBoard:
                     "at": instant(event.at),
                     "state": "offered",
                 }
-                while len(self._hints) > HINTS_KEPT:
-                    self._hints.popitem(last=False)
+                if len(self._hints) > HINTS_KEPT:
+                    self._forget_one()
             case HintHeld() | HintAccepted():
                 state = "waiting" if isinstance(event, HintHeld) else "queued"
                 self._note(event.hint, state=state, text=event.text, to=event.to)
@@ -56,6 +57,11 @@ class HintBoard:
                 self._note(event.hint, state="used")
             case _:
                 pass
+
+    def _forget_one(self) -> None:
+        """Forget the oldest of those that are decided, so that none pushes one off that waits; else the oldest."""
+        settled = (hint for hint, entry in self._hints.items() if entry["state"] in SETTLED)
+        del self._hints[next(settled, None) or next(iter(self._hints))]
 
     def _note(self, hint: str, **facts: str) -> None:
         if (entry := self._hints.get(hint)) is not None:

@@ -13,6 +13,8 @@ _JOINER = regex.compile(
     r"|[\u200c\u200d](?![\p{L}\p{Extended_Pictographic}])"
 )
 _BLANK = regex.compile(r"[\s\p{Z}]+")
+_UNSEEN = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Cf}]|(?<=\p{Script=Latin}\p{Mn}*)\p{Mn}")
+"""What stands in a word without being read in it: joiners, and marks that make no letter with a Latin one."""
 _WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 
@@ -51,4 +53,5 @@ class WordFilter:
 
 
 def _folded(text: str) -> str:
-    return unicodedata.normalize("NFKC", text).casefold()
+    # Composed first: the tilde of "año" belongs to a letter, a stroke through it does not.
+    return unicodedata.normalize("NFKC", _UNSEEN.sub("", unicodedata.normalize("NFKC", text).casefold()))

@@ -4,6 +4,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import regex  # type: ignore[import-untyped]  # comes without types
+
 from debate_caster.clock import Clock
 from debate_caster.pulsar.messages import DEBATE_SHOW, JoinRoom, LeaveRoom, Register, StreamChat
 from debate_caster.pulsar.text import DUPLICATE_PREFIX, split_text, starts_alike
@@ -26,6 +28,8 @@ FEW_ROOMS = 64
 
 CUT = "..."
 """The end of a line that was longer than a hint may be; not one character, which a prompt would make three of."""
+
+_WITHOUT_SPACES = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]")
 
 _WARNINGS = {"too_fast": "RATE_LIMIT_EXCEEDED", "too_long": "MESSAGE_TOO_LONG"}
 
@@ -152,9 +156,14 @@ def addressee(text: str, agents: Sequence[Mapping[str, object]]) -> tuple[str, s
         called = [(str(agent[key]), str(agent["id"])) for agent in agents for key in ("name", "id") if agent.get(key)]
         for name, identity in sorted(called, key=lambda pair: -len(pair[0])):
             rest = line[1 + len(name) :]
-            if line[1 : 1 + len(name)].casefold() == name.casefold() and not rest[:1].isalnum():
+            if line[1 : 1 + len(name)].casefold() == name.casefold() and _ends_word(name, rest):
                 return identity, rest.lstrip(" \t,:;.!-\u2013\u2014")
     return "", text
+
+
+def _ends_word(name: str, rest: str) -> bool:
+    """Say whether a name ends where it was found; in scripts without spaces what follows is no part of it."""
+    return not rest[:1].isalnum() or _WITHOUT_SPACES.match(rest) is not None
 
 
 def _shortened(text: str, limit: int | None) -> str:

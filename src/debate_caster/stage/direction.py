@@ -52,7 +52,7 @@ def _token(request: web.Request) -> str:
 async def _posted(request: web.Request) -> Mapping[str, Any]:
     try:
         posted = await request.json()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, LookupError):  # LookupError: a charset that there is not
         posted = None
     if not isinstance(posted, Mapping):
         raise RefusedError("bad_request", "The body is to be a JSON object.")

@@ -4,6 +4,7 @@ Whether a hint is fit for a prompt is the caster's to judge; here it is only kep
 """
 
 import hashlib
+import ipaddress
 import secrets
 import unicodedata
 from collections import OrderedDict
@@ -187,4 +188,11 @@ def printable(value: object, what: str, limit: int) -> str:
 
 def network_of(address: str) -> str:
     """Return what counts as one address: the whole of an IPv4 one, the first 64 bits of an IPv6 one."""
-    return ":".join(address.split(":")[:4]) if address.count(":") > 1 else address
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv6Address):
+        mapped = parsed.ipv4_mapped
+        return str(mapped) if mapped else str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
+    return str(parsed)

@@ -1,5 +1,7 @@
 """The stage's addresses: which request goes where, who may ask, and what every answer carries."""
 
+import hmac
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -98,6 +100,7 @@ class Routes:
         self._publications = Publications(self._show, programme, clock=clock, framed=framed, playbill=playbill)
         self._programme, self._agents, self._audience, self._playbill = programme, agents, audience, playbill
         self._direction = Direction(self._show)
+        self._address_key = secrets.token_bytes(32)
         self._counters, self._admission, self._clock = counters, admission, clock
 
     def application(self) -> web.Application:
@@ -250,7 +253,7 @@ class Routes:
 
     async def _take_hint(self, request: web.Request) -> web.StreamResponse:
         show = await self._show(request)
-        hint, viewer = await _contribution(request)
+        hint, viewer = await self._contribution(request)
         try:
             taken = show.take_hint(
                 viewer=viewer,
@@ -265,7 +268,7 @@ class Routes:
 
     async def _take_vote(self, request: web.Request) -> web.StreamResponse:
         show = await self._show(request)
-        ballot, viewer = await _contribution(request)
+        ballot, viewer = await self._contribution(request)
         try:
             taken = show.take_vote(
                 viewer=viewer, address=request.remote or "", choice=ballot.get("choice"), vote=ballot.get("vote")
@@ -332,19 +335,26 @@ class Routes:
             raise web.HTTPNotFound(text=_NO_SUCH_SHOW, content_type="application/json")
         return show
 
+    async def _contribution(self, request: web.Request) -> tuple[Mapping[str, Any], str]:
+        return await _contribution(request, self._address_key)
+
 
 _NO_SUCH_SHOW = '{"error":"no_such_show","message":"There is no such show."}'
 
 
-async def _contribution(request: web.Request) -> tuple[Mapping[str, Any], str]:
-    """Return what a viewer posted, and who it says it is; who says nothing is known by its address."""
+async def _contribution(request: web.Request, key: bytes) -> tuple[Mapping[str, Any], str]:
+    """Return what a viewer posted, and who it says it is; who says nothing is known by its address.
+
+    The address is hidden by ``key``: agents are told who is who, and could try out every address there is.
+    """
     try:
         posted = await request.json()
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, LookupError):  # LookupError: a charset that there is not
         posted = None
     if not isinstance(posted, Mapping):
         raise _bad_request("The body is to be a JSON object.")
-    viewer = posted.get("viewer") or f"address-{request.remote}"
+    hidden = hmac.digest(key, (request.remote or "").encode(), "sha256").hex()[:32]
+    viewer = posted.get("viewer") or f"address-{hidden}"
     if not isinstance(viewer, str) or (posted.get("viewer") and not VIEWER_ID.fullmatch(viewer)):
         raise _bad_request("A viewer's id has 8 to 64 of A-Z a-z 0-9 _ -.")
     return posted, viewer

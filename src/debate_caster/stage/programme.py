@@ -228,7 +228,7 @@ class Programme:
             await self._re_air_events(identity, show, last, speed)
         except LogError as exc:
             logger.warning("replay_failed", show=show.id, error=str(exc))
-            show.end("failed", str(exc))
+            show.end("failed", "The log of the show could not be read.")
 
     async def _re_air_events(self, identity: str, show: Show, last: int, speed: float) -> None:
         first: datetime | None = None
