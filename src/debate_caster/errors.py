@@ -4,6 +4,7 @@ DebateCasterError
 ├── ScenarioError      the author: a file can't become a show
 ├── SetupError         the operator: settings, ports, keys, disk, usage
 ├── ModelError         a peer: a model failed (``retryable`` says whether another try may help)
+├── ReviewError        a peer: nobody could say whether a text may be aired
 ├── BroadcastError     a peer: a broadcast target refused us or broke the protocol
 │   └── ProtocolError  what arrived is not a message of the protocol
 ├── WatchError         a peer: a stage does not let us watch, and never will
@@ -25,6 +26,7 @@ __all__ = [
     "ModelError",
     "Problem",
     "ProtocolError",
+    "ReviewError",
     "ScenarioError",
     "SetupError",
     "WatchError",
@@ -93,6 +95,17 @@ class ModelError(DebateCasterError):
 
     def __str__(self) -> str:
         return f"model {self.model!r}: {self.kind}: {self.detail}"
+
+
+class ReviewError(DebateCasterError):
+    """A reviewer gave no clear answer about a text, which must not be aired then. ``by`` says which one."""
+
+    def __init__(self, by: str, detail: str) -> None:
+        super().__init__(by, detail)
+        self.by, self.detail = by, detail
+
+    def __str__(self) -> str:
+        return f"review by {self.by}: {self.detail}"
 
 
 class BroadcastError(DebateCasterError):

@@ -37,6 +37,7 @@ from debate_caster.show.director import perform
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.moderation import Reviewer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
@@ -136,10 +137,11 @@ async def run_show(
         async with AsyncExitStack() as stack:
             if llms is None:
                 llms = await stack.enter_async_context(_opened(scenario, clock, seed))
+            reviewers = await stack.enter_async_context(_reviewing(scenario, clock))
             show = _Show(
                 scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token, show_key
             )
-            return await show.run(llms, targets, credentials or Credentials(None))
+            return await show.run(llms, reviewers, targets, credentials or Credentials(None))
 
 
 @asynccontextmanager
@@ -152,6 +154,19 @@ async def _opened(scenario: Scenario, clock: Clock, seed: int) -> AsyncIterator[
             llms[name] = open_llm(script, clock=pace, seed=seed, breakers=breakers)
             stack.push_async_callback(llms[name].close)
         yield llms
+
+
+@asynccontextmanager
+async def _reviewing(scenario: Scenario, clock: Clock) -> AsyncIterator[Sequence[Reviewer]]:
+    """Open whoever the scenario wants asked before anything is aired, besides its list of words."""
+    moderation = scenario.moderation
+    if moderation.provider is None and moderation.hook is None:
+        yield ()
+        return
+    from debate_caster.llm.reviewing import open_reviewers  # here, since importing an HTTP client takes its time
+
+    async with open_reviewers(moderation, scenario.models, clock=unhurried(clock)) as reviewers:
+        yield reviewers
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +203,13 @@ class _Show:
         self._awaited: set[tuple[str, str]] = set()
         self._ready = asyncio.Event()
 
-    async def run(self, llms: Mapping[str, LLM], targets: Sequence[Target], credentials: Credentials) -> ShowOutcome:
+    async def run(
+        self,
+        llms: Mapping[str, LLM],
+        reviewers: Sequence[Reviewer],
+        targets: Sequence[Target],
+        credentials: Credentials,
+    ) -> ShowOutcome:
         writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
         before = await self._take_over(writer, desk)
@@ -224,6 +245,7 @@ class _Show:
                 seed=self._seed,
                 votes=votes,
                 control=control,
+                reviewers=reviewers,
             )
             await self._until_delivered(broadcasts, ended)
             noting.cancel()

@@ -189,6 +189,15 @@ def test_schema_prints_a_json_schema(kind: str, say: Say) -> None:
     assert json.loads(said.out)["title"] == f"debate-caster {kind}"
 
 
+def test_rehearse_asks_nobody_whether_a_text_may_be_aired(say: Say, tmp_path: Path) -> None:
+    moderation = {"hook": {"url": "http://127.0.0.1:9/"}, "words": ["homework"]}
+
+    said = say("rehearse", write_scenario(tmp_path, moderation=moderation))
+
+    assert "speech_held_back" in said.err
+    assert "review_failed" not in said.out + said.err
+
+
 def test_rehearse_tells_the_rundown_the_length_and_the_worst_case(say: Say, tmp_path: Path) -> None:
     scenario = write_scenario(
         tmp_path,

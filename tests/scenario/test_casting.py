@@ -126,6 +126,18 @@ def scenario(folder: Path, *lines: str) -> list[str]:
             ["4:31: models.b: budget.max_cost is set, so this model needs a 'price'"],
         ),
         (
+            ("format: duel", PAIR, "models: {guard: {provider: openai, model: m}}", "moderation: {provider: gard}"),
+            ["5:24: moderation.provider: there is no model 'gard': did you mean 'guard'?"],
+        ),
+        (
+            ("format: duel", PAIR, "moderation: {provider: guard}"),
+            ["4:24: moderation.provider: there is no model 'guard': write it under 'models'"],
+        ),
+        (
+            ("format: duel", PAIR, "models: {guard: {}}", "moderation: {provider: guard}"),
+            ["5:24: moderation.provider: model 'guard' has no server to ask: name one of provider openai"],
+        ),
+        (
             ("format: duel", PAIR, "models: {big: {temperature: 1}}"),
             ["4:16: models.big.temperature: only provider openai has this: write 'provider: openai' as well"],
         ),

@@ -58,7 +58,10 @@ def test_a_file_must_be_a_mapping(text: str, complaint: str | None) -> None:
         ('title: ""', "4:8: title: write some text, on one line"),
         ('title: "a\\nb"', "4:8: title: write some text, on one line"),
         (f"title: {'a' * 121}", "4:8: title: longer than 120 characters"),
-        ("title: costs ${HOME}", "4:8: title: ${…} is filled in only in an api_key or token: write the text out"),
+        (
+            "title: costs ${HOME}",
+            "4:8: title: ${…} is filled in only in an api_key, token or secret: write the text out",
+        ),
         ("language: klingon!", "4:11: language: write a language tag such as en or pt-BR"),
         ("moderator: 7", "4:12: moderator: a persona's name is wanted, or lines of 'key: value'"),
         (

@@ -98,6 +98,20 @@ def test_secrets_come_from_the_environment_and_show_in_no_text(tmp_path: Path) -
     assert "canary" not in repr(scenario) + str(scenario) + scenario.model_dump_json()
 
 
+def test_a_hooks_secret_comes_from_the_environment_too(tmp_path: Path) -> None:
+    text = DUEL + "moderation: {words: [darn], hook: {url: 'https://h.example/x', secret: '${HOOK_SECRET}'}}"
+    path = write(tmp_path, "a.yaml", text)
+
+    moderation = load_scenario(path, env={"HOOK_SECRET": "canary-3"}).moderation
+
+    assert (moderation.words, moderation.shipped_words, moderation.provider) == (("darn",), True, None)
+    assert moderation.hook is not None
+    assert moderation.hook.secret is not None
+    assert moderation.hook.secret.get_secret_value() == "canary-3"
+    assert "canary" not in repr(moderation)
+    assert found_in(path, {}, secrets_required=True)[0].endswith("HOOK_SECRET is not set: set it to the secret")
+
+
 def test_an_unset_variable_stops_a_show_and_no_check(tmp_path: Path) -> None:
     path = write(tmp_path, "a.yaml", WITH_SECRETS)
     complaints = [

@@ -109,7 +109,7 @@ def test_line_breaks_tabs_emoji_and_joiners_are_fine() -> None:
 def test_what_looks_like_a_secret_is_refused_and_not_repeated(secret: str, plain: bool) -> None:
     complaint, value = resolve(f"Bearer {secret}", plain=plain)
 
-    assert complaint == "this looks like a secret: take it out, and write ${NAME} in an api_key or token"
+    assert complaint == "this looks like a secret: take it out, and write ${NAME} in an api_key, token or secret"
     assert value is None
     assert not fit_to_show(secret)
 

@@ -66,7 +66,7 @@ def test_values_know_where_they_stand() -> None:
         ),
         (
             "sk-abcdefghijklmnopqrst: 1\n",
-            "1:1: this looks like a secret: take it out, and write ${NAME} in an api_key or token",
+            "1:1: this looks like a secret: take it out, and write ${NAME} in an api_key, token or secret",
         ),
         ('"\\e": 1\n', "1:1: the character U+001B can't stand in a text: remove it"),
         ('a: "\\ud800"\n', "1:4: a: the character U+D800 can't stand in a text: remove it"),

@@ -38,6 +38,7 @@ from debate_caster.show.director import perform
 from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.moderation import Reviewer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
@@ -243,6 +244,7 @@ def perform_evening(
     tallies: Mapping[str, Mapping[str, Mapping[str, int]]] | None = None,
     log: EventLog | None = None,
     others: Mapping[str, Answer] | None = None,
+    reviewers: Sequence[Reviewer] = (),
 ) -> Evening:
     """Perform a scenario in virtual time: ``remarks`` come at their seconds, ``beside`` runs next to the show.
 
@@ -300,6 +302,7 @@ def perform_evening(
                 stop=stop,
                 votes=votes,
                 control=control,
+                reviewers=reviewers,
             )
             for task in company:
                 task.cancel()

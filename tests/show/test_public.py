@@ -26,6 +26,7 @@ from debate_caster.show.events import (
     ShowPaused,
     ShowResumed,
     ShowStarted,
+    SpeechHeldBack,
     ThoughtNoted,
     ToolAnswered,
     ToolCalled,
@@ -86,6 +87,7 @@ PRIVATE: list[ShowEvent] = [
     ConnectionUp(at=AT, agent="bob", target="t", room="bc_1"),
     ConnectionDown(at=AT, agent="bob", target="t", reason="gone"),
     EpochBegan(at=AT, epoch=1),
+    SpeechHeldBack(at=AT, turn=0, speaker="bob", model="m", by="words", reason="a word of the list", chars=9),
 ]
 
 

@@ -12,6 +12,7 @@ from debate_caster.show.budget import Treasury
 from debate_caster.show.cast import cast_of
 from debate_caster.show.events import MoneySpent, ShowEvent, ShowStarted, ThoughtNoted, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
+from debate_caster.show.moderation import Gate
 from debate_caster.show.speech import THOUGHTS_CHARS, LiveSpeech, Studio, Voice
 from tests.show.stage_props import Reply, ScriptedLLM, make_scenario, outage, words_of
 
@@ -53,7 +54,7 @@ def compose(
             )
         )
         treasury = Treasury(Budget(max_tokens=max_tokens), {"m": ModelScript(name="m")}, started=0.0)
-        studio = Studio(writer, treasury, RetryPolicy(), clock, scenario.pacing)
+        studio = Studio(writer, treasury, RetryPolicy(), clock, scenario.pacing, Gate(()))
         speech = LiveSpeech(plan(scenario).turns[0], studio)
         llm = ScriptedLLM(clock, list(replies))
         composing = asyncio.create_task(speech.compose([Voice("m", llm, REQUEST)], prompt_tokens=30, random=Random(1)))

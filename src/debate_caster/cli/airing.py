@@ -80,6 +80,7 @@ def _air(session: Session, folder: DataFolder, resumption: Resumption | None) ->
     scenario = _scenario(session, resumption)
     session.redaction.add(model.api_key for model in scenario.models.values())
     session.redaction.add(target.token for target in scenario.targets)
+    session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
     for remark in remarks_on(scenario):
         session.remark(remark)
     return asyncio.run(_run(session, scenario, folder, resumption))

@@ -65,6 +65,8 @@ async def _perform(
     scenario: Scenario, archive: Archive, episodes: int, seed: int, clock: VirtualClock
 ) -> tuple[Scenario, ShowOutcome]:
     """Perform with the rehearsal model in the place of every other, as far as the last episode; no socket is opened."""
+    offline = scenario.moderation.model_copy(update={"provider": None, "hook": None})
+    scenario = scenario.model_copy(update={"moderation": offline})
     llms = {name: open_llm(_rehearsed(script), clock=clock, seed=seed) for name, script in scenario.models.items()}
     source = scenario.season.topic_from if scenario.season else None
     log = MemoryEventLog()

@@ -159,6 +159,7 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
         )
         session.redaction.add(model.api_key for model in scenario.models.values())
         session.redaction.add(target.token for target in scenario.targets)
+        session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
         for remark in remarks_on(scenario):
             session.remark(f"{path}: {remark}")
         return scenario

@@ -22,6 +22,7 @@ from debate_caster.show.events import (
     ShowPaused,
     ShowResumed,
     ShowStarted,
+    SpeechHeldBack,
     TurnEnded,
     TurnStarted,
     VerdictGiven,
@@ -103,6 +104,8 @@ def notice(standing: Standing, event: ShowEvent) -> str:
         case TurnEnded() if event.how in ("aborted", "skipped"):
             reason = f": {event.detail}" if event.detail else ""
             return f"{standing.name(event.speaker)}'s turn was {event.how}{reason}"
+        case SpeechHeldBack():
+            return f"{standing.name(event.speaker)}'s {event.what} is held back ({event.by}: {event.reason})"
         case VoteOpened():
             choices = ", ".join(choice.title for choice in event.choices)
             return f"the audience votes {event.vote} the debate, for {event.seconds:.0f} s: {choices}"

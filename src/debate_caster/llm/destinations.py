@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from typing import Final
+from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
@@ -15,11 +16,18 @@ import httpx2
 from debate_caster.addresses import is_loopback, is_public, written_address
 from debate_caster.errors import SetupError
 
-__all__ = ["ForbiddenAddressError", "PublicTransport", "check_destination", "goes_through_proxy"]
+__all__ = [
+    "ForbiddenAddressError",
+    "PublicTransport",
+    "check_destination",
+    "checked_transport",
+    "goes_through_proxy",
+    "server_of",
+]
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
-CURE: Final = "Say `allow_private: true` for this model if its server is meant to be there."
+CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
 
 MOST_TRIED: Final = 3
 """Addresses of one name that are tried, one after the other."""
@@ -32,6 +40,8 @@ class ForbiddenAddressError(httpx2.TransportError):
 def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> None:
     """Refuse what can be seen to be wrong before anything is sent; for servers that are to be public or our own.
 
+    ``name`` is what errors call the server.
+
     Raises:
         SetupError: The host is an address of a private network, or a key would cross the internet in the clear.
     """
@@ -39,9 +49,32 @@ def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> No
         return
     written = written_address(host)
     if written and not is_public(written):
-        raise SetupError(f"model {name!r}: {host} is not a public address", CURE)
+        raise SetupError(f"{name}: {host} is not a public address", CURE)
     if scheme == "http" and has_key:
-        raise SetupError(f"model {name!r}: with http:// everybody on the way could read its key", "Write https://….")
+        raise SetupError(f"{name}: with http:// everybody on the way could read its key", "Write https://….")
+
+
+def server_of(url: str, *, name: str) -> tuple[str, str]:
+    """Return scheme and host of an HTTP address; ``name`` is what errors call it.
+
+    Raises:
+        SetupError: It is none.
+    """
+    try:
+        parts = urlsplit(url)
+        scheme, host = parts.scheme, parts.hostname
+    except ValueError:
+        scheme, host = "", None
+    if scheme not in {"http", "https"} or not host:
+        raise SetupError(f"{name} is not an address", "Write http://… or https://….")
+    return scheme, host
+
+
+def checked_transport(scheme: str, host: str, connect_timeout_s: float) -> "PublicTransport | None":
+    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
+    if is_loopback(host) or goes_through_proxy(scheme, host):
+        return None
+    return PublicTransport(httpx2.AsyncHTTPTransport(), connect_timeout_s=connect_timeout_s)
 
 
 def goes_through_proxy(scheme: str, host: str) -> bool:

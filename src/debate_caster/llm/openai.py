@@ -6,7 +6,6 @@ show decides whether to ask again. Importing this module imports ``openai``, whi
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
-from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -20,9 +19,9 @@ from debate_caster.llm.completions import ReplyReader, peer_error, read_retry_af
 from debate_caster.llm.conversation import Delta, Request
 from debate_caster.llm.destinations import (
     ForbiddenAddressError,
-    PublicTransport,
     check_destination,
-    goes_through_proxy,
+    checked_transport,
+    server_of,
 )
 
 __all__ = ["OPENAI_URL", "OpenAILLM"]
@@ -96,9 +95,9 @@ class OpenAILLM:
             SetupError: ``base_url`` is no HTTP address or may not be gone to, or ``extra`` sets what is the show's.
         """
         base_url = base_url or OPENAI_URL
-        scheme, host = _server(base_url, name)
+        scheme, host = server_of(base_url, name=f"model {name!r}: base_url")
         if not allow_private:
-            check_destination(scheme, host, name=name, has_key=api_key is not None)
+            check_destination(scheme, host, name=f"model {name!r}", has_key=api_key is not None)
         if (reserved := sorted(_OURS & set(extra or {}))) != []:
             cure = "Sampling options belong there; the length of a reply follows from the format's words."
             raise SetupError(f"model {name!r}: extra must not set {', '.join(reserved)}", cure)
@@ -122,7 +121,7 @@ class OpenAILLM:
                 headers={"Accept-Encoding": "identity"},  # compressing servers hold tokens back
                 follow_redirects=False,  # a redirect would carry prompts where nobody meant them to go
                 trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-                transport=_checked(scheme, host, connect_timeout_s) if not allow_private else None,
+                transport=checked_transport(scheme, host, connect_timeout_s) if not allow_private else None,
                 event_hooks={"response": [_bound_body]},
             ),
         )
@@ -283,24 +282,6 @@ class _BoundedStream(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._stream.aclose()
-
-
-def _checked(scheme: str, host: str, connect_timeout_s: float) -> httpx2.AsyncBaseTransport | None:
-    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
-    if is_loopback(host) or goes_through_proxy(scheme, host):
-        return None
-    return PublicTransport(httpx2.AsyncHTTPTransport(), connect_timeout_s=connect_timeout_s)
-
-
-def _server(base_url: str, name: str) -> tuple[str, str]:
-    try:
-        parts = urlsplit(base_url)
-        scheme, host = parts.scheme, parts.hostname
-    except ValueError:
-        scheme, host = "", None
-    if scheme not in {"http", "https"} or not host:
-        raise SetupError(f"model {name!r}: base_url is not an address", "Write http://… or https://….")
-    return scheme, host
 
 
 def _request_id(response: httpx2.Response) -> str:

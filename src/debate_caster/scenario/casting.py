@@ -71,6 +71,7 @@ class Casting:
         self._unique_ids(everybody)
         self._unique_names(everybody, self.names)
         self._models(everybody)
+        self._moderation()
         self._targets()
         if self.rules is not None:
             self._sides(self.rules, entries)
@@ -208,6 +209,20 @@ class Casting:
             provider = node.get("provider")
             if name in used and provider is not None and provider.text == "openai" and node.get("price") is None:
                 self._report(node, "budget.max_cost is set, so this model needs a 'price'", "models", name)
+
+    def _moderation(self) -> None:
+        moderation, models = self.root.get("moderation"), self.root.get("models")
+        wish = moderation.get("provider") if moderation is not None else None
+        if wish is None or wish.text is None:
+            return
+        known = models.members() if models is not None else {}
+        provider = known[wish.text].get("provider") if wish.text in known else None
+        if wish.text not in known:
+            choice = nearest(wish.text, known, what="model") if known else "write it under 'models'"
+            self._report(wish, f"there is no model {wish.text!r}: {choice}", "moderation", "provider")
+        elif provider is None or provider.text != "openai":
+            message = f"model {wish.text!r} has no server to ask: name one of provider openai"
+            self._report(wish, message, "moderation", "provider")
 
     def _targets(self) -> None:
         taken: set[str] = set()

@@ -52,7 +52,7 @@ def nearest(word: str, choices: Iterable[str], *, what: str = "") -> str:
     return f"choose from {listed}"
 
 
-_SECRET_PLACES = {("models", "api_key"), ("targets", "token")}
+_SECRET_PLACES = {("models", "api_key"), ("moderation", "secret"), ("targets", "token")}
 _INTERPOLATION = re.compile(r"\$\{[^}]*\}?")
 
 
@@ -75,7 +75,9 @@ def _report_forgotten(document: Document, root: Node) -> None:
             document.report(node.mark, "a secret never stands in a file: only api_key takes one, as ${NAME}", *path)
         elif isinstance(node.value, str) and _INTERPOLATION.search(node.value) and not _may_hold_secret(path):
             node.broken = True
-            document.report(node.mark, "${…} is filled in only in an api_key or token: write the text out", *path)
+            document.report(
+                node.mark, "${…} is filled in only in an api_key, token or secret: write the text out", *path
+            )
 
 
 def _may_hold_secret(path: Location) -> bool:

@@ -17,6 +17,7 @@ from debate_caster.scenario.manuscript import (
     REHEARSAL,
     AgentEntry,
     ModelEntry,
+    ModerationEntry,
     PersonaFile,
     ScenarioFile,
     SeasonEntry,
@@ -28,7 +29,9 @@ from debate_caster.scenario.script import (
     AgentScript,
     Format,
     GuestSeat,
+    HookScript,
     ModelScript,
+    Moderation,
     Persona,
     Scenario,
     Season,
@@ -158,7 +161,11 @@ def _secrets(
     """Return the secrets that the file refers to, by their place in it; an empty variable counts as unset."""
     found = {}
     for path, node in root.walk():
-        if node.text is None or path[-1:] not in {("api_key",), ("token",)} or not re.fullmatch(REFERENCE, node.text):
+        if (
+            node.text is None
+            or path[-1:] not in {("api_key",), ("secret",), ("token",)}
+            or not re.fullmatch(REFERENCE, node.text)
+        ):
             continue
         name = node.text[2:-1]
         value = env.get(name, "")
@@ -202,6 +209,7 @@ def _assemble(
         models={name: _model(name, entry, secrets.get(("models", name, "api_key"))) for name, entry in models.items()},
         pacing=written.pacing,
         audience=written.audience,
+        moderation=_moderation(written.moderation, secrets.get(("moderation", "hook", "secret"))),
         targets=tuple(
             TargetScript(
                 name=target.name, url=target.url, token=secrets.get(("targets", index, "token")), mirror=target.mirror
@@ -246,6 +254,18 @@ def _agent(
         side=entry.side,
         model=entry.model or default_model,
         moderator=moderator,
+    )
+
+
+def _moderation(entry: ModerationEntry, secret: SecretStr | None) -> Moderation:
+    hook = entry.hook
+    return Moderation(
+        words=entry.words,
+        shipped_words=entry.shipped_words,
+        provider=entry.provider,
+        hook=HookScript(url=hook.url, secret=secret, timeout_s=hook.timeout_s, allow_private=hook.allow_private)
+        if hook is not None
+        else None,
     )
 
 

@@ -17,6 +17,7 @@ from debate_caster.scenario.script import (
     Pacing,
     PhaseScript,
     Price,
+    ReviewRules,
     Schedule,
     Stance,
     Strict,
@@ -33,7 +34,9 @@ __all__ = [
     "AgentEntry",
     "FormatFile",
     "GuestEntry",
+    "HookEntry",
     "ModelEntry",
+    "ModerationEntry",
     "PersonaFile",
     "ScenarioFile",
     "SeasonEntry",
@@ -169,6 +172,25 @@ class ModelEntry(Strict):
     )
 
 
+class HookEntry(Strict):
+    """Anybody's HTTP endpoint that says whether a text may be aired; docs/protocol.md says how it is asked."""
+
+    url: str = Field(pattern=HTTP_URL, description="The address that gets a POST for each piece of a speech.")
+    secret: SecretReference | None = Field(
+        default=None, description="${NAME} of an environment variable; every request is signed with it."
+    )
+    timeout_s: float = Field(default=3.0, ge=0.1, le=30, description="How long an answer may take, in seconds.")
+    allow_private: bool = Field(
+        default=False, description="The endpoint is in a private network (one on this machine needs no leave)."
+    )
+
+
+class ModerationEntry(ReviewRules):
+    """Who looks at every piece of a speech before it is aired; nothing is that anybody objects to or nobody answers."""
+
+    hook: HookEntry | None = Field(default=None, description="An endpoint of your own that is asked.")
+
+
 class TargetEntry(Strict):
     """A server to broadcast to, besides the stage of the command line."""
 
@@ -229,6 +251,9 @@ class ScenarioFile(Strict):
     )
     pacing: Pacing = Field(default=Pacing(), description="How text reaches the air.")
     audience: Audience = Field(default=Audience(), description="What viewers may do.")
+    moderation: ModerationEntry = Field(
+        default=ModerationEntry(), description="Who looks at every piece of a speech before it is aired."
+    )
     targets: tuple[TargetEntry, ...] = Field(default=(), max_length=10, description="Where else to broadcast to.")
     budget: Budget = Field(default=Budget(), description="Limits that close the show politely.")
     schedule: Annotated[

@@ -41,7 +41,7 @@ def fit_to_show(text: str) -> bool:
 def resolve(text: str, *, plain: bool) -> tuple[str, Scalar]:
     """Return why a scalar is refused (empty where it is not), and its value; ``plain`` is one without quotes."""
     if _SECRET.search(text):
-        return "this looks like a secret: take it out, and write ${NAME} in an api_key or token", None
+        return "this looks like a secret: take it out, and write ${NAME} in an api_key, token or secret", None
     if character := unfit_character(text):
         return f"the character U+{ord(character):04X} can't stand in a text: remove it", None
     if not plain:

@@ -18,15 +18,18 @@ __all__ = [
     "Budget",
     "Format",
     "GuestSeat",
+    "HookScript",
     "LanguageTag",
     "Memory",
     "ModelScript",
+    "Moderation",
     "Name",
     "Pacing",
     "Persona",
     "PhaseScript",
     "Price",
     "Recollection",
+    "ReviewRules",
     "Scenario",
     "Schedule",
     "Season",
@@ -184,6 +187,34 @@ class Audience(Strict):
     vote_s: float = Field(default=20.0, ge=5, le=600, description="How long a vote is open at least, in seconds.")
 
 
+class HookScript(Strict):
+    """Whom to ask by HTTP whether a text may be aired; docs/protocol.md says how."""
+
+    url: str
+    secret: SecretStr | None = None
+    timeout_s: float = Field(default=3.0, ge=0.1, le=30, description="How long an answer may take, in seconds.")
+    allow_private: bool = False
+
+
+class ReviewRules(Strict):
+    """What is looked at before it is aired, but for whom to ask by HTTP."""
+
+    words: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] = Field(
+        default=(), max_length=2000, description="Words that no agent may say; whole words, in any case."
+    )
+    shipped_words: bool = Field(default=True, description="Whether the words that come with the program count as well.")
+    provider: Name | None = Field(
+        default=None,
+        description="One of 'models', a moderation model: its server's endpoint for that is asked about every text.",
+    )
+
+
+class Moderation(ReviewRules):
+    """Who looks at every piece of a speech before it is aired; nothing is that anybody objects to or nobody answers."""
+
+    hook: HookScript | None = None
+
+
 class TargetScript(Strict):
     """Where to broadcast besides the stage of the command line."""
 
@@ -331,6 +362,7 @@ class Scenario(Strict):
     models: dict[str, ModelScript]
     pacing: Pacing = Pacing()
     audience: Audience = Audience()
+    moderation: Moderation = Moderation()
     targets: tuple[TargetScript, ...] = ()
     budget: Budget = Budget()
     schedule: tuple[Schedule, ...] = ()

@@ -113,7 +113,7 @@ class Bulletins:
             speaker=speech.turn.speaker,
             how=how,
             kind=speech.turn.kind,
-            detail=detail or (str(speech.error) if speech.error else ""),
+            detail=detail or _fault(speech),
             apology=speech.apology,
             chunks=len(aired),
             words=count_words("".join(aired)),
@@ -153,3 +153,10 @@ class Bulletins:
             TurnEnded(at=self._writer.now(), turn=prepared.turn, speaker=prepared.speaker, how="skipped", detail=detail)
             for prepared in self._writer.transcript.prepared
         )
+
+
+def _fault(speech: LiveSpeech) -> str:
+    """Say what kept a speech from its end, empty where nothing did; never what it would have said."""
+    if speech.held_back is not None:
+        return f"held back ({speech.held_back})"
+    return str(speech.error) if speech.error else ""

@@ -6,7 +6,7 @@ notice the director looks whether it still holds.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from random import Random
 
@@ -18,7 +18,7 @@ from debate_caster.llm.conversation import LLM
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
-from debate_caster.show.apologies import apology_for
+from debate_caster.show.apologies import Cause, apology_for
 from debate_caster.show.boundaries import ends_sentence
 from debate_caster.show.budget import Treasury
 from debate_caster.show.bulletins import BY_PRODUCER, Bulletins
@@ -28,6 +28,7 @@ from debate_caster.show.events import ShowEnded, ShowEnding
 from debate_caster.show.hints import HintDesk
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import reading_s
+from debate_caster.show.moderation import Gate, Reviewer
 from debate_caster.show.pacing import Pacer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.speech import LiveSpeech, Studio
@@ -59,6 +60,7 @@ async def perform(
     retries: RetryPolicy | None = None,
     votes: VoteDesk | None = None,
     control: ControlDesk | None = None,
+    reviewers: Sequence[Reviewer] = (),
 ) -> ShowEnded:
     """Perform the show and return its last event; ``llms`` are the scenario's models by name, and stay open.
 
@@ -66,17 +68,29 @@ async def perform(
     the log ends with exactly one ``show_ended``, unless another writer has taken the log over. ``seed`` is only told in
     the log; ``random`` is what varies a show. Without ``votes`` the audience has none, without ``control`` the show
     has no producer. A show whose log breaks off goes on: with the turn that was on air, held again from its start, or
-    else with the next one. One that has ended stays so.
+    else with the next one. One that has ended stays so. ``reviewers`` are asked besides the scenario's list of words
+    before anything is aired.
 
     Raises:
         FencedError: Another writer is at work on this show.
         LogError: The log can't be written; what is in it stands.
+        SetupError: The scenario wants somebody asked who is not among the reviewers.
     """
     time = control.time if control is not None else ShowTime(clock)
     votes = votes or VoteDesk(scenario, rundown, writer, clock=time)
     control = control or ControlDesk(scenario, rundown, writer, desk, votes, time=time, clock=clock)
     director = _Director(
-        scenario, rundown, llms, writer, desk, votes, control, clock=clock, random=random, retries=retries
+        scenario,
+        rundown,
+        llms,
+        writer,
+        desk,
+        votes,
+        control,
+        clock=clock,
+        random=random,
+        retries=retries,
+        gate=Gate.of(scenario, reviewers),
     )
     return await director.perform(stop, seed)
 
@@ -95,6 +109,7 @@ class _Director:
         clock: Clock,
         random: Random,
         retries: RetryPolicy | None,
+        gate: Gate,
     ) -> None:
         self._scenario = scenario
         self._writer, self._desk, self._votes, self._control = writer, desk, votes, control
@@ -106,7 +121,7 @@ class _Director:
             scenario,
             rundown,
             llms,
-            Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing),
+            Studio(writer, self._treasury, retries or RetryPolicy(), clock, scenario.pacing, gate),
             hints=desk,
             votes=votes,
             control=control,
@@ -206,7 +221,7 @@ class _Director:
                     with structlog.contextvars.bound_contextvars(turn=speech.turn.index, agent=speech.turn.speaker):
                         await self._deliver(speech)
                     if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
-                        return "failed", f"{self._mute_in_a_row} turns in a row without a word ({_cause(speech.error)})"
+                        return "failed", f"{self._mute_in_a_row} turns in a row without a word ({_cause(speech)})"
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
             finally:
@@ -314,7 +329,8 @@ class _Director:
         if not self._composer.has(speech) or self._control.cuts(speech.turn):
             return False
         self._desk.give_back(speech.turn)
-        speech.apologise(apology_for(self._scenario.language, speech.turn.index))
+        because: Cause = "failed" if speech.held_back is None else "held_back"
+        speech.apologise(apology_for(self._scenario.language, speech.turn.index, because))
         return True
 
     async def _skip(self, speech: LiveSpeech) -> None:
@@ -331,7 +347,7 @@ class _Director:
         if self._control.cuts(speech.turn):
             ended = self._bulletins.turn_ended(speech, "skipped", chunks=chunks, detail=BY_PRODUCER)
         elif speech.apology:
-            detail = "" if speech.error else "the model said nothing"
+            detail = "" if speech.error or speech.held_back else "the model said nothing"
             ended = self._bulletins.turn_ended(speech, "aborted", chunks=chunks, detail=detail)
         else:
             ended = self._bulletins.turn_ended(speech, speech.draft.how or "aborted", chunks=chunks)
@@ -386,8 +402,11 @@ class _Director:
         return read
 
 
-def _cause(error: ModelError | None) -> str:
+def _cause(speech: LiveSpeech) -> str:
     """Say in a word why a turn stayed without one: what brought the provider down, where it was not even asked."""
+    if speech.held_back is not None:
+        return "held back"
+    error = speech.error
     if error is not None and error.kind == "unavailable" and isinstance(error.__cause__, ModelError):
         error = error.__cause__
     return error.kind if error else "silent"

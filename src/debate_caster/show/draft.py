@@ -89,6 +89,11 @@ class Draft:
         if self.how is None:
             self._trim(self._best_place(self._max_words), "aborted")
 
+    def drop(self, place: int) -> None:
+        """End the speech before one of its chunks, which may not be aired; none that was taken goes."""
+        del self._chunks[max(place, self._taken) :]
+        self.how = "aborted"
+
     def cut(self) -> None:
         """End the speech with the last chunk that was taken."""
         del self._chunks[self._taken :]

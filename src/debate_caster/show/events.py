@@ -38,6 +38,7 @@ __all__ = [
     "ShowPaused",
     "ShowResumed",
     "ShowStarted",
+    "SpeechHeldBack",
     "ThoughtNoted",
     "ToolAnswered",
     "ToolCalled",
@@ -207,6 +208,23 @@ class ChunkAired(_Event):
     speaker: str
     text: str
     due: float = Field(default=0.0, description="Planned instant on the show's monotonic clock, in seconds.")
+
+
+class SpeechHeldBack(_Event):
+    """A piece of a speech, or of thinking, that was not aired and never will be; its text is nowhere.
+
+    ``by`` is who objected: words (the list), provider or hook. ``chars`` is how long it was. What follows such a piece
+    of a speech is not aired either.
+    """
+
+    type: Literal["speech_held_back"] = "speech_held_back"
+    turn: int
+    speaker: str
+    model: str
+    by: str
+    reason: str
+    chars: int
+    what: Literal["speech", "thought"] = "speech"
 
 
 class TurnEnded(_Event):
@@ -446,6 +464,7 @@ ShowEvent = Annotated[
     | ToolCalled
     | ToolAnswered
     | ChunkAired
+    | SpeechHeldBack
     | TurnEnded
     | HintOffered
     | HintHeld

@@ -27,6 +27,7 @@ from debate_caster.show.events import (
     ShowPaused,
     ShowResumed,
     ShowStarted,
+    SpeechHeldBack,
     ThoughtNoted,
     ToolAnswered,
     ToolCalled,
@@ -55,6 +56,7 @@ def sender_of(event: ShowEvent, lead: str) -> str:
             | ToolCalled()
             | ToolAnswered()
             | ChunkAired()
+            | SpeechHeldBack()
             | TurnEnded()
             | HintUsed()
         ):
@@ -145,7 +147,7 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "why", "detail")
         case ChunkAired() | HintOffered() | VoteCounted() | MoneySpent() | ProducerActed():
             return None
-        case EpochBegan() | ConnectionUp() | ConnectionDown():
+        case EpochBegan() | ConnectionUp() | ConnectionDown() | SpeechHeldBack():
             return None
         case _:
             assert_never(event)

@@ -24,9 +24,10 @@ from debate_caster.scenario.rundown import Turn
 from debate_caster.scenario.script import Pacing
 from debate_caster.show.budget import Bill, Treasury
 from debate_caster.show.draft import Draft
-from debate_caster.show.events import HintTaken, MoneySpent, ThoughtNoted, Usage
+from debate_caster.show.events import HintTaken, MoneySpent, SpeechHeldBack, ThoughtNoted, Usage
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import count_words
+from debate_caster.show.moderation import Gate, Objection
 
 __all__ = ["LiveSpeech", "Studio", "Voice"]
 
@@ -56,6 +57,7 @@ class Studio:
     retries: RetryPolicy
     clock: Clock
     pacing: Pacing
+    gate: Gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,8 @@ class LiveSpeech:
         self.model = ""
         """The model that is at work on the speech, or whose words it is; nobody's where it is an apology."""
         self.apology = False
+        self.held_back: Objection | None = None
+        self._passed: list[str] = []
         self.usage = Usage()
         self.first_token_s: float | None = None
         self.first_sentence_s: float | None = None
@@ -108,7 +112,7 @@ class LiveSpeech:
         while True:
             if self.refusal is not None:
                 raise self.refusal
-            if self._draft.taken < len(self._draft.chunks):
+            if self._draft.taken < self._cleared:
                 return True
             if self.composed.is_set():
                 return False
@@ -117,7 +121,7 @@ class LiveSpeech:
 
     def take(self) -> str | None:
         """Return the next chunk, to be aired at once; None where a repeated attempt or a clip has taken it away."""
-        return self._draft.take()
+        return self._draft.take() if self._draft.taken < self._cleared else None
 
     def close(self) -> None:
         """End the speech with the last chunk that was taken, whatever its model does."""
@@ -134,6 +138,7 @@ class LiveSpeech:
         self._draft = Draft(max(self.turn.max_words, count_words(text)), self._studio.pacing)
         self._draft.feed(text)
         self._draft.finish()
+        self._passed = list(self._draft.chunks)
         self.apology, self.model, self.hints = True, "", ()
         self._finish()
 
@@ -157,7 +162,50 @@ class LiveSpeech:
             if self._spare is not None and not self._draft.chunks:
                 self._draft, self.model = self._spare
             self._draft.abort()
+            await self._screen()
         self._finish()
+
+    @property
+    def _cleared(self) -> int:
+        """How many chunks, from the first one on, may be aired: a clip may have changed one that might."""
+        count = 0
+        for chunk, passed in zip(self._draft.chunks, self._passed, strict=False):
+            if chunk != passed:
+                break
+            count += 1
+        return count
+
+    async def _screen(self) -> bool:
+        """Have every chunk looked at before it may be taken; return whether all of them may."""
+        while self.held_back is None and (place := self._cleared) < len(self._draft.chunks):
+            draft, text = self._draft, self._draft.chunks[place]
+            objection = await self._studio.gate.review(text, "".join(draft.chunks[:place]))
+            if draft is not self._draft or draft.chunks[place : place + 1] != (text,):
+                continue  # it was clipped meanwhile
+            if objection is None:
+                self._passed[place:] = [text]
+                self._news.set()
+                continue
+            self.held_back = objection
+            draft.drop(place)
+            await self._note_objection(objection, text, "speech")
+        return self.held_back is None
+
+    async def _note_objection(self, objection: Objection, text: str, what: Literal["speech", "thought"]) -> None:
+        writer, turn = self._studio.writer, self.turn
+        logger.warning("speech_held_back", turn=turn.index, by=objection.by, reason=objection.reason, what=what)
+        await writer.append(
+            SpeechHeldBack(
+                at=writer.now(),
+                turn=turn.index,
+                speaker=turn.speaker,
+                model=self.model,
+                by=objection.by,
+                reason=objection.reason,
+                chars=len(text),
+                what=what,
+            )
+        )
 
     async def _ask(self, voice: Voice, prompt_tokens: int, random: Random) -> bool:
         """Have one model write the speech; return whether another one may."""
@@ -216,7 +264,7 @@ class LiveSpeech:
         outcome = "cancelled"
         try:
             await reply.read(voice.llm.stream(request), model)
-            outcome = self._draft.how or "completed"
+            outcome = "held_back" if self.held_back else self._draft.how or "completed"
         except ModelError as exc:
             outcome = exc.kind
             raise
@@ -254,22 +302,24 @@ class LiveSpeech:
 
     async def note_thought(self, text: str) -> None:
         """Log a piece of thinking; it never becomes speech."""
+        if (objection := await self._studio.gate.review_thought(text)) is not None:
+            await self._note_objection(objection, text, "thought")
+            return
         writer = self._studio.writer
         await writer.append(ThoughtNoted(at=writer.now(), turn=self.turn.index, speaker=self.turn.speaker, text=text))
 
-    def hear(self, text: str) -> bool:
-        """Take visible text of the current attempt; return whether there is room for more."""
+    async def hear(self, text: str) -> bool:
+        """Take visible text of the current attempt; return whether more may come."""
         more = self._draft.feed(text)
-        self._news.set()
-        return more
+        return await self._screen() and more
 
-    def end(self, reason: Literal["stop", "length"]) -> None:
+    async def end(self, reason: Literal["stop", "length"]) -> None:
         """The model has ended the reply by itself, or at its limit."""
         if reason == "stop":
             self._draft.finish()
         else:
             self._draft.truncate()
-        self._news.set()
+        await self._screen()
 
 
 @dataclass(slots=True)
@@ -299,11 +349,11 @@ class _Reply:
                             speech.first_token_s = self.clock.monotonic() - called
                             await self._note_thoughts()
                         self._count(model, text)
-                        more = speech.hear(text)
+                        more = await speech.hear(text)
                         if speech.first_sentence_s is None and speech.draft.chunks:
                             speech.first_sentence_s = self.clock.monotonic() - called
                         if not more:
-                            return  # clipped: leaving the block hangs up
+                            return  # clipped, or held back: leaving the block hangs up
                     case ReasoningDelta(text):
                         self._count(model, text)
                         await self._think(text)
@@ -311,7 +361,7 @@ class _Reply:
                         self.usage = delta
                     case Finished(reason):
                         finished = True
-                        speech.end(reason)
+                        await speech.end(reason)
                     case _:
                         pass  # an agent has no tools: a call of one says nothing
         await self._note_thoughts()

@@ -33,6 +33,7 @@ from debate_caster.show.events import (
     ShowPaused,
     ShowResumed,
     ShowStarted,
+    SpeechHeldBack,
     ThoughtNoted,
     ToolAnswered,
     ToolCalled,
@@ -281,7 +282,7 @@ class Transcript:
                 return replace(self, connected=self.connected - {(event.agent, event.target)})
             case ShowEnded():
                 return self._close(event)
-            case ThoughtNoted() | ToolCalled() | ToolAnswered():
+            case ThoughtNoted() | ToolCalled() | ToolAnswered() | SpeechHeldBack():
                 return self
 
     def _prepare(self, event: TurnPrepared) -> "Transcript":

@@ -1,0 +1,124 @@
+"""What stands between a speech and the air: a list of words, and whoever else is asked. Fail-closed.
+
+Nothing is taken for the air, or written into the log, before everybody who is asked has let it pass. Who gives no
+answer objects.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Protocol
+
+import regex  # type: ignore[import-untyped]  # comes without types
+import structlog
+
+from debate_caster.errors import ReviewError, SetupError
+from debate_caster.scenario.script import Scenario
+from debate_caster.show.screening import WordFilter
+
+__all__ = ["Gate", "Objection", "Reviewer"]
+
+logger = structlog.get_logger()
+
+ATTEMPTS = 2
+"""How often a reviewer is asked about one text before its silence counts as an objection."""
+
+PHRASE_CHARS = 200
+"""So much of what was said before counts: an unwanted phrase may begin in one chunk and end in the next."""
+
+ALWAYS = "en"
+"""Words of this language are unwanted in every debate, besides those of its own."""
+
+_HIDDEN = regex.compile(r"[\p{Cf}\u034f\ufe00-\ufe0f]")
+
+
+class Reviewer(Protocol):
+    """Somebody who is asked about each text. ``by`` is a constant word for logs."""
+
+    @property
+    def by(self) -> str: ...
+
+    async def review(self, text: str, before: str) -> str:
+        """Return why ``text`` may not be aired behind ``before``, empty where it may.
+
+        Raises:
+            ReviewError: There was no clear answer.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Who objected to a text, and why; never the text."""
+
+    by: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.by}: {self.reason}"
+
+
+class Gate:
+    """One show's. The list of words costs no time to speak of; reviewers are asked one after the other."""
+
+    def __init__(self, words: Sequence[str], reviewers: Sequence[Reviewer] = (), *, thoughts: bool = False) -> None:
+        self._words, self._reviewers, self._thoughts = WordFilter(words), tuple(reviewers), thoughts
+
+    @classmethod
+    def of(cls, scenario: Scenario, reviewers: Sequence[Reviewer] = ()) -> "Gate":
+        """Return the gate that a scenario asks for.
+
+        Raises:
+            SetupError: It wants somebody asked who is not among the reviewers.
+        """
+        moderation = scenario.moderation
+        wanted = {name for name in ("provider", "hook") if getattr(moderation, name) is not None}
+        if missing := wanted - {reviewer.by for reviewer in reviewers}:
+            raise SetupError(f"the scenario's moderation wants asked who is not there: {', '.join(sorted(missing))}")
+        shipped = _shipped_words(scenario.language) if moderation.shipped_words else ()
+        return cls((*moderation.words, *shipped), reviewers, thoughts=scenario.audience.air_thoughts)
+
+    async def review(self, text: str, before: str = "") -> Objection | None:
+        """Return the first objection to airing ``text`` behind ``before``, which has passed; None where there is none.
+
+        Safe to cancel: nothing has passed then.
+        """
+        said = _tail(before) + text
+        if self._words.finds(said) or self._words.finds(_HIDDEN.sub("", said)):  # nothing invisible hides a word
+            return Objection("words", "a word of the list")
+        for reviewer in self._reviewers:
+            if reason := await self._ask(reviewer, text, before):
+                return Objection(reviewer.by, reason)
+        return None
+
+    async def review_thought(self, text: str) -> Objection | None:
+        """As ``review``, for thinking; what viewers never see passes."""
+        return await self.review(text) if self._thoughts else None
+
+    async def _ask(self, reviewer: Reviewer, text: str, before: str) -> str:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await reviewer.review(text, before)
+            except ReviewError as exc:
+                logger.warning("review_failed", by=exc.by, detail=exc.detail, attempt=attempt)
+        return "no answer"
+
+
+def _tail(text: str) -> str:
+    """Return the end of a text, from the beginning of a word."""
+    if len(text) <= PHRASE_CHARS:
+        return text
+    return text[-PHRASE_CHARS:].partition(" ")[2]
+
+
+@functools.cache
+def _shipped_words(language: str) -> tuple[str, ...]:
+    """Return the words that come with the program for a language tag such as ``de-AT``; English ones are among them."""
+    folder = files(__package__).joinpath("unwanted_words")
+    words: list[str] = []
+    for key in dict.fromkeys((language.replace("_", "-").partition("-")[0].casefold(), ALWAYS)):
+        file = folder.joinpath(f"{key}.txt")
+        lines = file.read_text(encoding="utf-8").splitlines() if key.isalpha() and file.is_file() else []
+        words += [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    return tuple(words)
