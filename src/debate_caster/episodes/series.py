@@ -108,7 +108,7 @@ class Series:
         transcript = await read_transcript(self._log, episode.show)
         if transcript.ended is None:
             return annals
-        if not any(speech.text for speech in transcript.speeches):
+        if not any(speech.text and not speech.apology for speech in transcript.speeches):
             return await asyncio.to_thread(
                 self._archive.change, series, lambda current: current.without_show(episode.show)
             )
@@ -163,7 +163,7 @@ def _said(transcript: Transcript, agent: str) -> str:
     for speech in transcript.speeches:
         if speech.hints:
             return ""  # from here on everybody has read them, or read who answered them
-        if speech.speaker == agent and speech.text:
+        if speech.speaker == agent and speech.text and not speech.apology:
             return _telling_line(speech.text)
     return ""
 
