@@ -169,6 +169,17 @@ def test_a_desk_is_its_owners_alone_and_gone_when_the_show_is(data: Path) -> Non
         assert not list((data / "desks").iterdir())
 
 
+def test_what_a_killed_program_left_is_no_show_however_late_it_is(stage: FakeStage, data: Path) -> None:
+    folder = DataFolder(data)
+    with left_for_producers(folder, Desk("s1", stage.url, TOKEN)):
+        dead = folder.desks / "s1-later.json"
+        dead.write_text('{"show": "s1-later", "stage": "http://127.0.0.1:2", "token": "old"}', encoding="utf-8")
+        assert main(["control", "latest", "pause"]) == 0
+        assert main(["control", "s", "resume"]) == 0
+        assert not dead.exists()
+    assert [path for path, *_ in stage.posted] == ["/api/shows/s1/control"] * 2
+
+
 def test_a_show_that_is_taken_up_after_its_program_was_killed_is_directed_anew(data: Path) -> None:
     folder, left = DataFolder(data), '{"show": "s1", "stage": "http://127.0.0.1:2", "token": "old"}'
     folder.desks.mkdir(parents=True)

@@ -150,6 +150,18 @@ def test_simulate_refuses_times_that_are_none(say: Say, scenarios: Path, argumen
     assert (found.status, said in found.err) == (2, True)
 
 
+def test_export_names_this_program_wherever_the_path_leads(
+    say: Say, scenarios: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "venv" / "bin" / "debate-caster"
+    program.parent.mkdir(parents=True)
+    program.touch()
+    monkeypatch.setattr("sys.argv", [str(program)])
+    monkeypatch.setenv("PATH", "/usr/bin")
+
+    assert f" {program} run " in say("schedule", "export", scenarios, "--format", "crontab").out
+
+
 def test_export_writes_what_a_shell_can_take(say: Say, scenarios: Path) -> None:
     said = say("schedule", "export", scenarios, "--format", "crontab")
 

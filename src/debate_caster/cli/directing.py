@@ -4,12 +4,13 @@ A show that runs on this machine leaves its producer's token, and where to bring
 that only its owner can read.
 """
 
+import fcntl
 import getpass
 import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
@@ -74,20 +75,24 @@ def left_for_producers(folder: DataFolder, desk: Desk | None) -> Iterator[None]:
         return
     directory = folder.desks
     path = directory / f"{desk.show}.json"
-    try:
-        folder.make()
-        directory.mkdir(mode=0o700, exist_ok=True)
-        path.unlink(missing_ok=True)  # a program that was killed leaves its file, and its show may be taken up
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({"show": desk.show, "stage": desk.stage, "token": desk.token}, file)
-    except OSError as exc:
-        raise SetupError(f"the data folder {folder.path} can't be written ({exc.strerror})") from exc
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink()
+    draft = path.with_suffix(".draft")
+    with ExitStack() as held:
+        try:
+            folder.make()
+            directory.mkdir(mode=0o700, exist_ok=True)
+            descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            held.callback(os.close, descriptor)
+            # The system frees it when we die, however we die: so nobody directs a show that is dead.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.write(descriptor, json.dumps({"show": desk.show, "stage": desk.stage, "token": desk.token}).encode())
+            draft.replace(path)
+        except OSError as exc:
+            raise SetupError(f"the data folder {folder.path} can't be written ({exc.strerror})") from exc
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
 
 
 def control(session: Session) -> int:
@@ -153,13 +158,27 @@ def _desk(session: Session) -> Desk:
 
 
 def _left(directory: Path) -> list[Desk]:
-    """Return the desks of the shows that run here, the latest first."""
+    """Return the desks of the shows that run here, the latest first; those of dead processes are removed."""
     found: list[tuple[float, Desk]] = []
     for path in directory.glob("*.json"):
         with suppress(OSError, ValueError, KeyError, TypeError):
+            if not _is_held(path):
+                path.unlink()
+                continue
             kept = json.loads(path.read_text("utf-8"))
             found.append((path.stat().st_mtime, Desk(str(kept["show"]), str(kept["stage"]), str(kept["token"]))))
     return [desk for _, desk in sorted(found, key=lambda entry: entry[0], reverse=True)]
+
+
+def _is_held(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def stage_base(url: str) -> str:

@@ -2,12 +2,14 @@
 
 import asyncio
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from heapq import merge
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -157,10 +159,21 @@ def _episodes(
 
 
 def _export(session: Session) -> int:
-    command = shutil.which("debate-caster") or "debate-caster"
+    command = _own_path()
     program = Program(command, session.settings.data_dir, session.options.image)
-    session.say(printable(exported(session.options.format, named_scenarios(session), program)).rstrip("\n"))
+    scenarios = list(named_scenarios(session))
+    if not any(scenario.schedule for scenario in scenarios):
+        session.remark("nothing to export: no `schedule:` in what was named")
+    session.say(printable(exported(session.options.format, scenarios, program)).rstrip("\n"))
     return RAN
+
+
+def _own_path() -> str:
+    """Return where this program is: cron and systemd know neither our folder nor our PATH."""
+    called = Path(sys.argv[0])
+    beside = Path(sys.executable).with_name("debate-caster")
+    found = [path for path in (called, beside) if path.name == "debate-caster" and path.is_file()]
+    return str(found[0].absolute()) if found else shutil.which("debate-caster") or "debate-caster"
 
 
 def _unheard(_line: str) -> None:
