@@ -19,12 +19,14 @@ from tests.faults.killing import ReturningViewer, Show, broken_invariants, read_
 from tests.scenario.files import DUEL, write
 
 SCHEDULE = 'schedule: {cron: "0 20 * * FRI", timezone: Europe/Paris}'
+SEASON = "season: {topics: [Tea is better than coffee., Milk goes first.], swap_sides: true, memory: {}}"
 
 
 def plan(folder: Path, name: str, *, title: str = "Friday night", chars_per_second: int = 1000) -> Path:
     pacing = f"pacing: {{chars_per_second: {chars_per_second}, min_interval_s: 0, gap_s: 0, lead_min_s: 0}}\n"
     pacing += "models: {rehearsal: {provider: rehearsal, first_token_s: 0, words_per_s: 1000}}"
-    return write(folder, f"plans/{name}.yaml", f"title: {title}\n{DUEL.strip()}\n{pacing}\n{SCHEDULE}\n")
+    debate = DUEL.strip().partition("\n")[2]  # its motion is the season's
+    return write(folder, f"plans/{name}.yaml", f"title: {title}\n{debate}\n{pacing}\n{SEASON}\n{SCHEDULE}\n")
 
 
 async def ask(stage: str, path: str) -> Any:
@@ -79,6 +81,10 @@ async def test_shows_come_by_hand_edits_by_themselves_and_a_mistake_changes_noth
         assert await program.ended() == 0
     async with running("schedule", "history", "--json", cwd=tmp_path) as history:
         await history.ended()
+    async with running("persona", "ada", "--json", cwd=tmp_path) as remembered:
+        await remembered.ended()
+    episodes = json.loads(remembered.stdout[0])["episodes"]
+    assert [(one["show"], one["motion"]) for one in episodes] == [(show, "Tea is better than coffee.")]
     assert [
         (row["by_hand"], row["outcome"], row["ending"], row["show"]) for row in map(json.loads, history.stdout)
     ] == [(True, "ran", "completed", show)]

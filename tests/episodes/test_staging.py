@@ -75,7 +75,7 @@ def test_only_with_memory_anybody_remembers() -> None:
 def test_what_comes_is_told_as_it_will_come() -> None:
     scenario = series_of(topics=TOPICS, order="shuffled", seed=3)
 
-    ahead = list(islice(coming_motions(scenario, Annals(), at=BEGIN), 10))
+    ahead = list(islice(coming_motions(scenario, Annals()), 10))
 
     assert ahead == [(number, one.motion) for number, one in enumerate(episodes(scenario, 10), start=1)]
 
@@ -83,4 +83,13 @@ def test_what_comes_is_told_as_it_will_come() -> None:
 def test_what_only_a_model_can_say_is_not_told() -> None:
     scenario = series_of(topics=TOPICS, topic_from=TopicSource(llm="m", about="Trams"))
 
-    assert list(islice(coming_motions(scenario, Annals(), at=BEGIN), 2)) == [(1, None), (2, None)]
+    assert list(islice(coming_motions(scenario, Annals()), 2)) == [(1, None), (2, None)]
+
+
+def test_a_year_of_episodes_to_come_are_told_at_once() -> None:
+    """What each takes does not grow with those before."""
+    scenario = series_of(topics=TOPICS, order="shuffled")
+
+    *_, (number, motion) = islice(coming_motions(scenario, Annals()), 20_000)
+
+    assert (number, motion in TOPICS) == (20_000, True)

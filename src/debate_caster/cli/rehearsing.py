@@ -48,7 +48,7 @@ def rehearse(session: Session) -> int:
     rundown = plan(episode)
     for line in _report(session, episode, rundown, outcome, forecast(episode, rundown)):
         session.say(line)
-    for line in _season(scenario, archive.read(scenario.key), outcome):
+    for line in _season(scenario, archive.read(scenario.key)):
         session.say(printable(line))
     if options.transcript:
         session.say("")
@@ -82,11 +82,11 @@ async def _perform(
         number += 1
 
 
-def _season(scenario: Scenario, annals: Annals, outcome: ShowOutcome) -> list[str]:
+def _season(scenario: Scenario, annals: Annals) -> list[str]:
     """Return what comes after an episode, as far as that can be told before."""
     if scenario.season is None or not scenario.season.has_topics:
         return []
-    ahead = islice(coming_motions(scenario, annals, at=outcome.ended.at), EPISODES_AHEAD)
+    ahead = islice(coming_motions(scenario, annals), EPISODES_AHEAD)
     return ["", "The episodes after this one:"] + [
         f"  {number}  {motion or 'a motion that the model thinks of'}" for number, motion in ahead
     ]

@@ -127,7 +127,7 @@ def _simulate(session: Session) -> int:
         found = simulate(scenarios, begin, end, length_s=lambda scenario: lengths[scenario.key], outages=outages)
     finally:
         session.log_output.emit = emit
-    ahead = _episodes(session, scenarios, begin)
+    ahead = _episodes(session, scenarios)
     rows = []
     for occurrence in found:
         given = occurrence.show is not None and occurrence.scenario in ahead
@@ -146,13 +146,11 @@ def _simulate(session: Session) -> int:
     return RAN
 
 
-def _episodes(
-    session: Session, scenarios: Sequence[Scenario], begin: datetime
-) -> dict[str, Iterator[tuple[int, str | None]]]:
+def _episodes(session: Session, scenarios: Sequence[Scenario]) -> dict[str, Iterator[tuple[int, str | None]]]:
     """Return the episodes to come of those scenarios that are series, after those that the data folder has had."""
     archive = Archive(DataFolder(session.settings.data_dir).seasons)
     return {
-        scenario.key: coming_motions(scenario, archive.read(scenario.key), at=begin)
+        scenario.key: coming_motions(scenario, archive.read(scenario.key))
         for scenario in scenarios
         if scenario.season is not None
     }

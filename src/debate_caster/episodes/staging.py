@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import count
 
 from debate_caster.episodes.annals import Annals, Episode
 from debate_caster.episodes.memories import recollection
-from debate_caster.episodes.rotation import next_choice
+from debate_caster.episodes.rotation import Rotation, next_choice
 from debate_caster.errors import SetupError
 from debate_caster.scenario.script import AgentScript, Persona, Scenario, Season
 
@@ -26,8 +27,7 @@ def next_topic(season: Season, annals: Annals) -> str | None:
     """Return the next one of the season's own topics; None where it has none."""
     if not season.topics:
         return None
-    past = (episode.motion for episode in annals.episodes)
-    return next_choice(season.topics, past, seed=season.seed if season.order == "shuffled" else None)
+    return _rotation(season, annals).next
 
 
 def new_episode(scenario: Scenario, annals: Annals, *, show: str, at: datetime, motion: str) -> Episode:
@@ -57,13 +57,25 @@ def staged(scenario: Scenario, episode: Episode) -> Scenario:
     return scenario.model_copy(update={"motion": episode.motion, "title": title, "agents": agents, "season": None})
 
 
-def coming_motions(scenario: Scenario, annals: Annals, *, at: datetime) -> Iterator[tuple[int, str | None]]:
-    """Yield the number and motion of the episodes to come, if each is given; for ever."""
-    while True:
+def coming_motions(scenario: Scenario, annals: Annals) -> Iterator[tuple[int, str | None]]:
+    """Yield the number and motion of the episodes to come, if each is given; for ever. None as in ``next_motion``."""
+    season = scenario.season
+    if season is None or season.topic_from is not None or not season.topics:
         motion = next_motion(scenario, annals)
-        episode = new_episode(scenario, annals, show=f"planned-{annals.next_number}", at=at, motion=motion or "")
-        yield episode.number, motion
-        annals = annals.with_episode(episode)
+        yield from ((number, motion) for number in count(annals.next_number))
+        return
+    rotation = _rotation(season, annals)
+    for number in count(annals.next_number):
+        topic = rotation.next
+        yield number, topic
+        rotation.take(topic)
+
+
+def _rotation(season: Season, annals: Annals) -> Rotation:
+    rotation = Rotation(season.topics, seed=season.seed if season.order == "shuffled" else None)
+    for episode in annals.episodes:
+        rotation.take(episode.motion)
+    return rotation
 
 
 def _recast(scenario: Scenario, season: Season, agent: AgentScript, episode: Episode) -> AgentScript:
