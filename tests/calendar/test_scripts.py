@@ -74,6 +74,19 @@ def test_an_edit_of_a_persona_is_an_edit_of_who_casts_it(tmp_path: Path) -> None
     assert edited.agents[0].name == "Pia Novak"
 
 
+def test_an_edit_of_a_list_of_topics_is_an_edit_of_its_season(tmp_path: Path) -> None:
+    series = DUEL.replace("motion: Tea is better than coffee.", "title: Tea\nseason: {topics: tea.txt}")
+    write(tmp_path, "one.yaml", series)
+    topics = write(tmp_path, "tea.txt", "Tea is best.\n")
+    watched = scripts(tmp_path)
+    watched.look()
+    topics.write_text("Tea is best.\nMilk goes first.\n")
+
+    ((edited, _),) = watched.look().admitted
+    assert edited.season is not None
+    assert len(edited.season.topics) == 2
+
+
 def test_a_mistake_keeps_the_last_good_version_and_is_told_until_it_is_mended(tmp_path: Path) -> None:
     one, watched = write(tmp_path, "one.yaml", DUEL), scripts(tmp_path)
     watched.look()

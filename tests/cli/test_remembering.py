@@ -71,8 +71,8 @@ def test_a_persona_has_a_record_rivals_and_episodes(say: Say, archive: Archive) 
         "met Ben once: won 1",
         "met Cleo once: lost 1",
         "EPISODE DATE SIDE RESULT MOTION",
-        "2 2026-01-16 Proposition lost Motion 2.",
-        "1 2026-01-09 Proposition won Motion 1.",
+        "2 2026-01-16 Proposition lost (swing) Motion 2.",
+        "1 2026-01-09 Proposition won (swing) Motion 1.",
     ]
 
 

@@ -56,6 +56,7 @@ def duel(number: int, *, result: Any = "", against: str = "ben", said: str = "")
         number,
         Part(persona="ada", name="Ada", side="for", side_title="Proposition", result=result, said=said),
         Part(persona=against, name=against.capitalize(), side="against", side_title="Opposition", result=theirs),
+        method="swing" if result else "",
     )
 
 

@@ -128,8 +128,8 @@ async def keep_up(calendar: Calendar, scripts: Scripts, clock: Clock) -> None:
 
 
 def _mark(path: Path) -> _Mark:
-    """Return what changes whenever the file is written, or a persona or format that it may name."""
-    files = [path]
+    """Return what changes whenever the file is written, or a persona, format or list of topics that it may name."""
+    files = [path, *sorted(path.parent.glob("*.txt"))]  # the topics of a season
     for shelf in SHELVES:
         files += sorted((path.parent / shelf).glob(f"*{SUFFIX}"))
     marks = []

@@ -4,7 +4,7 @@ from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.past_shows import table
 from debate_caster.cli.printable import json_line, printable
 from debate_caster.cli.session import RAN, Session
-from debate_caster.episodes.annals import Annals, Archive
+from debate_caster.episodes.annals import Annals, Archive, Episode, Part
 from debate_caster.episodes.memories import meetings, record_of, times, told_record
 from debate_caster.errors import SetupError
 
@@ -53,10 +53,15 @@ def _told(session: Session, annals: Annals, name: str) -> list[str]:
         between = told_record(record_of([mine.result for _, mine, _ in found])) or "no result"
         lines.append(f"  met {found[-1][2].name} {times(len(found))}: {between}")
     rows = [
-        (str(episode.number), f"{episode.at:%Y-%m-%d}", part.side_title or "-", part.result or "-", episode.motion)
+        (str(episode.number), f"{episode.at:%Y-%m-%d}", part.side_title or "-", _result(episode, part), episode.motion)
         for episode, part in reversed(parts)
     ]
     return [*lines, *table(("EPISODE", "DATE", "SIDE", "RESULT", "MOTION"), rows, columns=session.columns)]
+
+
+def _result(episode: Episode, part: Part) -> str:
+    """Return how the vote went, and of which kind it was."""
+    return f"{part.result} ({episode.method})" if part.result and episode.method else part.result or "-"
 
 
 def _facts(annals: Annals, name: str) -> dict[str, object]:

@@ -141,7 +141,7 @@ def parts_of(transcript: Transcript, episode: Episode) -> tuple[Part, ...]:
             side_title=agent.side_title,
             moderator=agent.moderator,
             result=_result(transcript.verdict, agent.side),
-            said=_said(transcript, agent.id),
+            said="" if agent.moderator else _said(transcript, agent.id),
         )
         for agent in transcript.agents
         if agent.id in episode.cast
