@@ -27,8 +27,9 @@ from debate_caster.broadcast import (
 from debate_caster.clock import Clock, SystemClock, unhurried
 from debate_caster.errors import FencedError, LogError
 from debate_caster.llm import LLM
+from debate_caster.llm.conversation import Reviewer
 from debate_caster.llm.retrying import Breakers
-from debate_caster.llm.workshop import open_llm
+from debate_caster.llm.workshop import open_llm, open_reviewers
 from debate_caster.log import EventLog
 from debate_caster.scenario import Scenario, plan
 from debate_caster.show.cast import cast_of
@@ -37,7 +38,6 @@ from debate_caster.show.director import perform
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
-from debate_caster.show.moderation import Reviewer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk
@@ -137,7 +137,9 @@ async def run_show(
         async with AsyncExitStack() as stack:
             if llms is None:
                 llms = await stack.enter_async_context(_opened(scenario, clock, seed))
-            reviewers = await stack.enter_async_context(_reviewing(scenario, clock))
+            reviewers = await stack.enter_async_context(
+                open_reviewers(scenario.moderation, scenario.models, clock=unhurried(clock))
+            )
             show = _Show(
                 scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token, show_key
             )
@@ -154,19 +156,6 @@ async def _opened(scenario: Scenario, clock: Clock, seed: int) -> AsyncIterator[
             llms[name] = open_llm(script, clock=pace, seed=seed, breakers=breakers)
             stack.push_async_callback(llms[name].close)
         yield llms
-
-
-@asynccontextmanager
-async def _reviewing(scenario: Scenario, clock: Clock) -> AsyncIterator[Sequence[Reviewer]]:
-    """Open whoever the scenario wants asked before anything is aired, besides its list of words."""
-    moderation = scenario.moderation
-    if moderation.provider is None and moderation.hook is None:
-        yield ()
-        return
-    from debate_caster.llm.reviewing import open_reviewers  # here, since importing an HTTP client takes its time
-
-    async with open_reviewers(moderation, scenario.models, clock=unhurried(clock)) as reviewers:
-        yield reviewers
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,13 @@ from debate_caster.errors import ModelError
 from debate_caster.llm import Delta, TextDelta
 from debate_caster.llm.conversation import Finished, ReasoningDelta
 from debate_caster.scenario.script import TopicSource
+from debate_caster.show.moderation import Gate
 from tests.llm.doubles import ListedLLM
 
 SOURCE = TopicSource(llm="m", about="Trams")
 MOTION = "Trams should run all night."
+UNWANTED = "blarg"
+GATE = Gate([UNWANTED])
 
 
 def thought_of(*replies: str | ModelError, past: tuple[str, ...] = ()) -> tuple[str, list[ListedLLM]]:
@@ -30,7 +33,7 @@ def thought_of(*replies: str | ModelError, past: tuple[str, ...] = ()) -> tuple[
             return asked[-1].stream(request)
 
     async def main(clock: VirtualClock) -> str:
-        return await think_of_motion(InTurn(()), SOURCE, past, language="en", clock=clock, number=1)
+        return await think_of_motion(InTurn(()), SOURCE, past, language="en", clock=clock, number=1, gate=GATE)
 
     return run_virtual(main), asked
 
@@ -76,6 +79,16 @@ def test_a_failure_that_may_pass_is_tried_again_and_another_is_not() -> None:
         thought_of(failure(retryable=False), MOTION)
 
 
+def test_a_motion_that_may_not_be_aired_is_not_taken() -> None:
+    motion, asked = thought_of(f"This house would {UNWANTED} everybody", "This house would plant more trees")
+
+    assert motion == "This house would plant more trees"
+    assert len(asked) == 2
+    with pytest.raises(ModelError, match="filtered: a motion is held back") as caught:
+        thought_of(*[f"This house would {UNWANTED} everybody"] * 3)
+    assert "everybody" not in str(caught.value)
+
+
 def test_after_so_many_attempts_it_is_given_up() -> None:
     with pytest.raises(ModelError, match="no motion"):
         thought_of(*["No."] * ATTEMPTS)
@@ -86,7 +99,7 @@ def test_a_silent_model_is_not_waited_for_for_ever() -> None:
         pass
 
     async def main(clock: VirtualClock) -> None:
-        await think_of_motion(Silent([86_400.0]), SOURCE, (), language="en", clock=clock, number=1)
+        await think_of_motion(Silent([86_400.0]), SOURCE, (), language="en", clock=clock, number=1, gate=GATE)
 
     with pytest.raises(ModelError, match="silent: no motion in 60 s"):
         run_virtual(main)

@@ -16,6 +16,7 @@ from debate_caster.llm.conversation import (
     Finished,
     ReasoningDelta,
     Request,
+    Reviewer,
     TextDelta,
     UsageReported,
 )
@@ -38,7 +39,6 @@ from debate_caster.show.director import perform
 from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
-from debate_caster.show.moderation import Reviewer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.transcript import Transcript
 from debate_caster.show.vote_desk import VoteDesk

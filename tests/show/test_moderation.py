@@ -4,6 +4,7 @@ import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import ReviewError, SetupError
+from debate_caster.llm.conversation import Reviewer
 from debate_caster.scenario.script import Audience, HookScript, ModelScript, Moderation
 from debate_caster.show.apologies import apology_for
 from debate_caster.show.events import (
@@ -15,7 +16,7 @@ from debate_caster.show.events import (
     TurnStarted,
     encode,
 )
-from debate_caster.show.moderation import Gate, Objection, Reviewer
+from debate_caster.show.moderation import Gate, Objection
 from debate_caster.show.public import public_body
 from tests.show.stage_props import Evening, Reply, make_scenario, outage, perform_evening, words_of
 

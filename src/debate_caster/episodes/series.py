@@ -13,12 +13,13 @@ from debate_caster.episodes.staging import new_episode, next_motion, next_topic,
 from debate_caster.episodes.topic_writer import think_of_motion
 from debate_caster.errors import DebateCasterError, ModelError
 from debate_caster.llm.conversation import LLM
-from debate_caster.llm.workshop import open_llm
+from debate_caster.llm.workshop import open_llm, open_reviewers
 from debate_caster.log import EventLog
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.boundaries import Strength, boundaries
 from debate_caster.show.events import VerdictGiven
 from debate_caster.show.measures import count_words
+from debate_caster.show.moderation import Gate
 from debate_caster.show.recap import LINE_WORDS, shortened
 from debate_caster.show.transcript import Transcript, read_transcript
 
@@ -91,9 +92,16 @@ class Series:
         llm = self._llm or open_llm(script, clock=clock, seed=season.seed)
         past = [episode.motion for episode in annals.episodes]
         try:
-            return await think_of_motion(
-                llm, season.topic_from, past, language=scenario.language, clock=clock, number=annals.next_number
-            )
+            async with open_reviewers(scenario.moderation, scenario.models, clock=unhurried(self._clock)) as reviewers:
+                return await think_of_motion(
+                    llm,
+                    season.topic_from,
+                    past,
+                    language=scenario.language,
+                    clock=clock,
+                    number=annals.next_number,
+                    gate=Gate.of(scenario, reviewers),
+                )
         except ModelError as exc:
             if (topic := next_topic(season, annals)) is None:
                 raise

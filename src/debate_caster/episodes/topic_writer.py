@@ -13,6 +13,7 @@ from debate_caster.errors import ModelError
 from debate_caster.llm.conversation import LLM, Cue, Message, Request, TextDelta
 from debate_caster.scenario.script import TopicSource
 from debate_caster.show.measures import count_words
+from debate_caster.show.moderation import Gate
 
 __all__ = ["ATTEMPTS", "think_of_motion"]
 
@@ -35,9 +36,9 @@ _WRAPPING = re.compile(r"^(?:[\s>*#_`“”\"'-]|\d{1,2}[.)]\s|motion\s*:)+|[\s*
 
 
 async def think_of_motion(
-    llm: LLM, source: TopicSource, past: Sequence[str], *, language: str, clock: Clock, number: int
+    llm: LLM, source: TopicSource, past: Sequence[str], *, language: str, clock: Clock, number: int, gate: Gate
 ) -> str:
-    """Return a motion that is in none of ``past``.
+    """Return a motion that is in none of ``past``, and that nobody at the ``gate`` objects to: it is aired.
 
     Raises:
         ModelError: The model failed, or had nothing that can be a motion; the last attempt's.
@@ -56,10 +57,12 @@ async def think_of_motion(
                 break
         else:
             motion = _motion_in(reply)
-            if motion and _letters(motion) not in known:
-                return motion
             what = "had that motion before" if motion else "what it wrote is no motion"
             failure = ModelError(source.llm, "malformed", what, retryable=True)
+            if motion and _letters(motion) not in known:
+                if (objection := await gate.review(motion)) is None:
+                    return motion
+                failure = ModelError(source.llm, "filtered", f"a motion is held back ({objection})", retryable=True)
         logger.warning("no_motion", model=source.llm, attempt=attempt + 1, kind=failure.kind)
     raise failure
 

@@ -1,4 +1,4 @@
-"""What a show needs of a model: messages in, deltas out. No network, no vendor."""
+"""What a show needs of a model, messages in, deltas out, and of who looks at its words. No network, no vendor."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
@@ -14,6 +14,7 @@ __all__ = [
     "Message",
     "ReasoningDelta",
     "Request",
+    "Reviewer",
     "TextDelta",
     "ToolCallDelta",
     "UsageReported",
@@ -137,4 +138,19 @@ class LLM(Protocol):
 
     async def close(self) -> None:
         """Let go of connections. Safe to call twice."""
+        ...
+
+
+class Reviewer(Protocol):
+    """Somebody who is asked about each text. ``by`` is a constant word for logs."""
+
+    @property
+    def by(self) -> str: ...
+
+    async def review(self, text: str, before: str) -> str:
+        """Return why ``text`` may not be aired behind ``before``, empty where it may.
+
+        Raises:
+            ReviewError: There was no clear answer.
+        """
         ...

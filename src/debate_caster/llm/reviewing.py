@@ -9,7 +9,6 @@ import hmac
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
 
 import httpx2
 import regex  # type: ignore[import-untyped]  # comes without types
@@ -17,6 +16,7 @@ import regex  # type: ignore[import-untyped]  # comes without types
 from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import ReviewError
+from debate_caster.llm.conversation import Reviewer
 from debate_caster.llm.destinations import check_destination, checked_transport, server_of
 from debate_caster.scenario.script import HookScript, ModelScript, Moderation
 
@@ -35,24 +35,13 @@ REASON_CHARS = 60
 _PLAIN = regex.compile(r"[^A-Za-z0-9 _/,.:-]+")
 
 
-class _Reviewer(Protocol):
-    @property
-    def by(self) -> str: ...
-
-    async def review(self, text: str, before: str) -> str: ...
-
-
 @asynccontextmanager
 async def open_reviewers(
     moderation: Moderation, models: Mapping[str, ModelScript], *, clock: Clock
-) -> AsyncGenerator[Sequence[_Reviewer]]:
-    """Open whoever the scenario wants asked, until the end of the block.
-
-    Raises:
-        SetupError: An address is none, or may not be gone to.
-    """
+) -> AsyncGenerator[Sequence[Reviewer]]:
+    """See ``workshop.open_reviewers``, which imports this module where somebody is to be asked."""
     async with AsyncExitStack() as stack:
-        reviewers: list[_Reviewer] = []
+        reviewers: list[Reviewer] = []
         if moderation.provider is not None:
             provider = ProviderReviewer(models[moderation.provider], clock=clock)
             stack.push_async_callback(provider.close)

@@ -1,21 +1,23 @@
-"""Builds a model from what the scenario says about it: the right back-end, behind the guard every model gets.
+"""Builds models and reviewers from what the scenario says: the right back-end, models behind the guard they all get.
 
 All servers differ only by address, name and key: OpenAI, OpenRouter, vLLM, Ollama (``http://127.0.0.1:11434/v1``),
 llama.cpp (``http://127.0.0.1:8080/v1``); the last two need no key.
 """
 
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, assert_never
 
 from debate_caster.clock import Clock
-from debate_caster.llm.conversation import LLM
+from debate_caster.llm.conversation import LLM, Reviewer
 from debate_caster.llm.deadlines import Deadlines
 from debate_caster.llm.guard import guarded
 from debate_caster.llm.retrying import Breakers
 
 if TYPE_CHECKING:
-    from debate_caster.scenario.script import ModelScript
+    from debate_caster.scenario.script import ModelScript, Moderation
 
-__all__ = ["open_llm"]
+__all__ = ["open_llm", "open_reviewers"]
 
 
 def open_llm(
@@ -68,3 +70,21 @@ def open_llm(
         case other:
             assert_never(other)
     return guarded(llm, clock=clock, name=script.name, deadlines=deadlines, breaker=breaker, thinks=script.thinks)
+
+
+@asynccontextmanager
+async def open_reviewers(
+    moderation: "Moderation", models: Mapping[str, "ModelScript"], *, clock: Clock
+) -> AsyncGenerator[Sequence[Reviewer]]:
+    """Open whoever is to be asked by HTTP before anything is aired, until the end of the block; maybe nobody.
+
+    Raises:
+        SetupError: An address is none, or may not be gone to.
+    """
+    if moderation.provider is None and moderation.hook is None:
+        yield ()
+        return
+    from debate_caster.llm import reviewing  # here, since importing an HTTP client takes its time
+
+    async with reviewing.open_reviewers(moderation, models, clock=clock) as reviewers:
+        yield reviewers

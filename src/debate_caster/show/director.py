@@ -14,7 +14,7 @@ import structlog
 
 from debate_caster.clock import Clock
 from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError
-from debate_caster.llm.conversation import LLM
+from debate_caster.llm.conversation import LLM, Reviewer
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
@@ -28,7 +28,7 @@ from debate_caster.show.events import ShowEnded, ShowEnding
 from debate_caster.show.hints import HintDesk
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import reading_s
-from debate_caster.show.moderation import Gate, Reviewer
+from debate_caster.show.moderation import Gate
 from debate_caster.show.pacing import Pacer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.speech import LiveSpeech, Studio

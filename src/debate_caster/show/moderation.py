@@ -8,16 +8,16 @@ import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Protocol
 
 import regex  # type: ignore[import-untyped]  # comes without types
 import structlog
 
 from debate_caster.errors import ReviewError, SetupError
+from debate_caster.llm.conversation import Reviewer
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.screening import WordFilter
 
-__all__ = ["Gate", "Objection", "Reviewer"]
+__all__ = ["Gate", "Objection"]
 
 logger = structlog.get_logger()
 
@@ -31,21 +31,6 @@ ALWAYS = "en"
 """Words of this language are unwanted in every debate, besides those of its own."""
 
 _HIDDEN = regex.compile(r"[\p{Cf}\u034f\ufe00-\ufe0f]")
-
-
-class Reviewer(Protocol):
-    """Somebody who is asked about each text. ``by`` is a constant word for logs."""
-
-    @property
-    def by(self) -> str: ...
-
-    async def review(self, text: str, before: str) -> str:
-        """Return why ``text`` may not be aired behind ``before``, empty where it may.
-
-        Raises:
-            ReviewError: There was no clear answer.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
