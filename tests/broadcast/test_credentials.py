@@ -48,6 +48,17 @@ def test_the_same_agent_twice_at_once_gets_two_identities_and_both_return(tmp_pa
         assert again == one
 
 
+def test_a_show_that_goes_on_gets_the_identity_that_it_had_whoever_else_is_there(tmp_path: Path) -> None:
+    credentials = Credentials(tmp_path)
+    with credentials.lend("pulsar", "ada", show="first"), credentials.lend("pulsar", "ada", show="second") as had:
+        pass  # and both were broken off
+    again = Credentials(tmp_path)
+    with again.lend("pulsar", "ada", show="second") as one, again.lend("pulsar", "ada", show="third") as other:
+        assert one == had != other
+        with again.lend("pulsar", "ada", show="second") as late:  # it can't have it twice
+            assert late not in (one, other)
+
+
 def test_an_identity_in_use_by_another_process_is_left_alone(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from debate_caster.broadcast import Credentials\n"

@@ -157,7 +157,7 @@ class AgentConnection:
         with structlog.contextvars.bound_contextvars(agent=self.agent.id, target=self.target.name):
             try:
                 self.target.check()
-                with self._credentials.lend(self.target.name, self.agent.id) as credential:
+                with self._credentials.lend(self.target.name, self.agent.id, show=self._show.id) as credential:
                     await self._broadcast_until_the_end(credential)
             except BroadcastError as exc:
                 self._problem = exc.detail

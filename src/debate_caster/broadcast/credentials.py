@@ -2,7 +2,8 @@
 
 A Pulsar server binds an id to the first secret it sees with it, so both must outlive the process. One file for each
 identity, readable by its owner only and locked while in use: when two shows cast the same agent at the same time, the
-second gets an identity of its own instead of throwing the first off the air.
+second gets an identity of its own instead of throwing the first off the air. The lock says which show had it last, so
+that one that was broken off gets the very identities that its rooms know.
 """
 
 import fcntl
@@ -10,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,33 +41,46 @@ class Credentials:
         self._lent: set[str] = set()
 
     @contextmanager
-    def lend(self, target: str, agent: str) -> Iterator[Credential]:
+    def lend(self, target: str, agent: str, *, show: str = "") -> Iterator[Credential]:
         """Lend an identity of ``agent`` on ``target`` that nobody else is using; made up and stored when new.
+
+        The one that this ``show`` had last, if that can be had.
 
         Raises:
             BroadcastError: The directory can't be written.
         """
         with ExitStack() as held:
             try:
-                credential = self._borrow(target, agent, held)
+                credential = self._borrow(target, agent, show, held)
             except OSError as exc:
                 raise BroadcastError(target, f"can't keep the agent's secret in {self._directory}: {exc}") from exc
             yield credential
 
-    def _borrow(self, target: str, agent: str, held: ExitStack) -> Credential:
+    def _borrow(self, target: str, agent: str, show: str, held: ExitStack) -> Credential:
         stem = f"{_UNSAFE.sub('-', target)[:64]}.{_UNSAFE.sub('-', agent)[:64]}"
-        for number in range(1, _MOST_AT_ONCE):
-            name = f"{stem}.{number}"
+        names = [f"{stem}.{number}" for number in range(1, _MOST_AT_ONCE)]
+        for name in [*self._had_by(show, names), *names]:
             if name in self._lent:
                 continue
-            if self._directory is not None and not self._lock(self._directory, name, held):
+            if self._directory is not None and not self._lock(self._directory, name, show, held):
                 continue
             self._lent.add(name)
             held.callback(self._lent.discard, name)
             return self._read(name, agent)
         raise BroadcastError(target, f"{_MOST_AT_ONCE} connections of agent {agent!r} at once")
 
-    def _lock(self, directory: Path, name: str, held: ExitStack) -> bool:
+    def _had_by(self, show: str, names: Iterable[str]) -> Iterator[str]:
+        """Yield the identities that this show had last."""
+        if self._directory is None or not show:
+            return
+        for name in names:
+            try:
+                if (self._directory / f"{name}.lock").read_text("utf-8", "replace") == show:
+                    yield name
+            except FileNotFoundError:
+                return
+
+    def _lock(self, directory: Path, name: str, show: str, held: ExitStack) -> bool:
         """Take the identity for this process; the system lets go of it when the process dies."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(directory / f"{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -76,6 +90,8 @@ class Credentials:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, show.encode(), 0)  # not synced: it is to outlive the process, not the machine
             held.push(opened.pop_all())
         return True
 

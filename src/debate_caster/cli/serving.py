@@ -224,7 +224,7 @@ class _Company:
             let_go = self._clock.monotonic() + LET_GO_S
             while is_running(self._folder, show) and self._clock.monotonic() < let_go:
                 await self._clock.sleep(LET_GO_S / 20)
-            resumption = stack.enter_context(taken_up(self._folder, show))
+            resumption = await asyncio.to_thread(stack.enter_context, taken_up(self._folder, show))
             if remains is not None:
                 resumption.check(scenario)
             return resumption
@@ -244,7 +244,8 @@ class _Company:
             key=new_show_key(),
             producer_token=self._token,
         )
-        return stack.enter_context(kept_on_file(self._folder, keepsake))
+        # Not here: it is synced, and a slow disk must not hold up the shows that are on the air.
+        return await asyncio.to_thread(stack.enter_context, kept_on_file(self._folder, keepsake))
 
     async def remains(self, show: str) -> Remains | None:
         """Say what the show's log has of it.
