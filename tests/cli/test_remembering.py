@@ -147,6 +147,9 @@ def test_rehearse_performs_the_episodes_up_to_one_and_says_what_follows(say: Say
 
     assert said.status == 0
     assert said.out.startswith("Milk goes first.\n")
+    assert (
+        "\nAda Brandt remembers: You have been on this show once before. You have met Otis Bell here once." in said.out
+    )
     assert said.out.split("The episodes after this one:\n")[1].splitlines()[:2] == [
         "  3  Sugar is a sin.",
         "  4  Tea is best.",

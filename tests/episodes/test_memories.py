@@ -50,10 +50,10 @@ def test_it_tells_the_record_whom_one_meets_again_and_the_last_time() -> None:
     assert found.text == (
         "You have been on this show 3 times before; by the audience's votes you have won 2, lost 1. "
         "You have met Ben here twice: won 2. "
-        "Last time the motion was “Motion 3.”, you argued for Proposition and won. "
+        "Last time the motion was “Motion 3.”, your side was “Proposition” and you won. "
         "You said then: “Facts count, and so do people.” "
-        "Earlier: “Motion 2.”, you argued for Proposition and lost. "
-        "Earlier: “Motion 1.”, you argued for Proposition and won."
+        "Earlier: “Motion 2.”, your side was “Proposition” and you lost. "
+        "Earlier: “Motion 1.”, your side was “Proposition” and you won."
     )
     assert (found.rival, found.earlier, found.result) == ("Ben", "Motion 3.", "won")
 
@@ -72,6 +72,20 @@ def test_what_a_rival_of_today_said_last_time_is_remembered_too() -> None:
 
     assert found is not None
     assert "Ben said then: “I answered.”" in found.text
+
+
+def test_a_rival_of_long_ago_comes_with_what_it_was_about() -> None:
+    first = duel(1, result="tied", against="cleo")
+    parts = (first.parts[0], first.parts[1].model_copy(update={"said": "Cleo spoke."}))
+    annals = Annals(episodes=(first.model_copy(update={"parts": parts}), duel(2)))
+
+    found = recollection(annals, "ada", company=("ada", "cleo"), words=120)
+
+    assert found is not None
+    assert (
+        "You have met Cleo here once: tied 1; the last time it was about “Motion 1.”. Cleo said then: “Cleo spoke.” "
+        "Last time the motion was “Motion 2.”"
+    ) in found.text
 
 
 def test_who_is_new_remembers_nothing_and_who_meets_strangers_has_no_rival() -> None:

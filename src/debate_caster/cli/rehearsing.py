@@ -48,7 +48,7 @@ def rehearse(session: Session) -> int:
     rundown = plan(episode)
     for line in _report(session, episode, rundown, outcome, forecast(episode, rundown)):
         session.say(line)
-    for line in _season(scenario, archive.read(scenario.key)):
+    for line in [*_remembered(episode), *_season(scenario, archive.read(scenario.key))]:
         session.say(printable(line))
     if options.transcript:
         session.say("")
@@ -80,6 +80,12 @@ async def _perform(
         if number == episodes:
             return episode, outcome
         number += 1
+
+
+def _remembered(episode: Scenario) -> list[str]:
+    """Return what each agent of an episode remembers, as its prompts have it."""
+    recaps = [(agent.name, agent.recollection.text) for agent in episode.agents if agent.recollection is not None]
+    return [] if not recaps else ["", *(f"{name} remembers: {text}" for name, text in recaps)]
 
 
 def _season(scenario: Scenario, annals: Annals) -> list[str]:

@@ -89,10 +89,14 @@ def _sentences(past: list[tuple[Episode, Part]], met: dict[str, list[tuple[Episo
     record = told_record(record_of([part.result for _, part in past]))
     judged = f"; by the audience's votes you have {record}" if record else ""
     yield f"You have been on this show {times(len(past))} before{judged}."
+    *before, (last, mine) = past
     for found in sorted(met.values(), key=len, reverse=True):
         with_them = told_record(record_of([mine.result for _, mine, _ in found]))
-        yield f"You have met {found[0][2].name} here {times(len(found))}" + (f": {with_them}." if with_them else ".")
-    *before, (last, mine) = past
+        episode, _, other = found[-1]
+        about = f"; the last time it was about “{episode.motion}”" if episode.number != last.number else ""
+        yield f"You have met {other.name} here {times(len(found))}{f': {with_them}' if with_them else ''}{about}."
+        if about and other.said:
+            yield f"{other.name} said then: “{other.said}”"
     yield f"Last time the motion was “{last.motion}”{_role(mine)}."
     if mine.said:
         yield f"You said then: “{mine.said}”"
@@ -107,5 +111,5 @@ def _sentences(past: list[tuple[Episode, Part]], met: dict[str, list[tuple[Episo
 def _role(part: Part) -> str:
     if part.moderator:
         return ", and you moderated"
-    side = f", you argued for {part.side_title}" if part.side_title else ""
-    return f"{side}{' and' if side else ', you'} {part.result}" if part.result else side
+    side = f", your side was “{part.side_title}”" if part.side_title else ""
+    return f"{side}{' and' if side else ','} you {part.result}" if part.result else side
