@@ -5,7 +5,7 @@ import re
 import socket
 from contextlib import suppress
 
-__all__ = ["is_loopback", "is_public", "written_address"]
+__all__ = ["is_loopback", "is_public", "objection_to", "written_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -44,6 +44,18 @@ def written_address(host: str) -> str:
         if not _NUMBERS.fullmatch(host):
             return ""
         return socket.inet_ntoa(socket.inet_aton(host))  # takes 2130706433, 0x7f.1 and 0177.0.0.1, as resolvers do
+    return ""
+
+
+def objection_to(scheme: str, host: str, *, has_key: bool) -> str:
+    """Say what can be seen to be wrong with a server that is to be public or our own, and the cure; "" for nothing."""
+    if is_loopback(host):
+        return ""
+    written = written_address(host)
+    if written and not is_public(written):
+        return f"{host} is not a public address: say `allow_private: true` for it if it is meant to be there"
+    if scheme == "http" and has_key:
+        return "with http:// everybody on the way could read its key: write https://…"
     return ""
 
 

@@ -256,3 +256,28 @@ def test_agents_that_are_none_are_told_once_and_break_nothing(tmp_path: Path, ag
 )
 def test_a_slug_holds_latin_letters_digits_and_hyphens(text: str, name: str) -> None:
     assert slug(text) == name
+
+
+@pytest.mark.parametrize(
+    ("server", "complaint"),
+    [
+        (
+            "base_url: 'http://10.0.0.1/v1'",
+            "10.0.0.1 is not a public address: say `allow_private: true` for it if it is meant to be there",
+        ),
+        (
+            "base_url: 'http://llm.example/v1', api_key: '${KEY}'",
+            "with http:// everybody on the way could read its key: write https://…",
+        ),
+        ("base_url: 'http://10.0.0.1/v1', api_key: '${KEY}', allow_private: true", ""),
+        ("base_url: 'http://127.0.0.1:11434/v1', api_key: '${KEY}'", ""),
+        ("base_url: 'https://llm.example/v1', api_key: '${KEY}'", ""),
+    ],
+)
+def test_a_server_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Path, server: str, complaint: str) -> None:
+    lines = (
+        "format: duel",
+        "agents: [{persona: ada, side: for}, {persona: otis, side: against}]",
+        f"models: {{a: {{provider: openai, model: m, {server}}}}}",
+    )
+    assert scenario(tmp_path, *lines) == ([f"4:52: models.a.base_url: {complaint}"] if complaint else [])

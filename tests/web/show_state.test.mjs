@@ -213,6 +213,13 @@ test("a turn that the producer puts in is one more than were announced", () => {
   assert.equal(state.turnNumber, 3);
 });
 
+test("a turn that is held again after its program died is one more than was announced", () => {
+  const broken = { type: "turn_ended", turn: 1, speaker: "ben", how: "aborted", again: true };
+  const state = after(started, turn(0, "ada"), turn(1, "ben"), broken, broken, turn(2, "ben"));
+
+  assert.equal(state.turns, started.turns + 1);
+});
+
 test("a show is paused between its two events, and the end of the show ends a pause", () => {
   const paused = { type: "show_paused" };
 

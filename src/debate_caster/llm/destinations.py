@@ -13,7 +13,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from debate_caster.addresses import is_loopback, is_public, written_address
+from debate_caster.addresses import is_loopback, is_public, objection_to
 from debate_caster.errors import SetupError
 
 __all__ = [
@@ -45,13 +45,8 @@ def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> No
     Raises:
         SetupError: The host is an address of a private network, or a key would cross the internet in the clear.
     """
-    if is_loopback(host):
-        return
-    written = written_address(host)
-    if written and not is_public(written):
-        raise SetupError(f"{name}: {host} is not a public address", CURE)
-    if scheme == "http" and has_key:
-        raise SetupError(f"{name}: with http:// everybody on the way could read its key", "Write https://….")
+    if objection := objection_to(scheme, host, has_key=has_key):
+        raise SetupError(f"{name}: {objection}")
 
 
 def server_of(url: str, *, name: str) -> tuple[str, str]:

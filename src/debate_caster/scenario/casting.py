@@ -5,8 +5,11 @@ Works on the file's tree, not on validated values, so that a typo in one place h
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
+from debate_caster.addresses import objection_to
 from debate_caster.scenario.diagnosis import nearest
 from debate_caster.scenario.library import Library
 from debate_caster.scenario.manuscript import REHEARSAL
@@ -155,6 +158,7 @@ class Casting:
         known = models.members() if models is not None else {REHEARSAL: Node(Mark(0, 0))}
         for name, node in known.items():
             self._provider(node, "models", name)
+            self._destination(node, "base_url", "api_key", "models", name)
         default = self.root.get("model")
         wishes = [(default, ("model",)), *((entry.model, (*entry.path, "model")) for entry in entries)]
         for wish, path in wishes:
@@ -210,8 +214,21 @@ class Casting:
             if name in used and provider is not None and provider.text == "openai" and node.get("price") is None:
                 self._report(node, "budget.max_cost is set, so this model needs a 'price'", "models", name)
 
+    def _destination(self, server: Node, address: str, key: str, *path: str) -> None:
+        """Report an address that could be seen never to be gone to, or only with its key in the clear."""
+        node, private = server.get(address), server.get("allow_private")
+        if node is None or node.text is None or (private is not None and private.value is True):
+            return
+        with suppress(ValueError):  # what is no address is reported as that
+            parts = urlsplit(node.text)
+            if objection := objection_to(parts.scheme, parts.hostname or "", has_key=server.get(key) is not None):
+                self._report(node, objection, *path, address)
+
     def _moderation(self) -> None:
         moderation, models = self.root.get("moderation"), self.root.get("models")
+        hook = moderation.get("hook") if moderation is not None else None
+        if hook is not None:
+            self._destination(hook, "url", "secret", "moderation", "hook")
         wish = moderation.get("provider") if moderation is not None else None
         if wish is None or wish.text is None:
             return

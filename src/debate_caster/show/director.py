@@ -373,7 +373,7 @@ class _Director:
             after = None
         self._upcoming = self._composer.begin(after=after)
         self._tell_plan()
-        return True
+        return self._upcoming is not None
 
     def _may_wait(self, speech: LiveSpeech) -> bool:
         """Whether another turn may be put before this one; one line of the producer's comes after the other."""

@@ -119,7 +119,7 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             names = ("turn", "phase", "speaker", "side", "role", "kind", "addresses", "max_words")
             return _body(event, *names) | {"hints": hints}
         case TurnEnded():
-            return _body(event, "turn", "speaker", "how", "words")
+            return _body(event, "turn", "speaker", "how", "words", *(["again"] if event.again else []))
         case ThoughtNoted():
             return _body(event, "turn", "speaker", "text") if air_thoughts else None
         case ToolCalled():

@@ -101,6 +101,7 @@ class _TurnEnded(_Part):
     speaker: str
     how: str
     words: int = 0
+    again: bool = False
 
 
 class _TurnNote(_Part):
