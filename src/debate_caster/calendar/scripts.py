@@ -129,7 +129,7 @@ async def keep_up(calendar: Calendar, scripts: Scripts, clock: Clock) -> None:
 
 def _mark(path: Path) -> _Mark:
     """Return what changes whenever the file is written, or a persona, format or list of topics that it may name."""
-    files = [path, *sorted(path.parent.glob("*.txt"))]  # the topics of a season
+    files = [path, *sorted(path.parent.glob("*.txt"))]  # topics of a season, unwanted words
     for shelf in SHELVES:
         files += sorted((path.parent / shelf).glob(f"*{SUFFIX}"))
     marks = []

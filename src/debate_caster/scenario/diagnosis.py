@@ -122,7 +122,7 @@ def _place(root: Node, error: ErrorDetails) -> tuple[Location, Mark, Node]:
 _CURES = {
     manuscript.COLOR: "write a colour as '#rrggbb', in quotes",
     manuscript.LINE: "write some text, on one line",
-    manuscript.TOPIC_FILE: "name a .txt file beside the scenario, or write a list: lines that begin with '- '",
+    manuscript.LIST_FILE: "name a .txt file beside the scenario, or write a list: lines that begin with '- '",
     manuscript.REFERENCE: "a secret never stands in a file: write ${NAME}, and set NAME in the environment",
     manuscript.HTTP_URL: "write an address such as http://localhost:11434/v1, without user name, '?' or '#'",
     manuscript.WEBSOCKET_URL: "write an address such as wss://host/path, without user name, '?' or '#'",

@@ -22,6 +22,7 @@ from debate_caster.scenario.manuscript import (
     ScenarioFile,
     SeasonEntry,
 )
+from debate_caster.scenario.moderation_words import unwanted_words
 from debate_caster.scenario.recurrence import SHORTEST_PERIOD_S
 from debate_caster.scenario.schedule_check import check_schedule
 from debate_caster.scenario.script import (
@@ -148,11 +149,13 @@ def _read_scenario(document: Document, library: Library, reading: _Reading) -> S
     casting.check()
     check_schedule(document, root, shortest_period_s=reading.shortest_period_s)
     topics = check_season(document, root, casting)
+    words = unwanted_words(document, root)
     secrets = _secrets(document, root, reading.env, required=reading.secrets_required)
     if written is None or casting.rules is None or document.problems:
         return None
     season = _season(written.season, topics, casting.personas) if written.season else None
-    return _assemble(document.path, written, casting.rules, casting, season, secrets)
+    moderation = _moderation(written.moderation, words, secrets.get(("moderation", "hook", "secret")))
+    return _assemble(document.path, written, casting.rules, casting, season, moderation, secrets)
 
 
 def _secrets(
@@ -185,6 +188,7 @@ def _assemble(
     rules: Format,
     casting: Casting,
     season: Season | None,
+    moderation: Moderation,
     secrets: Mapping[tuple[str | int, ...], SecretStr],
 ) -> Scenario:
     models = written.models or {REHEARSAL: ModelEntry()}
@@ -209,7 +213,7 @@ def _assemble(
         models={name: _model(name, entry, secrets.get(("models", name, "api_key"))) for name, entry in models.items()},
         pacing=written.pacing,
         audience=written.audience,
-        moderation=_moderation(written.moderation, secrets.get(("moderation", "hook", "secret"))),
+        moderation=moderation,
         targets=tuple(
             TargetScript(
                 name=target.name, url=target.url, token=secrets.get(("targets", index, "token")), mirror=target.mirror
@@ -257,10 +261,10 @@ def _agent(
     )
 
 
-def _moderation(entry: ModerationEntry, secret: SecretStr | None) -> Moderation:
+def _moderation(entry: ModerationEntry, words: tuple[str, ...], secret: SecretStr | None) -> Moderation:
     hook = entry.hook
     return Moderation(
-        words=entry.words,
+        words=words,
         shipped_words=entry.shipped_words,
         provider=entry.provider,
         hook=HookScript(url=hook.url, secret=secret, timeout_s=hook.timeout_s, allow_private=hook.allow_private)

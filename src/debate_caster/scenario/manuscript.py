@@ -9,6 +9,7 @@ import regex  # type: ignore[import-untyped]  # comes without types
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from debate_caster.scenario.script import (
+    LONGEST_UNWANTED,
     Audience,
     Budget,
     LanguageTag,
@@ -17,7 +18,6 @@ from debate_caster.scenario.script import (
     Pacing,
     PhaseScript,
     Price,
-    ReviewRules,
     Schedule,
     Stance,
     Strict,
@@ -27,10 +27,10 @@ from debate_caster.scenario.script import (
 
 __all__ = [
     "COLOR",
+    "LIST_FILE",
     "NULLABLE",
     "REFERENCE",
     "REHEARSAL",
-    "TOPIC_FILE",
     "AgentEntry",
     "FormatFile",
     "GuestEntry",
@@ -53,7 +53,7 @@ NULLABLE = frozenset({"compact_prompt_words", "max_cost", "max_minutes", "max_to
 COLOR = r"^#[0-9a-fA-F]{6}$"
 LINE = r"^[^\n\t]*\S[^\n\t]*$"
 REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
-TOPIC_FILE = r"^[^/\\\s.][^/\\]*\.txt$"
+LIST_FILE = r"^[^/\\\s.][^/\\]*\.txt$"
 HTTP_URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
 WEBSOCKET_URL = r"^wss?://[^\s/@?#]+(/[^\s@?#]*)?$"
 
@@ -185,9 +185,27 @@ class HookEntry(Strict):
     )
 
 
-class ModerationEntry(ReviewRules):
+class ModerationEntry(Strict):
     """Who looks at every piece of a speech before it is aired; nothing is that anybody objects to or nobody answers."""
 
+    words: Annotated[
+        Annotated[str, Field(pattern=LIST_FILE, max_length=120), Tag("one")]
+        | Annotated[
+            tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_UNWANTED)], ...],
+            Field(max_length=2000),
+            Tag("several"),
+        ],
+        Discriminator(_one_or_several),
+    ] = Field(
+        default=(),
+        description="Words that no agent may say, whole ones, in any case: a list, or a .txt file beside the scenario "
+        "with one a line.",
+    )
+    shipped_words: bool = Field(default=True, description="Whether the words that come with the program count as well.")
+    provider: Name | None = Field(
+        default=None,
+        description="One of 'models', a moderation model: its server's endpoint for that is asked about every text.",
+    )
     hook: HookEntry | None = Field(default=None, description="An endpoint of your own that is asked.")
 
 
@@ -213,7 +231,7 @@ class SeasonEntry(Strict):
     """What changes from one show of the scenario to the next: each is an episode."""
 
     topics: Annotated[
-        Annotated[str, Field(pattern=TOPIC_FILE, max_length=120), Tag("one")]
+        Annotated[str, Field(pattern=LIST_FILE, max_length=120), Tag("one")]
         | Annotated[tuple[Motion, ...], Field(min_length=1, max_length=1000), Tag("several")],
         Discriminator(_one_or_several),
     ] = Field(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
     "LANGUAGE",
+    "LONGEST_UNWANTED",
     "NAME",
     "AgentScript",
     "Audience",
@@ -29,7 +30,6 @@ __all__ = [
     "PhaseScript",
     "Price",
     "Recollection",
-    "ReviewRules",
     "Scenario",
     "Schedule",
     "Season",
@@ -196,22 +196,20 @@ class HookScript(Strict):
     allow_private: bool = False
 
 
-class ReviewRules(Strict):
-    """What is looked at before it is aired, but for whom to ask by HTTP."""
-
-    words: tuple[Annotated[str, Field(min_length=1, max_length=80)], ...] = Field(
-        default=(), max_length=2000, description="Words that no agent may say; whole words, in any case."
-    )
-    shipped_words: bool = Field(default=True, description="Whether the words that come with the program count as well.")
-    provider: Name | None = Field(
-        default=None,
-        description="One of 'models', a moderation model: its server's endpoint for that is asked about every text.",
-    )
+LONGEST_UNWANTED = 80
+"""In characters: a word or phrase that nobody may say."""
 
 
-class Moderation(ReviewRules):
-    """Who looks at every piece of a speech before it is aired; nothing is that anybody objects to or nobody answers."""
+class Moderation(Strict):
+    """Who looks at every piece of a speech before it is aired; nothing is that anybody objects to or nobody answers.
 
+    ``words`` are whole words or phrases, in any case; ``shipped_words`` says whether those that come with the program
+    count as well. ``provider`` names a model whose server's moderation endpoint is asked.
+    """
+
+    words: tuple[str, ...] = ()
+    shipped_words: bool = True
+    provider: Name | None = None
     hook: HookScript | None = None
 
 

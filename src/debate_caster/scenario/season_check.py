@@ -7,10 +7,10 @@ from typing import NamedTuple
 from debate_caster.errors import ScenarioError
 from debate_caster.scenario.casting import Casting
 from debate_caster.scenario.diagnosis import nearest
-from debate_caster.scenario.manuscript import LINE, REHEARSAL, TOPIC_FILE
+from debate_caster.scenario.manuscript import LINE, LIST_FILE, REHEARSAL
 from debate_caster.scenario.scalars import shown
 from debate_caster.scenario.script import NAME
-from debate_caster.scenario.source_file import read_text
+from debate_caster.scenario.source_file import listed, read_text
 from debate_caster.scenario.yaml_source import Document, Node
 
 __all__ = ["LONGEST_MOTION", "check_season"]
@@ -55,7 +55,7 @@ def _topics(document: Document, season: Node) -> tuple[str, ...]:
     if node is None or node.broken:
         return ()
     if node.text is not None:
-        return tuple(_from_file(document, node)) if re.fullmatch(TOPIC_FILE, node.text) else ()
+        return tuple(_from_file(document, node)) if re.fullmatch(LIST_FILE, node.text) else ()
     known: set[str] = set()
     for index, entry in enumerate(node.entries()):
         if entry.text is not None and (text := entry.text.strip()):
@@ -69,15 +69,12 @@ def _from_file(document: Document, node: Node) -> Iterator[str]:
     """Yield the topics of a file: its lines, but for empty ones and those that begin with '#'."""
     folder, name = document.path.parent, node.text or ""
     try:
-        lines = read_text(folder / name, within=folder).splitlines()
+        lines = list(listed(read_text(folder / name, within=folder)))
     except ScenarioError as exc:
         document.report(node.mark, f"{name}: {exc.problems[0].message}", SEASON, "topics")
         return
     known: set[str] = set()
-    for number, line in enumerate(lines, start=1):
-        text = line.strip()
-        if not text or text.startswith("#"):
-            continue
+    for number, text in lines:
         problem = ""
         if len(text) > LONGEST_MOTION:
             problem = f"longer than {LONGEST_MOTION} characters"

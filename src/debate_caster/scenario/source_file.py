@@ -2,11 +2,12 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from debate_caster.errors import Problem, ScenarioError
 
-__all__ = ["MAX_BYTES", "read_text"]
+__all__ = ["MAX_BYTES", "listed", "read_text"]
 
 MAX_BYTES = 256 * 1024
 """Longest file; the longest book-length background that helps a debate is a tenth of it."""
@@ -49,6 +50,14 @@ def read_text(path: Path, *, within: Path | None = None) -> str:
         before = content[: exc.start]
         line, column = before.count(b"\n") + 1, exc.start - (before.rfind(b"\n") + 1) + 1
         raise _refused(path, "this byte is not UTF-8: save the file as UTF-8", line, column) from exc
+
+
+def listed(text: str) -> Iterator[tuple[int, str]]:
+    """Yield what a list with one entry a line holds, with their lines' numbers; a line that begins with '#' is none."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        entry = line.strip()
+        if entry and not entry.startswith("#"):
+            yield number, entry
 
 
 def _resolved(path: Path) -> Path:
