@@ -78,6 +78,18 @@ def test_a_folder_that_can_not_be_made_is_said(tmp_path: Path) -> None:
         Archive(tmp_path / "file").change("trams", lambda annals: annals.with_episode(duel(1)))
 
 
+@pytest.mark.parametrize(("in_the_way", "says"), [("trams.json", "can't be read"), ("trams.draft", "can't be written")])
+def test_a_file_that_can_not_be_used_is_said_and_nothing_is_lost(tmp_path: Path, in_the_way: str, says: str) -> None:
+    archive = Archive(tmp_path)
+    (tmp_path / in_the_way).mkdir()
+
+    with pytest.raises(SetupError, match=says):
+        archive.change("trams", lambda annals: annals.with_episode(duel(1)))
+
+    (tmp_path / in_the_way).rmdir()
+    assert archive.change("trams", lambda annals: annals.with_episode(duel(1))).next_number == 2
+
+
 def test_forgetting_a_persona_leaves_no_word_of_it_and_keeps_who_was_there() -> None:
     unfinished = duel(3).model_copy(
         update={"ended": False, "parts": (), "recollections": {"ben": Recollection(text="Ada said: “Facts count.”")}}
