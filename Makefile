@@ -8,7 +8,7 @@ PYTEST_ARGS ?= -n 4
 # The tests start many processes: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test soak lint types imports unit coverage fix bench schemas audit pins clean
+.PHONY: help demo test soak mutate lint types imports unit coverage fix bench schemas audit pins clean
 
 help:  ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests with asyn
 
 soak: $(VENV)/.dev  ## Run what takes long: kills at random points, 34 of them
 	$(BIN)/pytest -m soak tests
+
+mutate: $(VENV)/.dev $(VENV)/.system  ## Take every guard away, one at a time, and see a test fail; write docs/reliability.md
+	$(BIN)/python -m tests.mutation
 
 fix: $(VENV)/.dev  ## Mend style
 	$(BIN)/ruff check --fix .

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
     open_stage: bool | None = Field(
         default=None, description="Let agents in without a token; unset: where only this machine reaches the stage."
     )
+    tickets: bool = Field(
+        default=False, description="Let viewers in with a ticket only, made by `token create --role viewer`."
+    )
+    ticket: SecretStr | None = Field(default=None, description="Ticket with which `watch` is let in on such a stage.")
     key_file: Path | None = Field(
         default=None, description="File of the keys that tokens are signed with; unset: made in the data folder."
     )

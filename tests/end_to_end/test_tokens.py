@@ -63,3 +63,20 @@ async def test_a_show_goes_to_a_guarded_stage_with_the_token_it_was_given(tmp_pa
             assert await caster.ended() == 0, caster.stderr
     assert any("lets in agents that have a token" in line for line in refused.stderr)
     assert token not in "".join(stage.stdout + stage.stderr + caster.stdout + caster.stderr)
+
+
+async def test_a_stage_with_tickets_is_watched_with_one_and_agents_need_tokens_there(tmp_path: Path) -> None:
+    scenario = write_scenario(tmp_path)
+    ticket = await made(tmp_path, "--role", "viewer", "--expires", "5m")
+    async with running("run", scenario, "--port", "0", "--tickets", "--linger", "20", cwd=tmp_path) as program:
+        page = await program.line("Watch: ")
+        stage = page.partition("/shows/")[0]
+        async with running("watch", page, "--json", cwd=tmp_path) as stranger:
+            assert await stranger.ended() == 1
+        async with running("watch", page, "--json", cwd=tmp_path, env={"DEBATE_CASTER_TICKET": ticket}) as guest:
+            assert await guest.ended() == 0, guest.stderr
+        assert await answer_to(f"{stage.replace('http', 'ws', 1)}/ws") == "error"
+    assert len(speeches_of([json.loads(line) for line in guest.stdout])) == 8
+    assert any("ticket" in line for line in stranger.stderr)
+    assert stranger.stdout == []
+    assert ticket not in "".join(program.stderr + program.stdout + guest.stderr + guest.stdout)

@@ -1,5 +1,8 @@
 import asyncio
+from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -14,7 +17,7 @@ from tests.cli.stage_play import play
 from tests.show.stage_props import SHOW, make_scenario, perform_evening
 
 
-def log_of(events: list[ShowEvent], show: str = SHOW) -> MemoryEventLog:
+def log_of(events: Sequence[ShowEvent], show: str = SHOW) -> MemoryEventLog:
     log = MemoryEventLog()
     asyncio.run(log.append(stream_of(show), [encode(event) for event in events], expect=0))
     return log
@@ -57,13 +60,19 @@ def test_a_show_that_is_cut_off_anywhere_goes_on_to_its_end() -> None:
 def test_what_was_spent_before_counts() -> None:
     whole = perform_evening(make_scenario())
     kept = whole.events[: len(whole.events) // 2]
-    spent = fold(kept).spent
-    tokens = spent.prompt_tokens + spent.completion_tokens
-    rich, poor = (make_scenario(budget=Budget(max_tokens=limit)) for limit in (tokens + 100_000, tokens + 10))
 
-    assert tokens > 10
-    assert perform_evening(rich, log=log_of(kept)).ended.why == "completed"
-    assert perform_evening(poor, log=log_of(kept)).ended.why == "budget"
+    def suffices(max_tokens: int, *, before: Sequence[ShowEvent]) -> bool:
+        evening = perform_evening(
+            make_scenario(budget=Budget(max_tokens=max_tokens)), log=log_of(before) if before else None
+        )
+        assert evening.ended.why in {"completed", "budget"}
+        return evening.ended.why == "completed"
+
+    least = bisect_left(range(200_000), True, key=partial(suffices, before=()))
+
+    assert fold(kept).spent.prompt_tokens > 10
+    assert suffices(least, before=kept)
+    assert not suffices(least - 1, before=kept)
 
 
 def test_time_off_the_air_is_no_time_on_air() -> None:

@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -155,3 +156,21 @@ def test_a_proxy_of_the_user_is_the_users_affair(monkeypatch: pytest.MonkeyPatch
     assert not goes_through_proxy("http", "models.example")
     monkeypatch.setenv("no_proxy", "models.example")
     assert not goes_through_proxy("https", "models.example")
+
+
+async def test_a_models_server_that_sends_us_elsewhere_is_not_followed() -> None:
+    asked: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 307 X\r\nLocation: /elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        llm = OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url=f"http://127.0.0.1:{port}/v1")
+        with pytest.raises(ModelError):
+            await take(llm)
+        await llm.close()
+
+    assert len(asked) == 1

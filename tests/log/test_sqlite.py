@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
+from typing import Any
 
 import pytest
 
@@ -367,3 +368,42 @@ def test_a_writer_killed_at_any_point_has_lost_nothing_it_acknowledged(tmp_path:
         connection.close()
         assert stored == list(range(1, len(stored) + 1))
         assert last_seq == len(stored) >= acknowledged
+
+
+async def test_a_file_that_is_broken_for_good_says_so_and_a_full_disk_does_not(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    path.write_bytes(b"this is a text file, and rather a long one at that" * 40)
+    log = SqliteEventLog(path)
+    with pytest.raises(LogError) as broken:
+        await log.append("a", ["1"], expect=0)
+    await log.close()
+    assert not broken.value.passing
+
+    for code, passes in ((sqlite3.SQLITE_FULL, True), (sqlite3.SQLITE_READONLY, True), (sqlite3.SQLITE_CORRUPT, False)):
+        failure = sqlite3.OperationalError("no")
+        failure.sqlite_errorcode = code
+        with pytest.raises(LogError) as told, log._translated("a"):
+            raise failure
+        assert told.value.passing is passes
+
+
+class StumblingLog(SqliteEventLog):
+    """Fails behind what it has written, as a disk does that fills up in the middle of a transaction."""
+
+    stumbles = True
+
+    def _store(self, connection: sqlite3.Connection, request: Any) -> None:
+        super()._store(connection, request)
+        if self.stumbles:
+            self.stumbles = False
+            raise sqlite3.OperationalError("disk I/O error")
+
+
+async def test_a_transaction_that_fails_in_the_middle_leaves_nothing_behind(tmp_path: Path) -> None:
+    log = StumblingLog(tmp_path / "events.sqlite")
+    with pytest.raises(LogError):
+        await log.append("a", ["never"], expect=0)
+
+    assert await log.append("a", ["first"], expect=0) == 1
+    assert [record.body for record in await log.read("a", 0)] == ["first"]
+    await log.close()

@@ -290,3 +290,9 @@ def test_a_scenario_works_in_an_empty_folder(tmp_path: Path) -> None:
     shutil.copy("scenarios/demo.yaml", tmp_path / "demo.yaml")
 
     assert load_scenario(tmp_path / "demo.yaml", env={}).agents[-1].moderator
+
+
+def test_a_name_leads_into_no_folder_below(tmp_path: Path) -> None:
+    write(tmp_path, "personas/drafts/otis.yaml", "name: Otis\nstyle: dry\n")
+
+    assert found_in(write(tmp_path, "a.yaml", DUEL.replace("ada", '"drafts/otis"')))

@@ -7,8 +7,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from debate_caster.log import EventLog
+from debate_caster.pulsar.messages import StreamText
 from debate_caster.stage import Stage, StageLimits, open_stage
 from debate_caster.stage import agents as agents_module
+from debate_caster.stage.broadcasts import Broadcast
 from tests.stage.people import EXTENSIONS, Agent, agent_on, browser, cast, caster_on, eventually, viewer_of
 
 
@@ -431,3 +433,33 @@ async def hear_hints(agent: Agent) -> list[dict[str, str]]:
         context = await agent.hear("viewer_context")
         if context["hints"]:
             return list(context["hints"])
+
+
+async def test_a_message_that_the_stage_fails_on_ends_nothing_else(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_broadcast: Broadcast, line: StreamText) -> None:
+        raise RuntimeError(f"no idea what to do with {line.text}")
+
+    async with caster_on(stage) as ada, caster_on(stage, "show-2", name="ben") as ben:
+        with monkeypatch.context() as broken:
+            broken.setattr(Broadcast, "text", fail)
+            await ada.stream("one", ref=1)
+            assert (await ada.hear("error"))["code"] == "INTERNAL"
+        await ada.stream("two", ref=2)
+        await ben.stream("three", ref=1)
+        assert (await ada.hear("text_ack"))["ref"] == 2
+        assert (await ben.hear("text_ack"))["ref"] == 1
+
+
+async def test_nobody_resumes_anothers_room(stage: Stage) -> None:
+    async with caster_on(stage) as ada:
+        await ada.stream("one", ref=1)
+        await ada.hear("text_ack")
+        async with agent_on(stage) as thief:
+            await thief.register(
+                "thief-0001", secret="secret of a thief", features=EXTENSIONS, resume={"room": ada.room}
+            )
+            assert "resume" not in thief.registered
+        await ada.stream("two", ref=2)
+        assert (await ada.hear("text_ack"))["ref"] == 2

@@ -234,3 +234,11 @@ async def test_a_body_above_the_limit_is_refused(stage: Stage) -> None:
         session.post(f"{stage.url}/api/shows/show-1/hints", data=json.dumps({"text": "x" * 20_000})) as answer,
     ):
         assert answer.status == 413
+
+
+def test_an_origin_that_only_begins_like_ours_is_foreign() -> None:
+    ours = "127.0.0.1:8765"
+
+    assert Admission().admits_origin(f"http://{ours}", ours)
+    assert not Admission().admits_origin(f"http://{ours}.evil.example", ours)
+    assert not Admission().admits_origin(f"http://{ours}@evil.example", ours)

@@ -334,3 +334,29 @@ async def test_only_agents_need_a_token_and_only_agents_tokens_do(guarded: Stage
 async def test_an_open_stage_looks_at_no_token(stage: Stage) -> None:
     async with bearer_on(stage, "of another server") as ann:
         await ann.register("ann", token="of another server")
+
+
+async def test_nobody_gets_in_without_a_token(guarded: Stage) -> None:
+    async with agent_on(guarded) as mallory:
+        await mallory.say("register", agentId="mallory", name="Mallory")
+        assert (await mallory.hear())["code"] == "AUTH_FAILED"
+
+
+async def test_what_is_still_queued_when_a_token_ends_is_not_aired(
+    guarded: Stage, desk: TokenDesk, log: EventLog
+) -> None:
+    async with agent_on(guarded) as ann:
+        token = forged(desk, exp=int(datetime.now(UTC).timestamp()) + 2)
+        await ann.register("ann", token=token, features=EXTENSIONS)
+        await ann.start(title="Much to say")
+        for ref in range(1, 401):  # held to 20 a second, this takes 18 s to be heard
+            await ann.stream(f"line {ref}", ref=ref)
+        assert await ann.hear_close() == 4401
+
+    async def closed() -> bool:
+        (air,) = await log.streams("air/")
+        return any('"room_closed"' in record.body for record in await log.read(air.name, 0))
+
+    await eventually(closed)
+    (air,) = await log.streams("air/")
+    assert sum('"chunk_aired"' in record.body for record in await log.read(air.name, 0)) < 150

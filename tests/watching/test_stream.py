@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest_asyncio
 from debate_caster.clock import SystemClock
 from debate_caster.errors import SetupError, WatchError
 from debate_caster.log import EventLog, MemoryEventLog
-from debate_caster.stage import Stage, open_stage
+from debate_caster.stage import Stage, TokenDesk, open_stage
 from debate_caster.watching import Status, watch
 from tests.stage.people import caster_on
 from tests.watching.loopback import broken_line, talking
@@ -246,3 +247,30 @@ async def test_who_lets_us_in_and_says_nothing_is_left_again(stage: Stage) -> No
             await look()
 
     assert ("waiting", "it does not greet viewers") in [(state.kind, state.detail) for state in states]
+
+
+async def test_a_ticket_lets_in_and_its_session_after_every_cut() -> None:
+    desk = TokenDesk(["a signing key that is long enough for every HMAC"], clock=SystemClock())
+    ticket = desk.issue("viewer", lasting=timedelta(hours=1))
+    async with open_stage(log=MemoryEventLog(), tickets=desk) as stage, talking(stage) as agent:
+        with pytest.raises(WatchError, match="ticket") as refused:
+            await anext(watch(stage.url, agent.show))
+        assert refused.value.code == 4403
+
+        async with broken_line(stage.port, lambda: None) as line:
+            async with watch(f"http://127.0.0.1:{line.port}", agent.show, ticket=ticket, clock=quick()) as stream:
+                first = await anext(stream)
+                line.cut()
+                await agent.say("One.")
+                seen = [first]
+                async with asyncio.timeout(5):
+                    while seen[-1].get("text") != "One.":
+                        seen.append(await anext(stream))
+                session = stream.session
+            assert line.connections == 2
+        assert [event["seq"] for event in seen] == [*range(1, len(seen) + 1)]
+
+        async with watch(stage.url, agent.show, session=session) as again:
+            assert (await anext(again))["seq"] == 1
+        with pytest.raises(WatchError, match="has been used"):
+            await anext(watch(stage.url, agent.show, ticket=ticket))

@@ -232,8 +232,10 @@ def parser() -> argparse.ArgumentParser:
     token = _command(
         commands,
         "token",
-        "make a token that lets an agent on a stage",
-        "A stage that others reach lets only agents in that have a token; whoever has the stage's key makes them.",
+        "make a token that lets an agent on a stage, or a viewer in",
+        "A stage that others reach lets only agents in that have a token, one with\n"
+        "--tickets only viewers that have one; whoever has the stage's key makes them. A viewer's lets in one\n"
+        "browser, until it expires.",
         "  debate-caster token create --role agent --show friday-1 --expires 2h",
     )
     create = _command(
@@ -242,9 +244,12 @@ def parser() -> argparse.ArgumentParser:
         "make one",
         "Make a token and print it. It is signed with the key in the data folder, which is made when there is none.",
         "  debate-caster token create --role agent --expires 7d\n"
+        "  debate-caster token create --role viewer --show friday-1 --expires 3h\n"
         "  DEBATE_CASTER_STAGE_TOKEN=$(debate-caster token create --show friday-1) debate-caster run …",
     )
-    create.add_argument("--role", choices=("agent", "producer"), default="agent", help="whose it is (default: agent)")
+    create.add_argument(
+        "--role", choices=("agent", "producer", "viewer"), default="agent", help="whose it is (default: agent)"
+    )
     create.add_argument("--show", metavar="SHOW", help="good for this show only (default: any)")
     create.add_argument("--agent", metavar="ID", help="good for this agentId only (default: any)")
     create.add_argument(
@@ -382,6 +387,12 @@ def _stage_options(command: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         default=None,
         help="let agents in without a token (default: only where nobody but this machine reaches the stage)",
+    )
+    command.add_argument(
+        "--tickets",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let viewers in with a ticket only: `token create --role viewer` makes them (default: whoever comes)",
     )
     _key_option(command)
 

@@ -156,7 +156,7 @@ def _with_options(settings: Settings, options: argparse.Namespace) -> Settings:
 @contextmanager
 def _session(options: argparse.Namespace, settings: Settings, redaction: Redaction) -> Iterator[Session]:
     named = environment()
-    redaction.add([settings.stage_token, settings.producer_token])
+    redaction.add([settings.stage_token, settings.producer_token, settings.ticket])
     stdout, stderr = Outlet(sys.stdout), Outlet(sys.stderr)
     for_programs = getattr(options, "events", None) == "-" or getattr(options, "json", False)
     live_view = options.command in ("run", "watch") and not for_programs and is_terminal(sys.stdout)

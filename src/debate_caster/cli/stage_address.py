@@ -37,8 +37,10 @@ async def open_stage_for(
             "Use 127.0.0.1, or say --allow-public.",
         )
     usual = settings.port
-    is_open = is_loopback(settings.host) if settings.open_stage is None else settings.open_stage
-    tokens = None if is_open else TokenDesk(signing_keys(key_file_of(settings)), clock=clock)
+    # Agents hear what is said as viewers do: where these need tickets, those need tokens, unless somebody says not.
+    unasked = is_loopback(settings.host) and not settings.tickets
+    is_open = unasked if settings.open_stage is None else settings.open_stage
+    desk = TokenDesk(signing_keys(key_file_of(settings)), clock=clock) if settings.tickets or not is_open else None
     ports = [usual] if session.given("port") else [*range(usual, usual + MORE_PORTS + 1), 0]
     async with AsyncExitStack() as stack:
         for port in ports:
@@ -48,7 +50,8 @@ async def open_stage_for(
                 log=log,
                 clock=clock,
                 allow_public=settings.allow_public,
-                tokens=tokens,
+                tokens=None if is_open else desk,
+                tickets=desk if settings.tickets else None,
                 open_to_agents=is_open,
                 frame_origins=frozenset(settings.frame_origins.split()),
                 playbill=playbill,

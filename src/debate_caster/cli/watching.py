@@ -38,6 +38,7 @@ async def _watch(session: Session) -> int:
         speaker=options.speaker,
         types=options.types,
         after=options.after,
+        ticket=session.settings.ticket.get_secret_value() if session.settings.ticket else "",
         on_status=audience.note,
     )
     async with AsyncExitStack() as stack:

@@ -16,6 +16,7 @@ from debate_caster.errors import LogError
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
+from debate_caster.stage.box_office import OPEN_TO_ALL, BoxOffice
 from debate_caster.stage.direction import Direction
 from debate_caster.stage.hints import HintRefusedError
 from debate_caster.stage.metrics import Counters
@@ -28,6 +29,7 @@ from debate_caster.stage.publications import Publications
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.selection import Selection
 from debate_caster.stage.shows import Show
+from debate_caster.stage.tokens import TokenRefusedError
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
 from debate_caster.stage.vocabulary import json_bytes
 
@@ -93,7 +95,9 @@ class Routes:
         framing: str,
         public_url: str,
         playbill: Playbill | None = None,
+        box_office: BoxOffice | None = None,
     ) -> None:
+        self._box_office = box_office
         self._public_url = public_url
         self._framed = {"Content-Security-Policy": framing}
         framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
@@ -144,6 +148,8 @@ class Routes:
                 return _problem(403, "forbidden_origin", "Only this stage's own pages may do that.")
         if upgrade:
             return await (self._audience.watch(request) if request.path == "/watch" else self._agents.serve(request))
+        if self._box_office is not None and (refusal := _refused_entry(request, self._box_office)) is not None:
+            return refusal
         try:
             await self._receive(request)
             return await handler(request)
@@ -187,6 +193,8 @@ class Routes:
     async def _watch_page(self, request: web.Request) -> web.StreamResponse:
         """The watch page, with what it will ask for in its headers: the past is on its way before the scripts are."""
         found = page("watch.html")
+        if self._box_office is not None:  # nothing of a show before its ticket
+            return _answer(request, found)
         with suppress(LogError):  # the page itself will say that the log can't be read
             if known := await self._programme.find(request.match_info["show"]):
                 found = watch_page(known.as_json(), base=base_of(request))
@@ -369,6 +377,21 @@ def _refusal(refused: RefusedError) -> web.Response:
     status = {"too_fast": 429, "closed": 409, "no_vote": 409, "vote_closed": 409, "too_long": 413, "full": 503}
     headers = {} if refused.retry_after is None else {"Retry-After": str(int(refused.retry_after) + 1)}
     return _json(refused.as_json(), status=status.get(refused.code, 400), headers=headers)
+
+
+def _refused_entry(request: web.Request, office: BoxOffice) -> web.Response | None:
+    """Return why a request is not answered on a stage with tickets, None where it is."""
+    resource = request.match_info.route.resource
+    if resource is None or resource.canonical in OPEN_TO_ALL:  # None: there is no such address
+        return None
+    scheme, _, session = request.headers.get("Authorization", "").partition(" ")
+    try:
+        office.check(session.strip() if scheme.lower() == "bearer" else "", request.match_info.get("show", ""))
+    except TokenRefusedError:
+        answer = _problem(401, "no_ticket", "This stage shows that to who has a ticket: Authorization: Bearer SESSION.")
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="viewers"'
+        return answer
+    return None
 
 
 _FRESH = {"Cache-Control": "no-store"}

@@ -16,6 +16,7 @@ from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
 from debate_caster.stage.agents import Agents
+from debate_caster.stage.box_office import BoxOffice
 from debate_caster.stage.http import Admission, Routes
 from debate_caster.stage.metrics import Counters
 from debate_caster.stage.playbill import Playbill
@@ -123,6 +124,7 @@ async def open_stage(
     frame_origins: frozenset[str] = frozenset(),
     public_url: str = "",
     tokens: TokenDesk | None = None,
+    tickets: TokenDesk | None = None,
     open_to_agents: bool = False,
     playbill: Playbill | None = None,
     chance: random.Random | None = None,
@@ -171,12 +173,14 @@ async def open_stage(
                 max_agents_per_address=limits.agents_per_address,
                 tokens_of_agents=tokens,
             )
+            box_office = BoxOffice(tickets, log, clock) if tickets is not None else None
             audience = Audience(
                 programme,
                 clock=clock,
                 tasks=tasks,
                 max_viewers=limits.viewers,
                 max_viewers_per_address=limits.viewers_per_address,
+                box_office=box_office,
             )
             programme.on_lost = audience.leave_lost_show
             public = not is_loopback(host)
@@ -194,6 +198,7 @@ async def open_stage(
                 admission=admission,
                 clock=clock,
                 framing=framing,
+                box_office=box_office,
                 playbill=playbill,
                 public_url=public_url,
             )

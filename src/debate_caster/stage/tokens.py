@@ -17,7 +17,8 @@ from debate_caster.clock import Clock
 
 __all__ = ["Role", "Token", "TokenDesk", "TokenRefusedError"]
 
-Role = Literal["agent", "producer", "viewer"]
+Role = Literal["agent", "producer", "viewer", "session"]
+"""A ``viewer`` has a ticket, to be used once; a ``session`` is what it becomes, and is made by a stage alone."""
 
 ALGORITHM = "HS256"
 """The only one: what a token says of its own algorithm is never believed."""

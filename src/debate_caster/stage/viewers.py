@@ -20,6 +20,7 @@ from aiohttp.abc import AbstractStreamWriter
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
 from debate_caster.stage.ballots import VoteRefusedError
+from debate_caster.stage.box_office import SESSION_OVER, BoxOffice, TurnedAwayError
 from debate_caster.stage.fan_out import (
     PING,
     PONG,
@@ -36,6 +37,7 @@ from debate_caster.stage.rates import Bucket
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.selection import Selection
 from debate_caster.stage.shows import Show
+from debate_caster.stage.tokens import Token, TokenRefusedError
 from debate_caster.stage.vocabulary import json_bytes
 
 __all__ = ["Audience", "Position", "position_of"]
@@ -65,6 +67,9 @@ LEFT_OVER = 64 * 1024
 """Bytes that may still be on their way when an SSE stream ends; with more its viewer is not reading."""
 
 VIEWER_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
+
+SESSION_CHECK_S = 60.0
+"""How often a session's end is looked at again: the wall clock may have been set meanwhile."""
 
 BAD_REQUEST, NO_SUCH_SHOW, TOO_MANY_MESSAGES = 4400, 4404, 4429
 SHUTTING_DOWN, LOG_GONE = 4500, 4503
@@ -103,11 +108,14 @@ class Audience:
         tasks: asyncio.TaskGroup,
         max_viewers: int,
         max_viewers_per_address: int,
+        box_office: BoxOffice | None = None,
     ) -> None:
         self.watching: dict[Viewer, tuple[Show, web.WebSocketResponse | None]] = {}
         self._programme, self._clock, self._tasks = programme, clock, tasks
         self._max_viewers, self._max_per_address = max_viewers, max_viewers_per_address
         self._addresses: Counter[str] = Counter()
+        self._box_office = box_office
+        self._at_the_door = 0
 
     def __len__(self) -> int:
         return len(self.watching)
@@ -123,12 +131,18 @@ class Audience:
         writer = await socket.prepare(request)
         if request.transport is None:
             return socket
+        session: Token | None = None
         try:
+            if self._box_office is not None:
+                session = await self._let_in(self._box_office, request, socket)
             show = await self._asked_for(request.query.get("show"))
             if show is None:
                 await socket.close(code=NO_SUCH_SHOW, message=b"no such show")
                 return socket
             position = position_of(request.query.get("after"), show)
+        except TurnedAwayError as exc:
+            await socket.close(code=exc.code, message=str(exc).encode()[:120])
+            return socket
         except ValueError as exc:
             await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
             return socket
@@ -139,6 +153,7 @@ class Audience:
             request.transport, "websocket", Selection.of(request.query), new_identity(), request.remote or ""
         )
         self._come(viewer, show, socket)
+        ending = self._tasks.create_task(self._end_session(session, socket, viewer)) if session else None
         try:
             self._greet(show, viewer, position)
             await self._catch_up(show, viewer, writer, position.after)
@@ -151,8 +166,44 @@ class Audience:
         except (TimeoutError, ConnectionError):
             pass  # it does not take the close frame: it is cut below
         finally:
+            if ending is not None:
+                ending.cancel()
             self._go(viewer, show)
         return socket
+
+    async def _let_in(self, office: BoxOffice, request: web.Request, socket: web.WebSocketResponse) -> Token | None:
+        """Have a viewer show its ticket; return the session that it may stay on, None for a producer.
+
+        Who stands at the door counts as a viewer: nobody holds more connections by never coming in.
+
+        Raises:
+            TurnedAwayError: It has none, or one that is not good for this show.
+            LogError: The log can't be read or written.
+        """
+        place, show = network_of(request.remote or ""), request.query.get("show", "")
+        self._at_the_door += 1
+        self._addresses[place] += 1
+        try:
+            return await office.admit(
+                socket, show, producer=lambda token: self._check_producer(token, show, request.remote or "")
+            )
+        finally:
+            self._at_the_door -= 1
+            self._leave_place(place)
+
+    async def _check_producer(self, token: str, show: str, address: str) -> None:
+        found = await self._asked_for(show)
+        try:
+            if found is None:
+                raise TokenRefusedError("that is not the token of the show's producer")
+            found.producers.admit(token, address)
+        except RefusedError as exc:
+            raise TokenRefusedError(exc.message) from exc
+
+    async def _end_session(self, session: Token, socket: web.WebSocketResponse, viewer: Viewer) -> None:
+        while (left_s := session.expires_at - self._clock.now().timestamp()) > 0:
+            await self._clock.sleep(min(left_s, SESSION_CHECK_S))
+        await self._send_away(socket, viewer, SESSION_OVER, b"the ticket has expired")
 
     async def _listen(self, socket: web.WebSocketResponse, show: Show, viewer: Viewer) -> int:
         """Hear what the viewer says until it closes, or has said too much; return the code to close with."""
@@ -337,7 +388,7 @@ class Audience:
     def _check_room(self, request: web.Request) -> None:
         """Send away who would be one too many, altogether or from one place."""
         here = self._addresses[network_of(request.remote or "")]
-        if len(self) >= self._max_viewers or here >= self._max_per_address:
+        if len(self) + self._at_the_door >= self._max_viewers or here >= self._max_per_address:
             raise web.HTTPServiceUnavailable(text="too many viewers", headers={"Retry-After": "30"})
 
     def _come(self, viewer: Viewer, show: Show, socket: web.WebSocketResponse | None) -> None:
@@ -346,16 +397,18 @@ class Audience:
 
     def _go(self, viewer: Viewer, show: Show) -> None:
         del self.watching[viewer]
-        place = network_of(viewer.address)
-        self._addresses[place] -= 1
-        if not self._addresses[place]:
-            del self._addresses[place]
+        self._leave_place(network_of(viewer.address))
         show.fan_out.leave(viewer)
         show.forget(viewer)
         show.producers.leave(viewer, show.open_rooms)
         # One who does not read would hold up a polite close; what is left of an SSE stream's end is its own affair.
         if viewer.transport.get_write_buffer_size() > (LEFT_OVER if viewer.encoding != "websocket" else 0):
             abort(viewer.transport)
+
+    def _leave_place(self, place: str) -> None:
+        self._addresses[place] -= 1
+        if not self._addresses[place]:
+            del self._addresses[place]
 
     def leave_lost_show(self, show: Show) -> None:
         """Send a show's viewers away: what comes next in it is not here any more."""

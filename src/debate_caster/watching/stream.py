@@ -23,7 +23,7 @@ from debate_caster.watching.reader import Frame, PositionLostError, Reader
 
 __all__ = ["EventStream", "Status", "watch"]
 
-FINAL_CLOSE_CODES = frozenset({1008, 1009, 4400, 4403, 4404, 4413, 4429})
+FINAL_CLOSE_CODES = frozenset({1008, 1009, 4400, 4401, 4403, 4404, 4408, 4413, 4429})
 """Trying again would not help (docs/protocol.md, "Close codes")."""
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 15.0
@@ -36,10 +36,17 @@ PING_EVERY_S = 20.0
 CLOSING_TIMEOUT_S = 2.0
 MAX_FRAME = 4 * 2**20
 
+NO_ADMISSION = 4403
+
 LINGER_S = 75.0
 """How long after ``show_ended`` a room may stay open before we stop waiting for it: a stage waits 60 s for an agent."""
 
-_WORDS = {4400: "it does not understand the request", 4403: "it does not let us in", 4404: "there is no such show"}
+_WORDS = {
+    4401: "the ticket has expired",
+    4400: "it does not understand the request",
+    NO_ADMISSION: "it does not let us in",
+    4404: "there is no such show",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,8 @@ def watch(
     types: Sequence[str] = (),
     after: int = 0,
     notices: bool = False,
+    ticket: str = "",
+    session: str = "",
     on_status: Callable[[Status], None] | None = None,
     clock: Clock | None = None,
     random: Random | None = None,
@@ -80,6 +89,9 @@ def watch(
         after: The last sequence number already known.
         notices: Also give the frames that are no events: ``hello``, ``viewers``, ``hint_received``, ``hint_fate``,
             ``error``. They have no ``seq`` and are not repeated.
+        ticket: What a stage with tickets wants from a viewer; good for one time, after which ``session`` of the
+            stream lets in again.
+        session: One that an earlier stream was given for its ticket.
         on_status: Called whenever the connection's state changes; is not to raise.
         clock: What to wait by.
         random: Spreads reconnects.
@@ -98,6 +110,8 @@ def watch(
         types=types,
         after=after,
         notices=notices,
+        ticket=ticket,
+        session=session,
         on_status=on_status,
         clock=clock or SystemClock(),
         random=random or Random(),  # noqa: S311 - spreads reconnects, guards nothing
@@ -117,6 +131,8 @@ class EventStream:
         types: Sequence[str],
         after: int,
         notices: bool,
+        ticket: str,
+        session: str,
         on_status: Callable[[Status], None] | None,
         clock: Clock,
         random: Random,
@@ -124,6 +140,7 @@ class EventStream:
         self._address, self._room, self._speaker, self._notices = address, room, speaker, notices
         self._reader = Reader(after=after, room=room, speaker=speaker, types=types)
         self._reader.show = show
+        self._ticket, self._session = ticket, session
         self._on_status, self._clock, self._random = on_status, clock, random
         self._socket: ClientConnection | None = None
         self._ready: deque[Frame] = deque()
@@ -136,6 +153,11 @@ class EventStream:
     def show(self) -> str | None:
         """The show's id; None until the stage has said which one is the newest."""
         return self._reader.show
+
+    @property
+    def session(self) -> str:
+        """What lets this viewer in again on a stage with tickets, a secret; "" where none was given or wanted."""
+        return self._session
 
     @property
     def summary(self) -> Mapping[str, Any]:
@@ -266,6 +288,12 @@ class EventStream:
         for frame in frames:
             if frame["type"] == "hello":
                 await self._greet_back(socket)
+            elif frame["type"] == "ticket_wanted":
+                await self._show_ticket(socket)
+                continue
+            elif frame["type"] == "admitted":
+                self._session = str(frame.get("session", ""))
+                continue
             if "seq" in frame or frame["type"] == "reset" or self._notices:
                 self._ready.append(frame)
         if not self._reader.ended:
@@ -279,6 +307,14 @@ class EventStream:
         if self._reader.greeted_after_the_end:
             with suppress(ConnectionClosed):  # the next read tells why, and what to do
                 await socket.send('{"type":"ping"}')
+
+    async def _show_ticket(self, socket: ClientConnection) -> None:
+        if not (self._session or self._ticket):
+            await self.aclose()
+            raise WatchError(self._address.base, "it lets in viewers who have a ticket", code=NO_ADMISSION)
+        shown = {"session": self._session} if self._session else {"ticket": self._ticket}
+        with suppress(ConnectionClosed):  # the next read tells why, and what to do
+            await socket.send(json.dumps({"type": "ticket", **shown}))
 
     def _patience(self) -> float | None:
         """Return how long the next frame may take: for ever, unless it is the first or the show has ended."""

@@ -8,7 +8,7 @@
  */
 
 /** Closed for good: trying again would not help (see docs/protocol.md, "Close codes"). */
-const FINAL_CLOSE_CODES = new Set([1008, 1009, 4400, 4403, 4404, 4413, 4429]);
+const FINAL_CLOSE_CODES = new Set([1008, 1009, 4400, 4401, 4403, 4404, 4408, 4413, 4429]);
 /** First wait before a reconnect, and the longest, in milliseconds; doubled each time, the upper half of it random. */
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
@@ -33,9 +33,12 @@ const ASIDES = new Set(["thought_noted", "tool_called", "tool_answered"]);
  * @param {string[]} [options.types] only these event types; by default all but thoughts and tools, `["*"]` is all
  * @param {number} [options.after] the last sequence number already known; 0 is everything from the start
  * @param {string|number} [options.epoch] the log that `after` counts in, where it is known
+ * @param {{ticket?: string, session?: string, producer?: string}} [options.admission] what a stage with tickets is shown: a
+ *   ticket, good for one time, the session that an `admitted` event gave for one (`{type, session, expires_at}`), or the
+ *   token of the show's producer
  * @param {typeof WebSocket} [options.WebSocket] for runtimes without one of their own
  */
-export function createEventStream({ url, show, room, speaker, types, after = 0, epoch: known = null, WebSocket: Socket = globalThis.WebSocket } = {}) {
+export function createEventStream({ url, show, room, speaker, types, after = 0, epoch: known = null, admission = {}, WebSocket: Socket = globalThis.WebSocket } = {}) {
   if (typeof Socket !== "function") throw new TypeError("this runtime has no WebSocket: pass one in");
   const base = watchAddress(url);
   const wanted = types?.length ? new Set(types) : null;
@@ -51,6 +54,7 @@ export function createEventStream({ url, show, room, speaker, types, after = 0, 
   let closed = false;
   let last = after;
   let epoch = known;
+  let pass = { ...admission };
   let attempt = 0;
   let quietTimer = null;
   let retryTimer = null;
@@ -134,6 +138,11 @@ export function createEventStream({ url, show, room, speaker, types, after = 0, 
       if (wanted !== null || !ASIDES.has(frame.type)) emit(frame);
     } else if (frame.type === "hello") {
       greet(mine, frame);
+    } else if (frame.type === "ticket_wanted") {
+      showPass(mine);
+    } else if (frame.type === "admitted") {
+      pass = { session: frame.session };
+      emit(frame);
     } else if (frame.type === "reset") {
       startOver(frame);
     } else if (frame.type !== "pong") {
@@ -155,6 +164,23 @@ export function createEventStream({ url, show, room, speaker, types, after = 0, 
     emit(hello);
   }
 
+  function showPass(mine) {
+    if (pass.session) mine.send(JSON.stringify({ type: "ticket", session: pass.session }));
+    else if (pass.ticket) mine.send(JSON.stringify({ type: "ticket", ticket: pass.ticket }));
+    else if (pass.producer) mine.send(JSON.stringify({ type: "producer", token: pass.producer }));
+    else lose(mine, { code: 4403, reason: "this stage wants a ticket", ticketWanted: true });
+  }
+
+  /** Come in with another ticket or session, after a stage has said that it wants one, or that this one is not good. */
+  function enter(admission) {
+    if (closed) return;
+    pass = { ...admission };
+    attempt = 0;
+    hangUp();
+    if (retryTimer !== null) cancel(retryTimer);
+    connect();
+  }
+
   function startOver(frame) {
     last = 0;
     epoch = frame.epoch ?? epoch;
@@ -164,6 +190,11 @@ export function createEventStream({ url, show, room, speaker, types, after = 0, 
   function lose(mine, why, { atOnce = false } = {}) {
     if (socket !== mine || closed) return;
     hangUp();
+    if (why.code === 4403 && pass.session && pass.ticket) {
+      pass = { ticket: pass.ticket }; // the session is of an earlier ticket, and over
+      connect();
+      return;
+    }
     if (FINAL_CLOSE_CODES.has(why.code)) {
       become("error", { ...why, final: true });
       return;
@@ -233,6 +264,7 @@ export function createEventStream({ url, show, room, speaker, types, after = 0, 
     on,
     onStatus,
     send,
+    enter,
     close,
     /** Sequence number of the last event delivered. */
     get position() {

@@ -6,6 +6,7 @@
 import { isSided, sideTitle } from "/static/cast.js";
 import { clockFace } from "/static/durations.js";
 import { element, mark, portrait, reconcile, say } from "/static/elements.js";
+import { admissionTo, keepAdmission } from "/static/entrance.js";
 import { createEventStream } from "/static/event-stream.js";
 import { total } from "/static/polls.js";
 import { ShowState } from "/static/show-state.js";
@@ -22,13 +23,15 @@ const query = new URLSearchParams(location.search);
 const layout = LAYOUTS.includes(query.get("layout")) ? query.get("layout") : "lower-third";
 const scale = Number(query.get("scale"));
 const state = new ShowState();
-const stream = createEventStream({ show: decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "") });
+const show = decodeURIComponent(location.pathname.split("/").filter(Boolean).at(-1) ?? "");
+const stream = createEventStream({ show, admission: admissionTo(show) });
 let ahead = null;
 let scheduled = false;
 
 mark($("overlay"), "data-layout", layout);
 if (scale >= 0.25 && scale <= 8) document.documentElement.style.setProperty("--scale", String(scale));
 
+keepAdmission(stream, show);
 stream.on("hello", (hello) => {
   state.greet(hello.show);
   state.head = hello.head ?? 0;

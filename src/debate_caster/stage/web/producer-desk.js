@@ -7,6 +7,8 @@
 const ANSWER_TIMEOUT_MS = 6000;
 const KEPT_ANSWERS = 50;
 const WRONG_TOKEN = new Set([401, 403]);
+/** With this a stage with tickets closes to who shows it a wrong token. */
+const NOT_LET_IN = 4403;
 
 export class ProducerDesk {
   #show;
@@ -25,12 +27,15 @@ export class ProducerDesk {
   /** What was commanded from here: `{id, command, fields, at, state: sent|done|refused, message}`, oldest first. */
   answers = [];
 
-  /** `stream` is the show's event stream; `onChange()` is called whenever there is something to draw. */
-  constructor({ show, stream, onChange }) {
+  /**
+   * `stream` is the show's event stream, `token` the producer's as far as it is known; `onChange()` is called whenever
+   * there is something to draw.
+   */
+  constructor({ show, stream, token, onChange }) {
     this.#show = show;
     this.#stream = stream;
     this.#onChange = onChange;
-    this.#token = readToken(show);
+    this.#token = token;
     if (this.#token) this.status = "checking";
     stream.on("hello", () => this.#enter());
     stream.on("producer_welcome", () => this.#become("open"));
@@ -43,8 +48,9 @@ export class ProducerDesk {
       if (code === "forbidden") this.#refuse(message);
       else if (this.status === "checking") this.#put(message);
     });
-    stream.onStatus((status) => {
+    stream.onStatus((status, { code, reason, ticketWanted }) => {
       if (status === "connected") return;
+      if (code === NOT_LET_IN && !ticketWanted) this.#refuse(reason);
       this.fresh = false;
       if (this.status === "open") this.#become("lost");
     });
@@ -53,7 +59,8 @@ export class ProducerDesk {
   /** Try a token that somebody has typed. */
   present(token) {
     this.#token = token.trim();
-    this.#enter();
+    if (this.#stream.status === "connected") this.#enter();
+    else this.#stream.enter({ producer: this.#token }); // a stage with tickets has let nobody in yet
   }
 
   /** Whether a command makes sense now, as far as the caster has said. */
@@ -122,7 +129,7 @@ export class ProducerDesk {
 }
 
 /** The token in the address, which forgets it at once, or the one that this tab has used before. */
-function readToken(show) {
+export function readToken(show) {
   const given = new URLSearchParams(location.hash.slice(1)).get("token");
   if (given !== null) history.replaceState(null, "", location.pathname + location.search);
   if (given) return given.trim();

@@ -9,7 +9,7 @@ import { createEventStream } from "/static/event-stream.js";
 import { drawnInFrames } from "/static/frames.js";
 import { HintQueue } from "/static/hint-queue.js";
 import { past, show } from "/static/past.js";
-import { ProducerDesk } from "/static/producer-desk.js";
+import { ProducerDesk, readToken } from "/static/producer-desk.js";
 import { ShowState } from "/static/show-state.js";
 import { recall, remember } from "/static/storage.js";
 
@@ -32,8 +32,9 @@ let ahead = null;
 $("by").value = recall("producer") ?? "";
 mark($("watch-link"), "href", `/shows/${encodeURIComponent(show)}`);
 
-const stream = createEventStream({ show, ...(await readPast()) });
-const desk = new ProducerDesk({ show, stream, onChange: schedule });
+const token = readToken(show);
+const stream = createEventStream({ show, admission: { producer: token }, ...(await readPast()) });
+const desk = new ProducerDesk({ show, stream, token, onChange: schedule });
 const queue = new HintQueue({ state, order });
 const log = new ActLog();
 

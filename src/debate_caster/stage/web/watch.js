@@ -5,6 +5,7 @@ import { showBill, showViewers } from "/static/bill.js";
 import { showCast } from "/static/cast.js";
 import { clockFace, length } from "/static/durations.js";
 import { mark, say } from "/static/elements.js";
+import { admissionTo, keepAdmission } from "/static/entrance.js";
 import { createEventStream } from "/static/event-stream.js";
 import { drawnInFrames } from "/static/frames.js";
 import { HintBox } from "/static/hint-box.js";
@@ -49,7 +50,9 @@ const ENDINGS = new Map(Object.entries({
   producer: ["The debate has ended", "Its producer has ended it."],
   failed: ["The show broke off", "A fault has ended it early."],
 }));
-const PILLS = { connecting: "Connecting", live: "Live", paused: "Paused", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air" };
+const PILLS = { connecting: "Connecting", live: "Live", paused: "Paused", replay: "Replay", reconnecting: "Reconnecting", ended: "Ended", lost: "Not on air", ticket: "Ticket wanted" };
+/** Codes with which a stage closes to a viewer whose ticket, or lack of one, does not let it in. */
+const NOT_LET_IN = new Set([4401, 4403, 4408]);
 
 let connection = "connecting";
 let greeting = null;
@@ -60,11 +63,15 @@ let noticed = null;
 /** How far the stage's clock is ahead of ours, learnt from live events (the one that took the shortest way knows best). */
 let ahead = null;
 
-const stream = createEventStream({ show, types: ["*"], ...(await readPast()) });
+const stream = createEventStream({ show, types: ["*"], admission: admissionTo(show), ...(await readPast()) });
+keepAdmission(stream, show);
 schedule();
 
 stream.onStatus((status, detail) => {
+  const refused = status === "error" && NOT_LET_IN.has(detail.code);
+  if (status !== "connecting") askForTicket(refused, detail);
   if (status === "connected") connection = "live";
+  else if (refused) connection = "ticket";
   else if (status === "error" && detail.final) {
     connection = "lost";
     lostWhy = detail.code === 4404 ? "This show does not exist, or is no longer kept." : detail.reason || "The stage has closed the connection for good.";
@@ -72,6 +79,22 @@ stream.onStatus((status, detail) => {
   else connection = "connecting";
   schedule();
 });
+$("ticket-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const ticket = $("ticket").value.trim();
+  $("ticket").value = "";
+  if (ticket) stream.enter({ ticket });
+});
+
+/** Ask for a ticket in place of the show, or stop asking. */
+function askForTicket(wanted, { reason = "", ticketWanted = false }) {
+  const opens = wanted && $("entrance").hidden;
+  $("entrance").hidden = !wanted;
+  document.body.classList.toggle("at-the-door", wanted);
+  say($("ticket-status"), wanted && !ticketWanted ? `Not let in: ${reason || "the stage wants a ticket"}.` : "");
+  if (opens) $("ticket").focus();
+}
+
 function greet(hello) {
   greeting = hello;
   if (!replay.greet(hello.show)) return;
