@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
-from debate_caster.episodes.annals import Archive
-from debate_caster.episodes.series import Series
+from debate_caster.episodes.annals import Annals, Archive
+from debate_caster.episodes.series import Series, parts_of
+from debate_caster.episodes.staging import new_episode, staged
 from debate_caster.errors import LogError, ModelError
 from debate_caster.llm.rehearsal import RehearsalLLM
 from debate_caster.log import MemoryEventLog, Record
 from debate_caster.runner import run_show
-from debate_caster.scenario.script import Memory, ModelScript, Scenario, TopicSource
+from debate_caster.scenario.script import Audience, Memory, ModelScript, Scenario, TopicSource
 from debate_caster.show.events import HintTaken
 from debate_caster.show.measures import count_words
-from tests.episodes.seasons import TOPICS, Company, pool, series_of
+from tests.episodes.seasons import BEGIN, TOPICS, Company, pool, series_of
+from tests.show.stage_props import perform_evening
 
 WORDS = 90
 
@@ -238,3 +240,23 @@ def test_a_performed_show_speaks_of_the_meeting_before() -> None:
     earlier = TOPICS[0].rstrip(".")
     assert TOPICS[0] in first
     assert len(re.findall(f"(?:Ada|Ben)[^.]*“{earlier}”|“{earlier}”[^.]*(?:Ada|Ben)", second)) == 2
+
+
+@pytest.mark.parametrize(
+    ("after", "results"),
+    [
+        ({"for": 8, "against": 2}, ["won", "lost"]),
+        ({"for": 2, "against": 8}, ["lost", "won"]),
+        ({"for": 5, "against": 5}, ["tied", "tied"]),
+        ({}, ["", ""]),
+    ],
+)
+def test_the_audience_s_swing_is_the_result(after: dict[str, int], results: list[str]) -> None:
+    scenario = series_of(memory=Memory(words=80)).model_copy(update={"audience": Audience(votes="swing", vote_s=5)})
+    episode = new_episode(scenario, Annals(), show="evening-1", at=BEGIN, motion=scenario.motion)
+
+    evening = perform_evening(
+        staged(scenario, episode), tallies={"stage": {"before": {"for": 5, "against": 5}, "after": after}}
+    )
+
+    assert [part.result for part in parts_of(evening.transcript, episode)] == results
