@@ -1,7 +1,7 @@
 """Scenarios with a schedule, and a calendar that gives made-up shows of a fixed length."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,13 +40,14 @@ def told(occurrence: Occurrence) -> tuple[str, str]:
 
 @dataclass
 class House:
-    """What a process has: a ledger, and shows that last ``length_s``. Shows outlive it, as in the show log.
+    """What a process has: a ledger, and shows that last ``length_s``, or what ``lengths_s`` has of them.
 
-    ``begun`` has a show once for each time that it was begun or gone on with.
+    Shows outlive it, as in the show log: ``begun`` has one once for each time that it was begun or gone on with.
     """
 
     clock: Clock
     length_s: float = 600.0
+    lengths_s: Mapping[str, float] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=lambda: Ledger(IN_MEMORY))
     begun: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
@@ -55,9 +56,12 @@ class House:
     left_s: dict[str, float] = field(default_factory=dict)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
-        del scenario
         self.begun.append(show)
-        began, left, ending = self.clock.monotonic(), self.left_s.get(show, self.length_s), ""
+        began, left, ending = (
+            self.clock.monotonic(),
+            self.left_s.get(show, self.lengths_s.get(scenario.key, self.length_s)),
+            "",
+        )
         try:
             async with self.clock.timeout(left):
                 await stop.wait()

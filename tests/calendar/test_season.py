@@ -83,6 +83,7 @@ class TurnedClock(VirtualClock):
     ("turn", "expected"),
     [
         (timedelta(hours=-2), ["19:00 ran", "20:00 ran", "21:00 ran", "22:00 ran", "23:00 ran"]),
+        (timedelta(hours=2), ["19:00 ran", "20:00 ran", f"21:00 {MISSED}", f"22:00 {MISSED}", "23:00 ran"]),
         (timedelta(minutes=94), ["19:00 ran", "20:00 ran", f"21:00 {MISSED}", f"22:00 {MISSED}", "23:00 ran"]),
         (timedelta(minutes=92), ["19:00 ran", "20:00 ran", f"21:00 {MISSED}", "22:00 caught_up", "23:00 ran"]),
     ],
@@ -285,6 +286,26 @@ def test_a_slot_whose_process_died_before_its_show_began_still_starts_within_the
             await house.clock.sleep(HOUR_S)
 
     assert performed(play) == [("06-01 20:00", what)]
+
+
+@pytest.mark.parametrize(("slept_s", "what"), [(HOUR_S, "caught_up"), (HOUR_S + 400, MISSED)])
+def test_a_machine_that_slept_over_a_slot_starts_it_when_it_wakes_within_the_grace(
+    tmp_path: Path, slept_s: float, what: str
+) -> None:
+    """While it sleeps its monotonic clock stands still, and its wall clock does not."""
+
+    async def main(virtual: VirtualClock) -> list[tuple[str, str]]:
+        clock = TurnedClock(asyncio.get_running_loop(), at("06-01 19:00"))
+        house = House(clock)
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "friday", entry("0 20 * * *", grace_s=300)))
+        async with house.running(calendar):
+            await clock.sleep(120)
+            clock.offset = timedelta(seconds=slept_s)
+            await clock.sleep(HOUR_S)
+        return await house.history()
+
+    assert run_virtual(main) == [("06-01 20:00", what)]
 
 
 def test_two_calendars_on_one_ledger_start_each_slot_once(tmp_path: Path) -> None:

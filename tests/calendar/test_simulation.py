@@ -1,10 +1,14 @@
+import asyncio
 from pathlib import Path
 from time import process_time
 
+import pytest
+
+from debate_caster.calendar.ledger import Occurrence
 from debate_caster.calendar.simulation import simulate
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.scenario.casting import slug
-from tests.calendar.plans import House, at, entry, scenario, told
+from tests.calendar.plans import House, at, entry, kill, scenario, told
 from tests.scenario.test_recurrence import ZONES
 
 
@@ -59,3 +63,49 @@ def test_a_show_goes_on_after_a_short_outage_for_as_long_as_was_left_of_it(tmp_p
         ("06-01 01:00", "ran", "completed", "01:40"),
         ("06-01 02:00", "ran", "completed", "02:20"),
     ]
+
+
+@pytest.mark.parametrize("overlap", ["skip", "queue", "replace"])
+@pytest.mark.parametrize(
+    "outages",
+    [
+        [],
+        [("20:10", "20:15")],  # in a show
+        [("20:59", "21:02"), ("22:30", "22:31")],  # over a slot, and once more in the next show
+        [("20:10", "23:05")],  # over three slots
+        [("20:10", "21:00")],  # back at a slot
+        [("20:10", "23:30")],  # too late for all of them
+    ],
+)
+def test_what_is_simulated_is_what_real_calendars_do_that_die(
+    tmp_path: Path, overlap: str, outages: list[tuple[str, str]]
+) -> None:
+    long = scenario(tmp_path, "long", entry("0 20-23 * * *", overlap=overlap, grace_s=600))
+    brief = scenario(tmp_path, "brief", entry("*/30 20-23 * * *", jitter_s=90))
+    lengths = {"long": 1.4 * 3600, "brief": 1200.0}
+    begin, end = at("06-01 19:00"), at("06-02 02:00")
+    times = [(at(f"06-01 {down}"), at(f"06-01 {up}")) for down, up in outages]
+
+    async def really(clock: VirtualClock) -> list[Occurrence]:
+        house = House(clock, lengths_s=lengths)
+        for down, up in [*times, (end, end)]:
+            owner = f"process until {down}"
+            calendar = house.calendar(owner, step_s=60.0)
+            for plan in (long, brief):
+                await calendar.admit(plan)
+            process = asyncio.create_task(calendar.run(asyncio.Event()))
+            await clock.sleep((down - clock.now()).total_seconds() - 0.001)
+            await kill(process)
+            house.dead.add(owner)
+            await clock.sleep((up - clock.now()).total_seconds())
+        return await house.ledger.history()
+
+    simulated = simulate([long, brief], begin, end, length_s=lambda plan: lengths[plan.key], outages=times)
+
+    real = run_virtual(really, start=begin)
+    assert sorted(map(facts, simulated)) == sorted(map(facts, real))
+    assert len(simulated) == 4 + 8
+
+
+def facts(occurrence: Occurrence) -> tuple[str, ...]:
+    return (occurrence.scenario, *told(occurrence), occurrence.ending, str(occurrence.ended_at)[:19])

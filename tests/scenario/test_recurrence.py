@@ -38,6 +38,7 @@ def local(cron: str, zone: str, day: str) -> list[str]:
         ("0 0 * * MON#6", "bad day-of-week"),
         ("@daily", "here are 1"),
         ("0 20 * * FRI\n", ""),
+        ("0 20 * * " + "FRI," * 250_000, ""),
         ("*/7 * * * *", "every 240 s"),
         ("59,0 0,23 * * *", "every 60 s"),
         ("0 0 32 2 *", "bad day-of-month"),
