@@ -5,7 +5,7 @@ import pytest
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import ReviewError, SetupError
 from debate_caster.llm.conversation import Reviewer
-from debate_caster.scenario.script import Audience, HookScript, ModelScript, Moderation
+from debate_caster.scenario.script import Audience, HookScript, ModelScript, Moderation, Pacing
 from debate_caster.show.apologies import apology_for
 from debate_caster.show.events import (
     ChunkAired,
@@ -125,6 +125,17 @@ def test_what_is_refused_is_neither_aired_nor_written_down_anywhere() -> None:
     assert public_body(held, air_thoughts=True) is None
     assert "detail" not in (public_body(first, air_thoughts=True) or {})
     assert evening.ended.why == "completed"
+
+
+def test_whoever_answers_while_the_speech_is_still_on_air_has_read_no_word_of_what_was_refused() -> None:
+    evening = moderated(Reply(GUILTY, words_per_s=1000), pacing=Pacing(lead_min_s=4.0, lead_max_s=4.0))
+
+    asked = evening.llm.asked_at[1]
+    ended = evening.seconds(evening.of(TurnEnded)[0])
+    assert asked < ended
+    assert "Trams are for everybody," in evening.prompt_of(1)
+    assert BAD not in evening.prompt_of(1)
+    assert "silence" not in evening.prompt_of(1)
 
 
 def test_a_model_is_hung_up_on_once_it_has_said_what_may_not_be_aired() -> None:

@@ -153,3 +153,36 @@ def test_after_the_last_attempt_nothing_more_is_asked() -> None:
     assert len(composed.llm.asked) == 3
     assert composed.speech.composed.is_set()
     assert composed.speech.draft.chunks == ()
+
+
+def test_no_chunk_is_taken_before_somebody_has_looked_at_it() -> None:
+    class Slow:
+        by = "hook"
+
+        async def review(self, text: str, before: str) -> str:
+            await asyncio.sleep(5.0)
+            return ""
+
+    async def main(clock: VirtualClock) -> tuple[str | None, str | None]:
+        scenario = make_scenario()
+        log = MemoryEventLog()
+        writer = await ShowLogWriter.open(log, "s", clock=clock)
+        treasury = Treasury(Budget(), {"m": ModelScript(name="m")}, started=0.0)
+        gate = Gate((), [Slow()])
+        speech = LiveSpeech(
+            plan(scenario).turns[0], Studio(writer, treasury, RetryPolicy(), clock, scenario.pacing, gate)
+        )
+        speech.draft.feed("Nobody has looked at this sentence. Nor at this one, which is longer. And so on.")
+        unseen = speech.take()
+        looking = asyncio.create_task(speech.end("stop"))
+        await speech.wait()
+        seen = speech.take()
+        looking.cancel()
+        await asyncio.wait({looking})
+        return unseen, seen
+
+    unseen, seen = run_virtual(main)
+
+    assert unseen is None
+    assert seen is not None
+    assert seen.startswith("Nobody")
