@@ -2,6 +2,7 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from debate_caster.log import MemoryEventLog, SqliteEventLog
 from debate_caster.show.events import ChunkAired, ShowPaused, ShowResumed, TurnEnded, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
 from tests.cli.stage_play import play
+from tests.faults.invariants import as_fields, broken_in
 from tests.show.stage_props import SHOW, Backstage, make_scenario, perform_evening
 
 
@@ -43,13 +45,26 @@ def test_a_show_waits_while_its_log_takes_nothing_and_goes_on(begin: int) -> Non
     assert said == [(event.turn, event.index, event.text) for event in whole.of(ChunkAired)]
     assert {event.how for event in evening.of(TurnEnded)} == {"completed"}
     assert evening.events[-1].at > whole.events[-1].at
+    assert broken_in(as_fields(evening.events)) == []
 
 
 def test_what_a_failed_attempt_had_stored_is_not_stored_twice() -> None:
-    evening = perform_evening(make_scenario(), make_log=lambda: FailingLog(begin=9, failures=1, stores=True))
+    untroubled = FailingLog(begin=10**6, failures=0)
+    whole = perform_evening(make_scenario(), make_log=lambda: untroubled)
+    said = [(event.turn, event.index, event.text) for event in whole.of(ChunkAired)]
+    assert untroubled.appends > 20
 
-    assert evening.ended.why == "completed"
-    assert [event.seq for event in evening.events] == list(range(1, len(evening.events) + 1))
+    for place in range(2, untroubled.appends + 1):  # a show that can't begin is not waited for
+        log = FailingLog(begin=place, failures=1, stores=True)
+        evening = perform_evening(make_scenario(), make_log=partial(_itself, log))
+
+        assert log.appends > place
+        assert broken_in(as_fields(evening.events)) == []
+        assert [(event.turn, event.index, event.text) for event in evening.of(ChunkAired)] == said
+
+
+def _itself(log: FailingLog) -> FailingLog:
+    return log
 
 
 def test_a_show_whose_log_is_broken_for_good_does_not_wait() -> None:

@@ -14,6 +14,7 @@ from debate_caster.show.events import EpochBegan, ShowEvent, ShowPaused, TurnEnd
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.transcript import fold
 from tests.cli.stage_play import play
+from tests.faults.invariants import as_fields, broken_in
 from tests.show.stage_props import SHOW, make_scenario, perform_evening
 
 
@@ -51,6 +52,7 @@ def test_a_show_that_is_cut_off_anywhere_goes_on_to_its_end() -> None:
         evening = perform_evening(scenario, log=log_of(kept))
 
         assert evening.events[:length] == kept
+        assert broken_in(as_fields(evening.events)) == []
         assert evening.ended.why == "completed"
         held = [event for event in evening.of(TurnEnded) if not event.again]
         assert [event.how for event in held] == ["completed"] * turns, f"cut off after {length} events"

@@ -369,6 +369,118 @@ GUARDS = (
         'if False:\n            return "filtered"',
         ("show/test_hints.py::test_a_hint_is_declined_with_a_reason",),
     ),
+    # -- what models say, and models that fail -------------------------------------------------------------------
+    Guard(
+        "a line that has a word of the list is not aired",
+        "show/moderation.py",
+        'if self._words.finds(said) or self._words.finds(_HIDDEN.sub("", said)):',
+        "if False:",
+        ("show/test_moderation.py::test_a_listed_word_is_found_however_it_is_written_or_cut",),
+    ),
+    Guard(
+        "a word that is cut in two is found",
+        "show/moderation.py",
+        "said = _tail(before) + text",
+        "said = text",
+        ("show/test_moderation.py::test_a_listed_word_is_found_however_it_is_written_or_cut",),
+    ),
+    Guard(
+        "once nobody looks nothing is aired",
+        "show/moderation.py",
+        'return "no answer"',
+        'return ""',
+        ("faults/test_moderation.py::test_once_nobody_looks_nothing_is_aired_and_the_show_ends",),
+    ),
+    Guard(
+        "a reviewer's muddle is no leave",
+        "llm/reviewing.py",
+        "            if not isinstance(flagged, bool):\n",
+        "            if False:\n",
+        ("llm/test_reviewing.py::test_what_is_no_clear_answer_is_an_error",),
+    ),
+    Guard(
+        "a hook's reason is a plain word or two",
+        "llm/reviewing.py",
+        'plain = _PLAIN.sub(" ", said).strip() if isinstance(said, str) else ""',
+        "plain = str(said)",
+        ("llm/test_reviewing.py::test_a_hooks_reason_is_a_plain_word_or_two",),
+    ),
+    Guard(
+        "a hook does not reach into a private network",
+        "llm/reviewing.py",
+        "        if not allow_private:\n",
+        "        if False:\n",
+        ("llm/test_reviewing.py::test_a_hook_does_not_reach_into_a_private_network_unasked",),
+    ),
+    Guard(
+        "no word of a viewer is remembered",
+        "episodes/series.py",
+        "        if speech.hints:\n",
+        "        if False:\n",
+        ("episodes/test_taint.py::test_no_hint_gets_into_memory_whoever_repeats_it",),
+    ),
+    Guard(
+        "nothing is remembered that a producer may have quoted",
+        "episodes/series.py",
+        'if any(act.command in ("inject", "context") for act in transcript.acts):',
+        "if False:",
+        (
+            "episodes/test_series.py::"
+            "test_what_was_said_before_the_first_hint_is_remembered_and_nothing_after_a_producers_note",
+        ),
+    ),
+    Guard(
+        "where a model fails its stand-in is asked",
+        "show/speech.py",
+        "            if not await self._ask(voice, prompt_tokens, random):\n                break\n",
+        "            await self._ask(voice, prompt_tokens, random)\n            break\n",
+        ("faults/test_models.py::test_whatever_a_model_does_its_stand_in_holds_the_turn",),
+    ),
+    Guard(
+        "what viewers have heard is not said again by another model",
+        "show/speech.py",
+        "                if self._draft.taken:\n                    return False\n",
+        "",
+        ("faults/test_models.py::test_what_viewers_have_heard_stands_and_nobody_says_it_again",),
+    ),
+    Guard(
+        "a provider that is down is left in peace",
+        "llm/retrying.py",
+        "if self._probe is not None or now < self._next_probe:",
+        "if False:",
+        ("faults/test_models.py::test_a_provider_that_is_down_is_left_in_peace_and_asked_again_later",),
+    ),
+    Guard(
+        "a show without a word ends",
+        "show/director.py",
+        "if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):",
+        "if False:",
+        ("faults/test_models.py::test_where_all_models_fail_viewers_hear_why_and_the_show_ends",),
+    ),
+    Guard(
+        "a show that was broken off long ago disturbs nobody",
+        "calendar/season.py",
+        "lost = silent_s > SILENT_AT_MOST_S or",
+        "lost = False or",
+        ("calendar/test_season.py::test_a_show_that_was_broken_off_long_ago_is_cut_off_and_never_given_again",),
+    ),
+    Guard(
+        "a show that kills whoever gives it is given up",
+        "calendar/season.py",
+        "or remains.taken_up >= TAKEN_UP_AT_MOST",
+        "or False",
+        ("calendar/test_season.py::test_a_show_that_kills_whoever_gives_it_is_given_up",),
+    ),
+    Guard(
+        "under serve a show goes on by itself",
+        "calendar/season.py",
+        "if production is not None and not production.running and not lost:",
+        "if False:",
+        (
+            "end_to_end/test_serve.py::"
+            "test_a_second_process_stands_by_and_goes_on_with_all_shows_when_the_first_is_killed",
+        ),
+    ),
     # -- floods --------------------------------------------------------------------------------------------------
     Guard(
         "hints come no faster than a viewer and an address may",
