@@ -290,6 +290,27 @@ def parser() -> argparse.ArgumentParser:
     export.add_argument("-o", "--output", type=Path, metavar="FILE", help="where to (default: stdout)")
     _output_options(export)
 
+    backup = _command(
+        commands,
+        "backup",
+        "copy the data directory to a new folder, also while shows run",
+        "Copy both logs, the calendar, the annals, the agents' secrets and the signing keys to a new folder, as one\n"
+        "consistent whole. Nothing need be stopped for it. The copy holds secrets: keep it as you keep passwords.",
+        "  debate-caster backup backups/2026-11-21",
+    )
+    backup.add_argument("destination", type=Path, metavar="DEST", help="the folder to make; it must not be in use")
+    _output_options(backup)
+
+    restore = _command(
+        commands,
+        "restore",
+        "make a data directory from a backup",
+        "Make a data directory from a backup, after looking whether the backup is whole. Overwrites nothing.",
+        "  debate-caster restore backups/2026-11-21 --data-dir ./data",
+    )
+    restore.add_argument("source", type=Path, metavar="SRC", help="a folder that `backup` made")
+    _output_options(restore)
+
     schema = _command(
         commands,
         "schema",

@@ -39,6 +39,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "export": "debate_caster.cli.past_shows",
     "watch": "debate_caster.cli.watching",
     "control": "debate_caster.cli.directing",
+    "backup": "debate_caster.cli.backups",
+    "restore": "debate_caster.cli.backups",
 }
 """Which module has the function of a command's name; imported only when the command is given."""
 
