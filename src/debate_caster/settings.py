@@ -91,6 +91,9 @@ class Settings(BaseSettings):
     shortest_period_s: int = Field(
         default=300, ge=60, le=86_400, description="Least time between two slots of a schedule, in seconds."
     )
+    shows_at_once: int | None = Field(
+        default=None, ge=1, description="Scheduled shows on the air at once; a slot beyond is skipped. Unset: no limit."
+    )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
         description="Least level logged; unset: `info` while a stage or a show runs without the live view.",

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from debate_caster.calendar.errand import errand, slot_of
-from debate_caster.calendar.ledger import IN_MEMORY, Ledger
+from debate_caster.calendar.ledger import IN_MEMORY, Entry, Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.clock import ManualClock
 from debate_caster.errors import SetupError
@@ -111,3 +111,27 @@ async def test_jitter_is_waited_for_by_whoever_gives_the_show(tmp_path: Path, le
     async with errand(plan, "due", ledger=ledger, owners=Owners(tmp_path / "o"), clock=clock) as task:
         assert task.due is not None
         assert timedelta() < task.due - at(SLOT) <= timedelta(hours=1)
+
+
+async def test_a_slot_is_skipped_where_other_processes_have_all_the_places(tmp_path: Path, ledger: Ledger) -> None:
+    owners, clock = Owners(tmp_path / "owners"), ManualClock(at(SLOT))
+    first, other = (scenario(tmp_path, key, entry("*/5 * * * *")) for key in ("first", "other"))
+    async with errand(first, "due", ledger=ledger, owners=owners, clock=clock, shows_at_once=1) as task:
+        assert task.show
+        async with errand(other, "due", ledger=ledger, owners=owners, clock=clock, shows_at_once=1) as late:
+            assert (late.show, late.why) == (None, "skipped: limit")
+    clock = ManualClock(at("06-01 20:05"))
+    async with errand(other, "due", ledger=ledger, owners=owners, clock=clock, shows_at_once=1) as free:
+        assert free.show
+
+
+async def test_a_process_that_died_holds_no_place(tmp_path: Path, ledger: Ledger) -> None:
+    with Owners(tmp_path / "owners").join() as dead:
+        pass
+    await ledger.record([Entry("gone", at(SLOT), None, "", "ran", "", "gone-show")], owner=dead, now=at(SLOT))
+    owners, clock = Owners(tmp_path / "owners"), ManualClock(at(SLOT))
+
+    async with errand(
+        scenario(tmp_path, "next", entry()), "due", ledger=ledger, owners=owners, clock=clock, shows_at_once=1
+    ) as task:
+        assert task.show

@@ -553,3 +553,92 @@ def test_a_request_and_a_pause_are_heard_although_the_ledger_fails_once(tmp_path
         assert await ledger.answer_to(request) == f"show {show}"
 
     assert performed(play, ledger=MoodyLedger()) == [("by hand", "ran"), ("06-01 01:00", "skipped: paused")]
+
+
+def test_a_slot_for_which_there_is_no_place_is_skipped_and_no_show_is_ended_for_it(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(shows_at_once=2)
+        for key in ("a", "b", "c"):
+            await calendar.admit(scenario(tmp_path, key, entry("0 20 * * *")))
+        await calendar.admit(scenario(tmp_path, "later", entry("5,10 20 * * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S - 60)
+        assert [show[:5] for show in house.ended] == ["a-202", "b-202", "later"]
+
+    found = performed(play, length_s=600)
+
+    assert [f"{when[6:]} {what}" for when, what in found] == [
+        "20:00 ran", "20:00 ran", "20:00 skipped: limit", "20:05 skipped: limit", "20:10 ran",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [("queue", "21:00 skipped: limit"), ("replace", "21:00 ran"), ("skip", "21:00 skipped: overlap")],
+)
+def test_a_scenario_needs_one_place_and_a_slot_that_waits_holds_none(
+    tmp_path: Path, overlap: str, expected: str
+) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(shows_at_once=1)
+        waits = scenario(tmp_path, "waits", entry("0 20,21 * * *", overlap=overlap))
+        await calendar.admit(waits)
+        async with house.running(calendar):
+            await house.clock.sleep((at("06-01 21:15") - house.clock.now()).total_seconds())
+            if overlap == "queue":  # another process takes the place at the moment when it becomes free
+                other = Entry("other", at("06-01 21:16"), None, "", "ran", "", "other-show")
+                await house.ledger.record([other], owner="other", now=house.clock.now())
+            await house.clock.sleep(2 * HOUR_S)
+
+    found = [f"{when[6:]} {what}" for when, what in performed(play, length_s=1.5 * HOUR_S)]
+
+    assert found[:2] == ["20:00 ran", expected]
+
+
+def test_a_slot_skipped_for_want_of_a_place_is_not_one_of_the_shows_that_were_ordered(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(shows_at_once=1)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20 1 6 *")))
+        await calendar.admit(scenario(tmp_path, "twice", entry("5,20,40,50 20 * * *", count=2)))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S - 60)
+
+    found = [f"{when[6:]} {what}" for when, what in performed(play, length_s=300.5)]
+
+    assert found == ["20:00 ran", "20:05 skipped: limit", "20:20 ran", "20:40 ran"]
+
+
+def test_a_show_asked_for_by_hand_is_refused_where_there_is_no_place(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(shows_at_once=1, step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "on", entry()))
+        await calendar.admit(scenario(tmp_path, "off"))
+        async with house.running(calendar):
+            await house.clock.sleep((at("06-01 20:01") - house.clock.now()).total_seconds())
+            refused = await house.ledger.ask("off", house.clock.now())
+            calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+            await house.clock.sleep(5)
+            assert await house.ledger.answer_to(refused) == "refused: only 1 may be on the air at once"
+
+    assert performed(play, start="06-01 19:59") == [("06-01 20:00", "ran")]
+
+
+def test_a_show_that_died_keeps_its_place_for_who_takes_it_up(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        first = house.calendar("first", shows_at_once=1)
+        on, later = scenario(tmp_path, "on", entry()), scenario(tmp_path, "later", entry("5 20 * * *"))
+        for plan in (on, later):
+            await first.admit(plan)
+        running = asyncio.create_task(first.run(asyncio.Event()))
+        await house.clock.sleep((at("06-01 20:04") - house.clock.now()).total_seconds())
+        await kill(running)
+        house.dead.add("first")
+        second = house.calendar("second", shows_at_once=1)
+        for plan in (later, on):
+            await second.admit(plan)
+        await house.clock.sleep(60)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+        assert len(house.ended) == 1
+
+    assert performed(play) == [("06-01 20:00", "ran"), ("06-01 20:05", "skipped: limit")]

@@ -109,3 +109,30 @@ def test_what_is_simulated_is_what_real_calendars_do_that_die(
 
 def facts(occurrence: Occurrence) -> tuple[str, ...]:
     return (occurrence.scenario, *told(occurrence), occurrence.ending, str(occurrence.ended_at)[:19])
+
+
+@pytest.mark.parametrize("shows_at_once", [1, 2, 3])
+def test_the_limit_on_shows_at_once_skips_the_slots_that_the_real_calendar_skips(
+    tmp_path: Path, shows_at_once: int
+) -> None:
+    plans = [
+        scenario(tmp_path, f"every-{hours}", entry(f"{hours} */{hours} * * *", overlap=overlap))
+        for hours, overlap in ((1, "queue"), (2, "skip"), (3, "replace"), (4, "queue"))
+    ]
+    begin, end = at("06-01 00:00"), at("06-08 00:00")
+
+    async def really(clock: VirtualClock) -> list[tuple[str, str]]:
+        house = House(clock, length_s=4000)
+        calendar = house.calendar(step_s=3600.0, shows_at_once=shows_at_once)
+        for plan in plans:
+            await calendar.admit(plan)
+        async with house.running(calendar):
+            await clock.sleep((end - begin).total_seconds() - 1)
+        return await house.history()
+
+    simulated = simulate(plans, begin, end, length_s=lambda _: 4000.0, shows_at_once=shows_at_once)
+
+    assert [told(occurrence) for occurrence in simulated] == run_virtual(really, start=begin)
+    assert any(occurrence.why == "limit" for occurrence in simulated)
+    given = [(one.decided_at, one.ended_at or end) for one in simulated if one.show is not None]
+    assert max(sum(began <= at < ended for began, ended in given) for at, _ in given) <= shows_at_once

@@ -64,9 +64,17 @@ def slot_of(scenario: Scenario, wanted: str, now: datetime) -> Slot | None:
 
 @asynccontextmanager
 async def errand(
-    scenario: Scenario, wanted: str, *, ledger: Ledger, owners: Owners, clock: Clock
+    scenario: Scenario,
+    wanted: str,
+    *,
+    ledger: Ledger,
+    owners: Owners,
+    clock: Clock,
+    shows_at_once: int | None = None,
 ) -> AsyncIterator[Errand]:
     """Take a slot on, and write down what became of it; for the block that gives its show.
+
+    ``shows_at_once`` is as for ``Calendar``: all that share the ledger count.
 
     Raises:
         SetupError: As ``slot_of``, or the data folder can't be written.
@@ -83,7 +91,9 @@ async def errand(
         )
         if row.entries != as_json(scenario.schedule):
             await ledger.change(name, as_json(scenario.schedule), now)
-        running = [one for one in await ledger.unfinished() if one.scenario == name and owners.alive(one.owner)]
+        unfinished = await ledger.unfinished()
+        dead = {one.owner for one in unfinished if not owners.alive(one.owner)}
+        running = [one for one in unfinished if one.scenario == name and one.owner not in dead]
         # It can't wait for another process's show, nor end it; where one is to be replaced, its scheduler has done so.
         entry = slot.entry.model_copy(update={"overlap": "skip"})
         docket = Docket(
@@ -101,11 +111,11 @@ async def errand(
             name, slot.at, slot.due, slot.rule, decision.outcome, decision.why,
             None if decision.outcome == "skipped" else show,
         )  # fmt: skip
-        ours = await ledger.record([written], owner=owner, now=now)
+        ours = await ledger.record([written], owner=owner, now=now, shows_at_once=shows_at_once, dead=dead)
         if not ours and not await _taken_over(ledger, owners, show, owner):
             yield Errand(None, "that slot has been dealt with")
-        elif decision.outcome == "skipped":
-            yield Errand(None, f"skipped: {decision.why}")
+        elif (found := ours[0] if ours else written).outcome == "skipped":
+            yield Errand(None, f"skipped: {found.why}")
         else:
             result = Errand(show, due=slot.due)
             try:

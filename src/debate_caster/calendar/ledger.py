@@ -5,12 +5,13 @@ milliseconds since 1970, UTC.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,16 +171,26 @@ class Ledger:
         owner: str,
         now: datetime,
         handled_until: Mapping[str, datetime] | None = None,
+        shows_at_once: int | None = None,
+        dead: Collection[str] = (),
     ) -> list[Entry]:
         """Write what becomes of slots, all or none; return those that nobody had written before.
 
         Only they are the caller's: the shows of the others somebody else has started, or has decided not to.
         ``handled_until`` says of scenarios up to which slot they are done with.
+
+        Where ``shows_at_once`` shows of other scenarios are on the air, a show that would start now is skipped instead,
+        and comes back as such: however many processes write at the same moment, no more start. Those of the owners
+        named in ``dead`` do not count.
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
             with _transaction(db):
-                ours = [entry for entry in entries if _insert(db, entry, owner, now)]
+                ours = []
+                for entry in entries:
+                    placed = entry if _has_place(db, entry, shows_at_once, dead) else _without_place(entry)
+                    if _insert(db, placed, owner, now):
+                        ours.append(placed)
                 for scenario, handled in (handled_until or {}).items():
                     db.execute(
                         "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?", (_ms(handled), scenario)
@@ -325,6 +336,21 @@ class Ledger:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _has_place(db: sqlite3.Connection, entry: Entry, shows_at_once: int | None, dead: Collection[str]) -> bool:
+    if shows_at_once is None or entry.show is None or entry.outcome == "queued":
+        return True
+    on_air = db.execute(
+        "SELECT count(DISTINCT scenario) FROM occurrences WHERE show IS NOT NULL AND ended IS NULL "
+        "AND outcome != 'queued' AND scenario != ? AND owner NOT IN (SELECT value FROM json_each(?))",
+        (entry.scenario, json.dumps(sorted(dead))),
+    ).fetchone()[0]
+    return int(on_air) < shows_at_once
+
+
+def _without_place(entry: Entry) -> Entry:
+    return replace(entry, outcome="skipped", why="limit", show=None)
 
 
 def _insert(db: sqlite3.Connection, entry: Entry, owner: str, now: datetime) -> bool:

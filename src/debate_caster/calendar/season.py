@@ -9,7 +9,7 @@ import asyncio
 import heapq
 import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
@@ -119,6 +119,8 @@ class Calendar:
         remains: Says what there is of a show; None of one that never began. Raises ``LogError`` while it can't be read.
         new_show_id: Makes the id of a show that somebody asks for by hand.
         step_s: Longest wait between two looks at the clock.
+        shows_at_once: How many scenarios may be on the air at the same time; a show that would be one more is skipped.
+            None sets no limit. A show that is on the air is never ended for it.
     """
 
     def __init__(
@@ -132,10 +134,12 @@ class Calendar:
         remains: Callable[[str], Awaitable[Remains | None]],
         new_show_id: Callable[[Scenario], str],
         step_s: float = STEP_S,
+        shows_at_once: int | None = None,
     ) -> None:
         self.failure: str | None = None
         self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
         self._perform, self._remains, self._new_show_id, self._step_s = perform, remains, new_show_id, step_s
+        self._shows_at_once = shows_at_once
         self._productions: dict[str, _Production] = {}
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -266,12 +270,16 @@ class Calendar:
             return
         entries = [_entry(production.scenario.key, decision) for production, found in due for decision in found]
         handled = {production.scenario.key: found[-1].slot.at for production, found in due if found}
-        written = await self._ledger.record(entries, handled_until=handled, owner=self._owner, now=now)
-        ours = {(entry.scenario, entry.slot) for entry in written}
-        for production, decisions in due:
+        written = await self._ledger.record(
+            entries, handled_until=handled, owner=self._owner, now=now, shows_at_once=self._shows_at_once
+        )
+        ours = {(entry.scenario, entry.slot): entry for entry in written}
+        for production, decided in due:
+            name = production.scenario.key
+            decisions = [_as_written(decision, ours.get((name, decision.slot.at))) for decision in decided]
             production.docket.settle(now, decisions)
             for decision in decisions:
-                if (production.scenario.key, decision.slot.at) in ours:
+                if (name, decision.slot.at) in ours:
                     self._act(production, decision, now)
         for production, _ in due:
             await self._settle_change(production)
@@ -289,11 +297,25 @@ class Calendar:
             self._start(production, show_id_of(name, slot.at), replaces=decision.replaces)
 
     async def _start_queued(self, production: _Production, slot: Slot) -> None:
-        show, now = show_id_of(production.scenario.key, slot.at), self._clock.now()
+        name, now = production.scenario.key, self._clock.now()
+        show = show_id_of(name, slot.at)
+        if not await self._has_place(name):
+            await self._ledger.revise(show, "skipped", "limit", now)
+            production.queued = None
+            production.docket.started[slot.rule] -= 1
+            logger.warning("slot_skipped", scenario=name, slot=_text(slot.at), why="limit")
+            return
         await self._ledger.revise(show, late_start(slot.due, now), "", now)
         production.queued = None
-        logger.info("slot_started", scenario=production.scenario.key, slot=_text(slot.at), how="queued")
+        logger.info("slot_started", scenario=name, slot=_text(slot.at), how="queued")
         self._start(production, show)
+
+    async def _has_place(self, name: str) -> bool:
+        """Say whether a show of a scenario may be on the air beside those of the others."""
+        if self._shows_at_once is None:
+            return True
+        others = {row.scenario for row in await self._ledger.unfinished() if row.outcome != "queued"} - {name}
+        return len(others) < self._shows_at_once
 
     async def _settle_change(self, production: _Production) -> None:
         """Forget the former schedule once no slot of it is left to handle."""
@@ -374,6 +396,8 @@ class Calendar:
             return  # maybe another process has it
         elif production.running:
             await self._ledger.answer(request, f"refused: {production.running[0].show} is on the air")
+        elif not await self._has_place(name):
+            await self._ledger.answer(request, f"refused: only {self._shows_at_once} may be on the air at once")
         else:
             show = self._new_show_id(production.scenario)
             if await self._ledger.grant(
@@ -438,6 +462,13 @@ def _entry(scenario: str, decision: Decision) -> Entry:
     slot = decision.slot
     show = None if decision.outcome == "skipped" else show_id_of(scenario, slot.at)
     return Entry(scenario, slot.at, slot.due, slot.rule, decision.outcome, decision.why, show)
+
+
+def _as_written(decision: Decision, entry: Entry | None) -> Decision:
+    """Return what the ledger made of a decision: there may have been no place for its show."""
+    if entry is None or entry.outcome == decision.outcome:
+        return decision
+    return replace(decision, outcome=entry.outcome, why=entry.why, replaces=False)
 
 
 def as_json(entries: Iterable[Schedule]) -> str:

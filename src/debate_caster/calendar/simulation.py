@@ -34,6 +34,7 @@ def simulate(
     *,
     length_s: Callable[[Scenario], float],
     outages: Sequence[tuple[datetime, datetime]] = (),
+    shows_at_once: int | None = None,
 ) -> list[Occurrence]:
     """Return what would become of every slot from ``begin`` to before ``end``, oldest first.
 
@@ -42,6 +43,7 @@ def simulate(
         begin: When the program is started.
         end: When it is looked at what has been.
         length_s: How long a scenario's show lasts.
+        shows_at_once: As for ``Calendar``.
         outages: When the program is dead, as after kill -9; in order, not overlapping.
     """
 
@@ -77,6 +79,7 @@ def simulate(
                 perform=perform,
                 remains=remains,
                 new_show_id=lambda scenario: scenario.key,
+                shows_at_once=shows_at_once,
                 step_s=DAY_S,  # a virtual clock is never set, and there are no other processes
             )
             for scenario in scenarios:

@@ -119,8 +119,9 @@ async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumpt
     clock = SystemClock()
     folder.make()
     async with aclosing(Ledger(folder.calendar)) as ledger:
-        slot = session.options.slot
-        async with errand(scenario, slot, ledger=ledger, owners=Owners(folder.owners), clock=clock) as task:
+        slot, places = session.options.slot, session.settings.shows_at_once
+        owners = Owners(folder.owners)
+        async with errand(scenario, slot, ledger=ledger, owners=owners, clock=clock, shows_at_once=places) as task:
             if task.show is None or task.due is None:
                 session.remark(f"{scenario.key}: {task.why}")
                 return RAN

@@ -124,7 +124,14 @@ def _simulate(session: Session) -> int:
     lengths = {scenario.key: forecast(scenario, plan(scenario)).expected_s for scenario in scenarios}
     emit, session.log_output.emit = session.log_output.emit, _unheard  # what is only imagined is not logged
     try:
-        found = simulate(scenarios, begin, end, length_s=lambda scenario: lengths[scenario.key], outages=outages)
+        found = simulate(
+            scenarios,
+            begin,
+            end,
+            length_s=lambda scenario: lengths[scenario.key],
+            outages=outages,
+            shows_at_once=session.settings.shows_at_once,
+        )
     finally:
         session.log_output.emit = emit
     ahead = _episodes(session, scenarios)

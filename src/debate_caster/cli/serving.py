@@ -93,6 +93,7 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
             perform=company.perform,
             remains=company.remains,
             new_show_id=lambda scenario: new_show_id(scenario, clock),
+            shows_at_once=session.settings.shows_at_once,
         )
         await asyncio.to_thread(scripts.look)  # again: we may have stood by for weeks
         for scenario, changed_at in scripts.scenarios:
