@@ -2,7 +2,6 @@
 
 import asyncio
 import multiprocessing
-import os
 import random
 from datetime import timedelta
 from multiprocessing.process import BaseProcess
@@ -15,9 +14,6 @@ from debate_caster.calendar.season import CUT_OFF
 from debate_caster.log import SqliteEventLog
 from tests.calendar.worker import FIRST_SLOT, PERIOD, tell, work
 from tests.scenario.files import DUEL, write
-
-SLOTS = int(os.environ.get("SLOTS_TO_SURVIVE", "30"))
-"""A third of a minute for 100; the suite is content with fewer."""
 
 SCHEDULE = '\nschedule: {cron: "*/5 * * * *", timezone: UTC, grace_s: 300}\n'
 
@@ -54,14 +50,25 @@ async def settled(ledger: Ledger, pair: Pair, number: int) -> list[Occurrence]:
     """Wait until the last of ``number`` slots has come to its end, whoever has to be started for it."""
     while True:
         pair.keep_two()
-        rows = await ledger.history(limit=SLOTS + 1)
+        rows = await ledger.history(limit=number + 1)
         if len(rows) == number and all(row.ended_at or row.outcome == "skipped" for row in rows):
             return rows
         await asyncio.sleep(0.005)
 
 
-@pytest.mark.timeout(25 + SLOTS)
+@pytest.mark.timeout(60)
 async def test_each_slot_gives_exactly_one_show_whoever_is_killed_and_when(tmp_path: Path) -> None:
+    await give_all(tmp_path, 30)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(200)
+async def test_each_of_a_hundred_slots_gives_exactly_one_show(tmp_path: Path) -> None:
+    await give_all(tmp_path, 100)
+
+
+async def give_all(tmp_path: Path, slots: int) -> None:
+    """Have that many slots come with the two processes there, and look at what became of them."""
     chance = random.Random(7)
     tell(tmp_path / "time", FIRST_SLOT - timedelta(seconds=10))
     ledger, log, pair = Ledger(tmp_path / "calendar.db"), SqliteEventLog(tmp_path / "show-log.db"), Pair(tmp_path)
@@ -71,7 +78,7 @@ async def test_each_slot_gives_exactly_one_show_whoever_is_killed_and_when(tmp_p
             while not await ledger.calendars():  # noqa: ASYNC110 - another process's file
                 await asyncio.sleep(0.01)
         rows: list[Occurrence] = []
-        for number in range(SLOTS):
+        for number in range(slots):
             tell(tmp_path / "time", FIRST_SLOT + number * PERIOD)
             for process in list(pair.processes):
                 if chance.random() < 0.4:
@@ -86,10 +93,10 @@ async def test_each_slot_gives_exactly_one_show_whoever_is_killed_and_when(tmp_p
         await ledger.aclose()
         await log.close()
 
-    assert pair.kills > SLOTS / 4
-    assert len(shows) == len(rows) == SLOTS
+    assert pair.kills > slots / 4
+    assert len(shows) == len(rows) == slots
     assert twice == []
     assert {f"show:{row.show}" for row in rows} == set(shows)
-    assert [row.slot for row in reversed(rows)] == [FIRST_SLOT + number * PERIOD for number in range(SLOTS)]
+    assert [row.slot for row in reversed(rows)] == [FIRST_SLOT + number * PERIOD for number in range(slots)]
     assert {row.outcome for row in rows} == {"ran"}
     assert {row.ending for row in rows} <= {"completed", CUT_OFF}
