@@ -130,6 +130,18 @@ async def test_a_log_that_is_written_meanwhile_is_restored_up_to_one_moment(tmp_
         await log_again.close()
 
 
+def test_a_commit_under_way_is_neither_waited_for_nor_copied(folder: DataFolder, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(folder.show_log, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE events SET body = 'half'")
+
+        make_backup(folder, tmp_path / "copy", clock=ManualClock())
+
+        writer.execute("COMMIT")
+    with closing(sqlite3.connect(tmp_path / "copy" / "show-log.db")) as copy:
+        assert copy.execute("SELECT count(*) > 0, sum(body = 'half') FROM events").fetchone() == (1, 0)
+
+
 def test_a_backup_in_a_used_folder_is_refused_and_changes_nothing(folder: DataFolder, tmp_path: Path, say: Say) -> None:
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy" / "mine.txt").write_text("mine")
