@@ -5,7 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -407,3 +407,31 @@ async def test_a_transaction_that_fails_in_the_middle_leaves_nothing_behind(tmp_
     assert await log.append("a", ["first"], expect=0) == 1
     assert [record.body for record in await log.read("a", 0)] == ["first"]
     await log.close()
+
+
+async def test_a_backup_that_is_taken_while_others_write_has_no_gap_and_can_be_gone_on_with(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+    await log.append("a", ["1"], expect=0)
+
+    async def write() -> None:
+        for last in range(1, 200):
+            await log.append("a", [str(last + 1)], expect=last)
+
+    def back_up() -> None:
+        with (
+            closing(sqlite3.connect(tmp_path / "events.sqlite")) as original,
+            closing(sqlite3.connect(tmp_path / "copy.sqlite")) as copy,
+        ):
+            original.backup(copy)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(write())
+        await asyncio.to_thread(back_up)
+    await log.close()
+
+    restored = SqliteEventLog(tmp_path / "copy.sqlite")
+    records = await restored.read("a", 0)
+    assert [record.body for record in records] == [str(record.seq) for record in records]
+    assert [record.seq for record in records] == [*range(1, len(records) + 1)]
+    assert await restored.append("a", ["next"], expect=len(records), epoch=1) == len(records) + 1
+    await restored.close()
