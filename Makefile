@@ -36,8 +36,9 @@ coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests with asyn
 	$(BIN)/pytest $(PYTEST_ARGS) -o asyncio_debug=true --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90
 
-soak: $(VENV)/.dev  ## Run what takes long: kills at random points, 34 of them
+soak: $(VENV)/.dev  ## Run what takes long: kills at random points, property tests with ten times the examples
 	$(BIN)/pytest -m soak tests
+	$(BIN)/pytest --hypothesis-profile=thorough tests/show tests/pulsar tests/scenario tests/llm tests/log
 
 mutate: $(VENV)/.dev $(VENV)/.system  ## Take every guard away, one at a time, and see a test fail; write docs/reliability.md
 	$(BIN)/python -m tests.mutation

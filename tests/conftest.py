@@ -27,7 +27,8 @@ def _refuse_other_addresses(event: str, args: tuple[object, ...]) -> None:
 
 
 # A busy machine is no bug: examples are bounded in number, tests by their own time limit.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
+settings.register_profile("thorough", settings.get_profile("suite"), max_examples=500)
 settings.load_profile("suite")
 
 sys.addaudithook(_refuse_other_addresses)
