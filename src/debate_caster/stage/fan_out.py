@@ -212,7 +212,7 @@ class FanOut:
         """Deliver for ever. One batch at a time, so that everybody gets everything in order."""
         while True:
             await self._wait_for_news()
-            if self._pending:
+            if self._pending and self.paid_at - CREDIT_S > self.clock.monotonic():
                 # The wait comes before a batch, not after it: most events come alone, and then nobody waits.
                 await self.clock.sleep_until(self.paid_at - CREDIT_S)
             self._wake.clear()
