@@ -642,3 +642,34 @@ def test_a_show_that_died_keeps_its_place_for_who_takes_it_up(tmp_path: Path) ->
         assert len(house.ended) == 1
 
     assert performed(play) == [("06-01 20:00", "ran"), ("06-01 20:05", "skipped: limit")]
+
+
+def test_a_calendar_that_does_not_get_to_look_is_not_on_watch(tmp_path: Path) -> None:
+    """A ledger that never answers is what a watchdog is for: the loop turns, and no slot would be handled."""
+
+    async def play(house: House) -> None:
+        answering = asyncio.Event()
+        answering.set()
+
+        class SilentLedger(MoodyLedger):
+            async def version(self) -> int:
+                await answering.wait()
+                return 0
+
+        house.ledger = SilentLedger()
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "friday", entry()))
+        seen = []
+        async with house.running(calendar):
+            await house.clock.sleep(HOUR_S)
+            seen.append(calendar.is_on_watch)
+            answering.clear()
+            await house.clock.sleep(HOUR_S)
+            seen.append(calendar.is_on_watch)
+            answering.set()
+            await house.clock.sleep(2.0)
+            seen.append(calendar.is_on_watch)
+        assert seen == [True, False, True]
+        assert calendar.is_on_watch, "it ends its shows, however long that takes"
+
+    performed(play)

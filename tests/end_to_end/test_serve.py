@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -174,3 +175,20 @@ async def settled(folder: Path) -> list[Occurrence]:
 
 def data_of(folder: Path) -> Path:
     return folder / "data" / "debate-caster"
+
+
+async def test_a_service_manager_is_told_when_the_stage_is_open_that_it_lives_and_when_it_ends(tmp_path: Path) -> None:
+    plan(tmp_path, "friday")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.bind(str(tmp_path / "notify"))
+        ears.setblocking(False)
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "60000000"}
+        async with running("serve", "plans", "--port", "0", cwd=tmp_path, env=told) as program:
+            heard = [await asyncio.get_running_loop().sock_recv(ears, 4096) for _ in range(2)]
+            stage = await program.line("Stage:")
+            program.signal(signal.SIGTERM)
+            assert await program.ended() == 0
+            heard.append(await asyncio.get_running_loop().sock_recv(ears, 4096))
+
+    assert sorted(heard[:2]) == [f"READY=1\nSTATUS=The stage is at {stage}".encode(), b"WATCHDOG=1"]
+    assert heard[2].startswith(b"STOPPING=1\n")

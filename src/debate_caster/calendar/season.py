@@ -32,6 +32,9 @@ STEP_S = 1.0
 """How long the calendar waits at most before it looks at the wall clock again, in seconds: a machine that was asleep
 and a clock that was set are noticed within it, and so is what other processes have written."""
 
+STEPS_TILL_LOST = 30
+"""Such waits after which a calendar that has not looked is not on watch any more; a slow disk takes a few."""
+
 ASKED_S = 60.0
 """How old a request for a show may be; who asked has long given up on an older one."""
 
@@ -144,6 +147,7 @@ class Calendar:
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._looked_at = clock.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._version = -1
 
@@ -201,6 +205,12 @@ class Calendar:
                 production.change = None
             await self._ledger.change(name, "[]", self._clock.now())
 
+    @property
+    def is_on_watch(self) -> bool:
+        """Whether we look for what is due as often as we mean to, or are ending our shows."""
+        late_s = self._clock.monotonic() - self._looked_at
+        return self._stopping or late_s < STEPS_TILL_LOST * self._step_s
+
     async def run(self, stop: asyncio.Event) -> None:
         """Start shows as they are due, until ``stop`` is set; then end the running ones, and start nothing more."""
         async with asyncio.TaskGroup() as tasks:
@@ -240,6 +250,7 @@ class Calendar:
             pass
 
     async def _look_round(self) -> None:
+        self._looked_at = self._clock.monotonic()
         try:
             async with self._lock:
                 await self._hear_others()

@@ -1,6 +1,7 @@
 """``serve``: the stage, open for months, and the calendar of recurring shows that are given on it."""
 
 import asyncio
+import os
 import signal
 from contextlib import AsyncExitStack, ExitStack
 from datetime import UTC, datetime
@@ -28,6 +29,7 @@ from debate_caster.cli.resumption import (
     taken_up,
 )
 from debate_caster.cli.scenario_remarks import remarks_on
+from debate_caster.cli.service_manager import ServiceManager
 from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import unless_stopped
@@ -58,14 +60,15 @@ def serve(session: Session) -> int:
 
 
 async def _serve(session: Session) -> int:
-    stop = asyncio.Event()
+    stop, clock = asyncio.Event(), SystemClock()
+    manager = ServiceManager(os.environ, clock=clock)
     with stop_on_signals(stop, at_once=lambda: None) as interruption:
-        await _keep_open(session, stop)
+        await _keep_open(session, stop, manager, clock)
     return RAN if interruption.number == signal.SIGTERM else INTERRUPTED
 
 
-async def _keep_open(session: Session, stop: asyncio.Event) -> None:
-    folder, clock = DataFolder(session.settings.data_dir), SystemClock()
+async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceManager, clock: Clock) -> None:
+    folder = DataFolder(session.settings.data_dir)
     async with AsyncExitStack() as stack:
         scripts = read_scripts(session, secrets_required=True)
         await asyncio.to_thread(scripts.look)
@@ -74,11 +77,14 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
                 "no scenario can be given: " + "; ".join(scripts.problems.values() or ["there is none"]),
                 "`debate-caster check` says what is wrong with files.",
             )
-        if not await _claim_stage(session, stack, folder, stop, clock):
-            return
+        async with manager.fed(lambda: True):  # standing by is a life, too
+            if not await _claim_stage(session, stack, folder, stop, manager, clock):
+                return
         air_log = await stack.enter_async_context(folder.open(folder.air_log))
         if not scripts.paths:
-            await _open(session, await stack.enter_async_context(open_stage_for(session, air_log, clock)), stop)
+            stage = await stack.enter_async_context(open_stage_for(session, air_log, clock))
+            async with manager.fed(lambda: True):
+                await _open(session, stage, manager, stop)
             return
         token = new_token(session.settings.producer_token)
         session.redaction.add([token])
@@ -104,25 +110,32 @@ async def _keep_open(session: Session, stop: asyncio.Event) -> None:
                 await calendar.withdraw(row.scenario)
         billing = Billing(calendar, scripts)
         company.stage = await stack.enter_async_context(open_stage_for(session, air_log, clock, playbill=billing))
-        async with asyncio.TaskGroup() as tasks:
+        async with manager.fed(lambda: calendar.is_on_watch), asyncio.TaskGroup() as tasks:
             keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
             giving = tasks.create_task(calendar.run(stop))
-            await _open(session, company.stage, stop)
+            await _open(session, company.stage, manager, stop)
             await giving
             keeping_up.cancel()
 
 
-async def _open(session: Session, stage: Stage, stop: asyncio.Event) -> None:
+async def _open(session: Session, stage: Stage, manager: ServiceManager, stop: asyncio.Event) -> None:
     session.say(f"Stage: {stage.url}")
     session.say(f"Agents: {stage.agents_url}{'' if stage.tokens is None else '  (with a token each)'}")
     if stage.tokens is not None:
         session.remark("make tokens with: debate-caster token create")
+    manager.tell("READY=1", f"STATUS=The stage is at {stage.url}")
     await stop.wait()
+    manager.tell("STOPPING=1", "STATUS=Ending the shows and closing the stage")
     session.remark("closing the stage")
 
 
 async def _claim_stage(
-    session: Session, stack: AsyncExitStack, folder: DataFolder, stop: asyncio.Event, clock: Clock
+    session: Session,
+    stack: AsyncExitStack,
+    folder: DataFolder,
+    stop: asyncio.Event,
+    manager: ServiceManager,
+    clock: Clock,
 ) -> bool:
     """Become the one process whose stage shows this data folder; False when we were stopped before.
 
@@ -143,6 +156,7 @@ async def _claim_stage(
             )
         if not said:
             session.remark(f"another stage is using {folder.path}: standing by to take over when it ends")
+            manager.tell("READY=1", "STATUS=Standing by for another stage that uses the data folder")
             said = True
         await unless_stopped(clock.sleep(STANDBY_S), stop)
     return False
