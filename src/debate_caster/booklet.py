@@ -13,9 +13,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
-__all__ = ["PAGE_POLICY", "Booklet", "Hint", "Speaker", "Speech", "as_html", "as_markdown", "instant"]
+__all__ = ["PAGE_POLICY", "Booklet", "Hint", "Speaker", "Speech", "as_html", "as_markdown", "instant", "manner"]
 
-MARKS = {"clipped": "clipped at the limit", "aborted": "broken off", "skipped": "skipped"}
+MARKS = {
+    "clipped": "clipped at the limit",
+    "aborted": "broken off",
+    "apology": "no speech, an apology",
+    "held_back": "held back",
+    "skipped": "skipped",
+}
 
 _INVISIBLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff]")
 _MARKUP = re.compile(r"[\\`*_\[\]~|$@]|(?<=:)/|(?<=\bwww)\.", re.IGNORECASE)
@@ -177,6 +183,13 @@ def _article(booklet: Booklet, speech: Speech) -> Iterator[str]:
         if paragraph:
             yield f'<p dir="auto">{_escaped(paragraph)}</p>'
     yield "</article>"
+
+
+def manner(how: str, *, apology: bool, held_back: bool) -> str:
+    """Return how a turn is said to have ended: why a broken-off one was, where that is known."""
+    if how != "aborted":
+        return how
+    return "held_back" if held_back else "apology" if apology else how
 
 
 def _part(who: Speaker, escape: Callable[[str], str]) -> str:

@@ -17,6 +17,7 @@ from debate_caster.show.events import (
     decode,
     stream_of,
 )
+from tests.faults.invariants import as_fields, broken_in
 from tests.llm.faulty_server import FAULTS, SPEECH, Fault, FaultyServer, Reply
 from tests.show.stage_props import make_scenario, words_of
 
@@ -37,6 +38,9 @@ HARMLESS: dict[Fault, str] = {
     "think_tags": SPEECH,
 }
 """Oddities that cost no turn, and the words that are aired all the same."""
+
+
+FILTERED = {"error": {"code": "content_filter", "message": "The prompt was filtered."}}
 
 
 class Show:
@@ -69,6 +73,7 @@ def perform(first: Reply, second: Reply, *, rounds: int = 1, words: int = 40) ->
             log = MemoryEventLog()
             outcome = await run_show(scenario, log=log, clock=clock, seed=1, show_id="s")
             events = [decode(record) for record in await log.read(stream_of("s"), 0, limit=10_000)]
+            assert broken_in(as_fields(events)) == []
             return Show(events, len(failing.requests), outcome.ended)
 
     return run_virtual(main)
@@ -82,6 +87,24 @@ def test_whatever_a_model_does_its_stand_in_holds_the_turn(fault: Fault) -> None
     assert [show.text(turn) for turn in (0, 1)] == [STAND_IN, STAND_IN]
     assert show.speaking() == ["two", "two"]
     assert [turn.how for turn in show.turns()] == ["completed", "completed"]
+    assert show.ended.why == "completed"
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        pytest.param(Reply(fault="refusal", after=0), id="the-model-declines"),
+        pytest.param(Reply(fault="content_filter", after=0), id="the-filter-cuts-the-reply"),
+        pytest.param(Reply(fault="error_event", after=0, body=FILTERED), id="the-filter-cuts-the-stream"),
+        pytest.param(Reply(fault="status", status=400, body=FILTERED), id="the-filter-stops-the-prompt"),
+        pytest.param(Reply(fault="status", status=403, body={"error": {"message": "no"}}), id="the-key-may-not"),
+    ],
+)
+def test_a_refusal_before_the_first_word_is_the_stand_ins_turn_and_is_not_asked_for_twice(reply: Reply) -> None:
+    show = perform(reply, Reply(STAND_IN))
+
+    assert [show.text(turn) for turn in (0, 1)] == [STAND_IN, STAND_IN]
+    assert show.calls == 2
     assert show.ended.why == "completed"
 
 

@@ -9,7 +9,8 @@ from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario.script import HookScript, ModelScript, Moderation
 from debate_caster.show.apologies import apology_for
-from debate_caster.show.events import ChunkAired, ShowEvent, SpeechHeldBack, decode, stream_of
+from debate_caster.show.events import ChunkAired, ShowEvent, SpeechHeldBack, TurnEnded, decode, stream_of
+from tests.faults.invariants import as_fields, broken_in
 from tests.llm.test_reviewing import document, office
 from tests.show.stage_props import make_scenario
 
@@ -38,9 +39,11 @@ def test_once_nobody_looks_nothing_is_aired_and_the_show_ends(failure: bytes | N
 
     outcome, events, allowed = run_virtual(main)
 
+    assert broken_in(as_fields(events)) == []
     apologies = "".join(apology_for("en", turn, "held_back") for turn in range(8))
     aired = [event.text for event in events if isinstance(event, ChunkAired)]
     assert len(allowed) == ALLOWED
     assert [text for text in aired if text.strip() not in apologies] == allowed
     assert {event.reason for event in events if isinstance(event, SpeechHeldBack)} == {"no answer"}
+    assert {event.held_back for event in events if isinstance(event, TurnEnded) and event.how == "aborted"} == {True}
     assert (outcome.ended.why, outcome.ended.detail) == ("failed", "3 turns in a row without a word (held back)")

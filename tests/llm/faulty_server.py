@@ -33,6 +33,7 @@ Fault = Literal[
     "odd_choices",
     "options_refused",
     "reasoning",
+    "refusal",
     "role_only",
     "silent",
     "split_utf8",
@@ -268,7 +269,7 @@ async def _events(received: Received, reply: Reply) -> AsyncGenerator[bytes]:
                 yield fault
             if reply.fault == "stalled":
                 await asyncio.Event().wait()
-            if reply.fault in {"cut", "content_filter", "unknown_finish"}:
+            if reply.fault in {"cut", "content_filter", "refusal", "unknown_finish"}:
                 return
         if count == reply.after and reply.fault == "truncated":
             return
@@ -340,6 +341,8 @@ def _fault_event(reply: Reply) -> bytes | None:
             return _event(b'{"choices": [{"index": 0, "delta": {"content": "lost')
         case "content_filter":
             return _event(_chunk({}, finish="content_filter"))
+        case "refusal":
+            return _event(_chunk({"content": None, "refusal": "I can't help with that."}))
         case "unknown_finish":
             return _event(_chunk({}, finish=reply.finish_reason))
         case _:

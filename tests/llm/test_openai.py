@@ -115,6 +115,7 @@ async def test_fault_1_and_2_rate_limited_is_said_at_once_and_asked_once(
         pytest.param("vllm_error", "provider", True, id="9-vllm-error"),
         pytest.param("broken_json", "malformed", True, id="10-broken-json"),
         pytest.param("content_filter", "filtered", False, id="12-content-filter"),
+        pytest.param("refusal", "filtered", False, id="refusal"),
     ],
 )
 async def test_faults_in_mid_speech_come_after_the_words_before_them(fault: Fault, kind: str, retryable: bool) -> None:

@@ -182,6 +182,19 @@ def test_a_reply_of_blanks_is_no_speech() -> None:
     assert evening.text_of(0) == apology_for("en", 0)
 
 
+def test_a_moderator_apologises_as_well_and_the_debate_goes_on() -> None:
+    evening = perform_evening(
+        make_scenario(moderator=True),
+        lambda request, _call: (
+            Reply(error=outage(retryable=False)) if request.cue and request.cue.turn == 0 else Reply(words_of(20))
+        ),
+    )
+
+    assert (evening.of(TurnStarted)[0].speaker, evening.text_of(0)) == ("mod", apology_for("en", 0))
+    assert [event.apology for event in evening.of(TurnEnded)] == [True, False, False, False, False]
+    assert evening.ended.why == "completed"
+
+
 def test_an_apology_belongs_to_no_model_and_uses_no_hint() -> None:
     evening = perform_evening(
         make_scenario(rounds=3),

@@ -135,6 +135,15 @@ def test_a_used_hint_says_what_it_was() -> None:
         assert projection.body(used) == projection.body(used) == expected
 
 
+@pytest.mark.parametrize("odd", ["again", "apology", "held_back"])
+def test_what_is_odd_about_a_turns_end_is_said_and_nothing_else(odd: str) -> None:
+    plain = TurnEnded(at=AT, turn=0, speaker="bob", how="aborted", detail="canary", words=8)
+    body = {"type": "turn_ended", "turn": 0, "speaker": "bob", "how": "aborted", "words": 8}
+
+    assert public_body(plain, air_thoughts=True) == body
+    assert public_body(plain.model_copy(update={odd: True}), air_thoughts=True) == body | {odd: True}
+
+
 def test_an_event_is_aired_by_whom_it_concerns_and_otherwise_by_the_lead() -> None:
     senders = {event.type: sender_of(event, "ada") for event in SHARED + FATES + THOUGHTS + PRIVATE}
     assert {type_ for type_, sender in senders.items() if sender == "ada"} == {

@@ -9,7 +9,7 @@ from debate_caster.scenario.script import Persona
 from debate_caster.show.hints import Remark
 from debate_caster.show.recounting import export_html, export_json, export_markdown
 from debate_caster.show.transcript import Transcript, fold
-from tests.show.stage_props import Backstage, Evening, Reply, make_scenario, perform_evening, words_of
+from tests.show.stage_props import Backstage, Evening, Reply, make_scenario, outage, perform_evening, words_of
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -183,6 +183,18 @@ def test_json_holds_texts_byte_for_byte_and_adds_up() -> None:
     assert told["spent"]["prompt_tokens"] == sum(usage["prompt_tokens"] for usage in told["spent_by_model"].values())
     assert told["started_at"].endswith("Z")
     assert told["hints"] == {"offered": 1, "accepted": 1, "declined": 0, "used": 1, "expired": 0}
+
+
+def test_an_apology_is_not_told_as_a_speech_that_was_broken_off() -> None:
+    evening = perform_evening(
+        make_scenario(),
+        lambda _request, call: Reply(error=outage(retryable=False)) if call == 1 else Reply(words_of(20)),
+    )
+
+    told, speeches = export_markdown(evening.transcript), json.loads(export_json(evening.transcript))["speeches"]
+    assert told.count(", no speech, an apology") == 1
+    assert "broken off" not in told
+    assert [(speech["how"], speech["apology"]) for speech in speeches[:2]] == [("completed", False), ("aborted", True)]
 
 
 def test_a_show_that_is_still_on_air_is_told_as_far_as_it_is() -> None:

@@ -80,6 +80,22 @@ def test_a_show_that_goes_on_is_told_as_far_as_it_is() -> None:
     assert json.loads(told.render("json"))["ended"] is None
 
 
+def test_a_turn_without_a_speech_says_why() -> None:
+    sorry, held, whole = turn(0, "ada", "Sorry."), turn(1, "ben", "One."), turn(2, "ada", "Two.")
+    sorry[-1] |= {"how": "aborted", "apology": True}
+    held[-1] |= {"how": "aborted", "apology": False, "held_back": True}
+    told = transcript(STARTED, *sorry, *held, *whole)
+
+    headings = [line for line in told.render("md").splitlines() if line.startswith("###")]
+    marks = [(speech["apology"], speech["held_back"]) for speech in json.loads(told.render("json"))["speeches"]]
+    assert headings == [
+        "### 🦉 Ada, opener, no speech, an apology",
+        "### 🦊 Ben, opener, held back",
+        "### 🦉 Ada, opener",
+    ]
+    assert marks == [(True, False), (False, True), (False, False)]
+
+
 def test_what_breaks_off_with_the_show_says_so() -> None:
     told = transcript(STARTED, *turn(0, "ada", "One. ")[:2], {"type": "show_ended", "why": "interrupted"})
 

@@ -39,8 +39,10 @@ async def speak(stage: FakeStage, show: FakeShow, turn: int, speaker: str, *chun
         await stage.air(show, "chunk_aired", room="r", turn=turn, index=index, speaker=speaker, text=text)
 
 
-async def finish(stage: FakeStage, show: FakeShow, turn: int, speaker: str, how: str = "completed") -> None:
-    await stage.air(show, "turn_ended", turn=turn, speaker=speaker, how=how, words=9)
+async def finish(
+    stage: FakeStage, show: FakeShow, turn: int, speaker: str, how: str = "completed", **more: Any
+) -> None:
+    await stage.air(show, "turn_ended", turn=turn, speaker=speaker, how=how, words=9, **more)
 
 
 async def whole_turn(stage: FakeStage, show: FakeShow, turn: int, *chunks: str) -> None:

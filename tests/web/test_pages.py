@@ -1,6 +1,7 @@
 """The pages in a real Chromium, on a stage that does what the test tells it to."""
 
 import re
+from typing import Any
 
 import pytest
 from playwright.async_api import Route, expect
@@ -261,6 +262,24 @@ async def test_an_address_with_a_turn_or_an_event_leads_there(stage: FakeStage, 
     await expect(page.locator("#to-live")).to_be_visible()
     await page.evaluate("seq => { location.hash = seq }", str(chunk))
     await expect(page.locator("#t2")).to_be_focused()
+
+
+async def test_a_turn_that_was_no_whole_speech_says_what_it_was(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    ends: dict[str, dict[str, Any]] = {
+        "Cut short by a fault.": {},
+        "No speech: a technical fault.": {"apology": True},
+        "The speech was held back.": {"apology": True, "held_back": True},
+        "The rest was held back.": {"held_back": True},
+        "Cut short, and held again.": {"again": True},
+    }
+    for turn, odd in enumerate(ends.values()):
+        await begin(stage, show, turn, "ada")
+        await speak(stage, show, turn, "ada", "Said.")
+        await finish(stage, show, turn, "ada", "aborted", **odd)
+
+    page = await visit.go(stage.url + "/shows/s1")
+    await expect(page.locator(".turn-end")).to_have_text(list(ends))
 
 
 async def test_a_show_that_ends_says_why_and_leads_to_the_lobby(stage: FakeStage, visit: Visit) -> None:

@@ -115,6 +115,7 @@ class Bulletins:
             kind=speech.turn.kind,
             detail=detail or _fault(speech),
             apology=speech.apology,
+            held_back=how == "aborted" and speech.held_back is not None,
             chunks=len(aired),
             words=count_words("".join(aired)),
             usage=speech.usage,

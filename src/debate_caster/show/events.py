@@ -233,7 +233,8 @@ class TurnEnded(_Event):
     ``completed`` by the speaker, ``clipped`` at its limit, ``aborted`` with what was aired so far standing, or
     ``skipped``: without a word, or, by the producer, with those that were aired. ``kind`` is the turn's. ``again`` says
     that it was broken off through no fault of its own, and is held again under the next number. ``apology`` says that
-    what was aired is no speech: every model had failed, and the program said so in the speaker's name.
+    what was aired is no speech: there was none, and the program said so in the speaker's name. ``held_back`` says that
+    the speech, or the rest of it, was not let on air.
     """
 
     type: Literal["turn_ended"] = "turn_ended"
@@ -244,6 +245,7 @@ class TurnEnded(_Event):
     detail: str = ""
     again: bool = False
     apology: bool = False
+    held_back: bool = False
     chunks: int = 0
     words: int = 0
     usage: Usage = Usage()

@@ -119,7 +119,8 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             names = ("turn", "phase", "speaker", "side", "role", "kind", "addresses", "max_words")
             return _body(event, *names) | {"hints": hints}
         case TurnEnded():
-            return _body(event, "turn", "speaker", "how", "words", *(["again"] if event.again else []))
+            odd = [name for name in ("again", "apology", "held_back") if getattr(event, name)]
+            return _body(event, "turn", "speaker", "how", "words", *odd)
         case ThoughtNoted():
             return _body(event, "turn", "speaker", "text") if air_thoughts else None
         case ToolCalled():

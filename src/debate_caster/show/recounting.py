@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from debate_caster.booklet import Booklet, Hint, Speaker, as_html, as_markdown, instant
+from debate_caster.booklet import Booklet, Hint, Speaker, as_html, as_markdown, instant, manner
 from debate_caster.booklet import Speech as PrintedSpeech
 from debate_caster.show.events import AgentCast
 from debate_caster.show.transcript import Speech, Transcript
@@ -94,7 +94,7 @@ def _printed(transcript: Transcript, speech: Speech) -> PrintedSpeech:
         phase=_phase_title(transcript, speech.phase),
         speaker=speech.speaker,
         text=speech.text,
-        how=speech.how,
+        how=manner(speech.how, apology=speech.apology, held_back=speech.held_back),
         role=speech.role,
         hints=tuple(Hint(hint.name, hint.text) for hint in speech.hints),
         started_at=speech.started_at,
@@ -141,6 +141,8 @@ def _speech_as_json(speech: Speech) -> dict[str, Any]:
         "kind": speech.kind,
         "addresses": speech.addresses,
         "how": speech.how,
+        "apology": speech.apology,
+        "held_back": speech.held_back,
         "detail": speech.detail,
         "text": speech.text,
         "words": speech.words,

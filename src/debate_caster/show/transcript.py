@@ -80,7 +80,7 @@ class Speech:
     """A turn that has ended. ``text`` is its chunks joined; empty where it was skipped before its first one.
 
     ``again`` says that it was broken off, and that the next one is held in its place; ``apology``, that the text says
-    no more than that there is no speech.
+    no more than that there is no speech; ``held_back``, that it was not let on air, or not all of it.
     """
 
     turn: int
@@ -95,6 +95,7 @@ class Speech:
     detail: str = ""
     again: bool = False
     apology: bool = False
+    held_back: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
     words: int = 0
@@ -334,7 +335,13 @@ class Transcript:
                 ended_at=event.at,
             )
         speech = replace(
-            speech, detail=event.detail, again=event.again, apology=event.apology, words=event.words, usage=event.usage
+            speech,
+            detail=event.detail,
+            again=event.again,
+            apology=event.apology,
+            held_back=event.held_back,
+            words=event.words,
+            usage=event.usage,
         )
         prepared = self._prepared_after(event.turn)
         if not any(agent.moderator for agent in self.agents):  # every debater has had it in a prompt by then

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from debate_caster.booklet import Booklet, Hint, Speaker, Speech, as_html, as_markdown, instant
+from debate_caster.booklet import Booklet, Hint, Speaker, Speech, as_html, as_markdown, instant, manner
 from debate_caster.stage.summary import Summary
 from debate_caster.verdict_words import verdict_lines, verdict_sentence
 
@@ -42,6 +42,8 @@ class _Turn:
     kind: str = ""
     addresses: str = ""
     how: str = ""
+    apology: bool = False
+    held_back: bool = False
     words: int | None = None
     chunks: dict[int, str] = field(default_factory=dict)
     hints: dict[str, Hint] = field(default_factory=dict)
@@ -79,6 +81,7 @@ class AirTranscript:
             case "turn_ended":
                 turn = self._turn(event)
                 turn.how, turn.words, turn.ended_at = str(event.get("how") or "completed"), event.get("words"), at
+                turn.apology, turn.held_back = event.get("apology") is True, event.get("held_back") is True
             case "hint_used":
                 self._turn(event).hints[str(event.get("hint"))] = _hint(event)
             case "vote_opened":
@@ -162,7 +165,11 @@ class AirTranscript:
                     phase=self._phase_title(turn.phase),
                     speaker=turn.speaker,
                     text=turn.text,
-                    how=turn.how or ("aborted" if ended else "completed"),
+                    how=manner(
+                        turn.how or ("aborted" if ended else "completed"),
+                        apology=turn.apology,
+                        held_back=turn.held_back,
+                    ),
                     role=turn.role,
                     hints=tuple(turn.hints.values()),
                     started_at=turn.started_at,
@@ -204,6 +211,8 @@ class AirTranscript:
                     "kind": turn.kind,
                     "addresses": turn.addresses,
                     "how": turn.how or None,
+                    "apology": turn.apology,
+                    "held_back": turn.held_back,
                     "text": turn.text,
                     "words": turn.words,
                     "hints": [{"id": key, "name": hint.name, "text": hint.text} for key, hint in turn.hints.items()],

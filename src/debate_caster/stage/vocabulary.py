@@ -102,6 +102,8 @@ class _TurnEnded(_Part):
     how: str
     words: int = 0
     again: bool = False
+    apology: bool = False
+    held_back: bool = False
 
 
 class _TurnNote(_Part):

@@ -199,7 +199,7 @@ export class ShowState {
   on_turn_ended(event) {
     const speech = this.speech(event.turn, event.speaker);
     if (event.again && !speech.ended && this.turns > 0) this.turns += 1; // it is held again, under the next number
-    speech.ended = { how: event.how ?? "completed", words: event.words ?? null };
+    speech.ended = { how: event.how ?? "completed", words: event.words ?? null, apology: event.apology === true, heldBack: event.held_back === true, again: event.again === true };
     if (this.prepared?.turn === event.turn) this.prepared = null;
     this.touched.add(speech);
   }

@@ -9,7 +9,18 @@ const NEAR_END = 60;
 const AT_ONCE = 12;
 /** So many of the latest speeches stay as chunks; those before keep their text, in one piece: 5,000 fewer nodes an hour. */
 const WHOLE = 20;
-const HOW = new Map(Object.entries({ clipped: "Time’s up.", aborted: "Cut short by a fault.", skipped: "Skipped this turn.", left: "The rest was skipped." }));
+const HOW = new Map(
+  Object.entries({
+    clipped: "Time’s up.",
+    aborted: "Cut short by a fault.",
+    again: "Cut short, and held again.",
+    apology: "No speech: a technical fault.",
+    kept: "The speech was held back.",
+    rest: "The rest was held back.",
+    skipped: "Skipped this turn.",
+    left: "The rest was skipped.",
+  }),
+);
 
 export class SpeechList {
   #pane;
@@ -131,8 +142,7 @@ export class SpeechList {
     }
     drawn.answers.hidden = speech.hints.length === 0;
     this.#note(speech, drawn);
-    const how = speech.ended?.how === "skipped" && speech.chunks.length > 0 ? "left" : speech.ended?.how;
-    const ending = HOW.get(how) ?? "";
+    const ending = HOW.get(manner(speech)) ?? "";
     say(drawn.end, ending);
     drawn.end.hidden = ending === "";
   }
@@ -200,6 +210,19 @@ export class SpeechList {
     for (const note of speech.notes.slice(drawn.notes.childElementCount - 1)) {
       drawn.notes.append(element("p", { dir: "auto" }, note.kind === "tool" ? `${note.title}(${note.text})` : note.text));
     }
+  }
+}
+
+/** How a speech ended, as a key of `HOW`; something else where there is nothing to say about it. */
+function manner({ ended, chunks }) {
+  switch (ended?.how) {
+    case "skipped":
+      return chunks.length > 0 ? "left" : "skipped";
+    case "aborted":
+      if (ended.heldBack) return ended.apology ? "kept" : "rest";
+      return ended.again ? "again" : ended.apology ? "apology" : "aborted";
+    default:
+      return ended?.how;
   }
 }
 
