@@ -8,7 +8,9 @@ import argparse
 import os
 from collections.abc import Sequence
 from datetime import timedelta
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 
 from debate_caster.cli.program import INTERRUPTED, run_from_shell
 from debate_caster.version import __version__
@@ -20,6 +22,9 @@ CONTROL_COMMANDS = (
     "approval_off", "open_vote", "close_vote",
 )  # fmt: skip
 """What a producer may order; a test compares this with what the show obeys."""
+
+WITH_STAGE = ("run", "serve", "replay")
+"""Commands that open a stage of their own, as a rule."""
 
 EXIT_STATUS = """\
 exit status:
@@ -44,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return exc.code if isinstance(exc.code, int) else 2
     # Pydantic would look through every installed package for plugins, of which there are none of ours.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    if options.command in WITH_STAGE:
+        # Its import reads the machine's certificates, twice, which leaves the interpreter free for our own imports.
+        Thread(target=import_module, args=("aiohttp",), daemon=True).start()
     try:
         from debate_caster.cli.session import perform
 
