@@ -36,6 +36,7 @@ from debate_caster.show.cast import cast_of
 from debate_caster.show.control_desk import ControlDesk, token_digest
 from debate_caster.show.director import perform
 from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
+from debate_caster.show.figures import ShowCount, ShowFigures
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
@@ -101,6 +102,7 @@ async def run_show(
     on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None = None,
     producer_token: str = "",
     show_key: str = "",
+    figures: ShowFigures | None = None,
 ) -> ShowOutcome:
     """Perform a scenario from its first word to its last and return how it went.
 
@@ -122,6 +124,7 @@ async def run_show(
         producer_token: Whoever has it may direct the show on targets that let producers do so; empty for nobody. It is
             to be long and random.
         show_key: A new one by default.
+        figures: Counts the show together with others.
 
     Cancelling ends the broadcasts politely too, but is not the way to end a show.
 
@@ -140,8 +143,20 @@ async def run_show(
             reviewers = await stack.enter_async_context(
                 open_reviewers(scenario.moderation, scenario.models, clock=unhurried(clock))
             )
+            time = ShowTime(clock)
+            count = stack.enter_context((figures or ShowFigures()).counting(scenario, time))
             show = _Show(
-                scenario, show_id, seed, log, clock, stop or asyncio.Event(), on_state, producer_token, show_key
+                scenario,
+                show_id,
+                seed,
+                log,
+                clock,
+                time,
+                count,
+                stop or asyncio.Event(),
+                on_state,
+                producer_token,
+                show_key,
             )
             return await show.run(llms, reviewers, targets, credentials or Credentials(None))
 
@@ -177,6 +192,8 @@ class _Show:
         seed: int,
         log: EventLog,
         clock: Clock,
+        time: ShowTime,
+        count: ShowCount,
         stop: asyncio.Event,
         on_state: Callable[[ConnectionUp | ConnectionDown], Awaitable[None]] | None,
         producer_token: str,
@@ -184,6 +201,7 @@ class _Show:
     ) -> None:
         self._scenario, self._id, self._seed = scenario, show_id, seed
         self._log, self._clock, self._stop, self._on_state = log, clock, stop, on_state
+        self._time, self._count = time, count
         self._producer = token_digest(producer_token) if producer_token else ""
         self._identity = ShowIdentity(
             show_id, show_key or new_show_key(), scenario.title, scenario.motion, scenario.language, self._producer
@@ -199,11 +217,11 @@ class _Show:
         targets: Sequence[Target],
         credentials: Credentials,
     ) -> ShowOutcome:
-        writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock)
+        writer = await ShowLogWriter.open(self._log, self._id, clock=self._clock, on_stored=self._count.take)
         desk = HintDesk(self._scenario, writer, clock=self._clock)
         before = await self._take_over(writer, desk)
         rundown = plan(self._scenario)
-        time = ShowTime(self._clock)
+        time = self._time
         votes = VoteDesk(self._scenario, rundown, writer, clock=time)
         control = ControlDesk(
             self._scenario, rundown, writer, desk, votes, time=time, clock=unhurried(self._clock), digest=self._producer
@@ -216,6 +234,8 @@ class _Show:
             for connection in self._connections(target, cast, desks, credentials, before)
         ]
         self._awaited = {(connection.agent.id, connection.target.name) for connection in connections}
+        for agent, target in self._awaited:
+            self._count.expect(agent, target)
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
         async with asyncio.TaskGroup() as tasks:
             noting = tasks.create_task(self._note_states(writer))
@@ -252,6 +272,8 @@ class _Show:
             after = records[-1].seq
             for record in records:
                 desk.recall(decode(record))
+        if before.paused:
+            self._count.state = "paused"
         logger.info("show_goes_on", turn=before.next_turn, events=before.seq, epoch=before.epoch)
         return before
 
@@ -302,6 +324,7 @@ class _Show:
         ]
 
     async def _hear_state(self, event: ConnectionUp | ConnectionDown) -> None:
+        self._count.hear(event)
         if self._on_state is not None:
             await self._on_state(event)
         if isinstance(event, ConnectionUp) or event.final:

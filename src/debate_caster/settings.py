@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         default=None,
         description="Token by which a show is directed, at least 22 characters; unset: a new one for each show.",
     )
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="Token for `/metrics`, at least 22 characters; unset: anybody reads it, on a stage for others "
+        "without money, tokens and calendar.",
+    )
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Folder of the logs and of the agents' secrets."
     )
@@ -110,11 +115,11 @@ class Settings(BaseSettings):
         description="Any value: no colours, see https://no-color.org.",
     )
 
-    @field_validator("producer_token")
+    @field_validator("producer_token", "metrics_token")
     @classmethod
     def _hard_to_guess(cls, token: SecretStr | None) -> SecretStr | None:
         if token is not None and not re.fullmatch(r"[!-~]{22,200}", token.get_secret_value()):
-            raise ValueError("a producer token has 22 to 200 printable ASCII characters and no space")
+            raise ValueError("such a token has 22 to 200 printable ASCII characters and no space")
         return token
 
 

@@ -51,6 +51,7 @@ DISK = "faults/test_disk.py::"
 TAKEOVER = "faults/test_takeover.py::"
 
 OFFICE = "stage/test_box_office.py::"
+METRICS = "stage/test_metrics.py::"
 
 GUARDS = (
     # -- who may be on the stage ---------------------------------------------------------------------------------
@@ -1011,5 +1012,34 @@ GUARDS = (
         "if not hint or hint in self._seen or any(waiting.id == hint for waiting in self._waiting()):",
         "if not hint:",
         ("show/test_hints.py::test_the_same_id_is_decided_once",),
+    ),
+    # -- what strangers read -------------------------------------------------------------------------------------
+    Guard(
+        "money and tokens are not for strangers",
+        "stage/server.py",
+        "figures if metrics_token or ours_to_see else ()",
+        "figures",
+        (METRICS + "test_strangers_do_not_read_what_shows_cost",),
+    ),
+    Guard(
+        "a stage behind a proxy is one for strangers",
+        "stage/server.py",
+        "ours_to_see = not public and not public_url",
+        "ours_to_see = not public",
+        (METRICS + "test_strangers_do_not_read_what_shows_cost",),
+    ),
+    Guard(
+        "figures want their token",
+        "stage/http.py",
+        "if self._metrics_token and not hmac.compare_digest(_bearer(request).encode(), self._metrics_token.encode()):",
+        "if False:",
+        (METRICS + "test_where_there_is_a_token_nobody_reads_figures_without_it",),
+    ),
+    Guard(
+        "labels that a scenario makes up are so many at most",
+        "figures.py",
+        "if labels in values or len(values) < most else",
+        "if True else",
+        ("show/test_figures.py::test_scenarios_that_name_ever_new_servers_make_no_more_series_than_there_may_be",),
     ),
 )

@@ -133,5 +133,8 @@ async def agrees(folder: Path, stage: str, shows: list[str]) -> bool:
     assert sorted(show["id"] for show in listed["shows"]) == shows
     assert {show["state"] for show in listed["shows"]} == {"ended"}
     assert figures["events_aired_total"] == sum(len(read_show(folder, "air", show)) for show in shows)
+    assert figures['debate_caster_slots_total{outcome="ran",why=""}'] == len(shows)
+    assert figures['debate_caster_start_lateness_seconds_count{outcome="ran"}'] == len(shows)
+    assert figures['debate_caster_shows_ended_total{why="completed"}'] == len(shows)
     assert figures['shows{state="live"}'] == figures['rooms{state="live"}'] == figures['agents{state="connected"}'] == 0
     return True

@@ -155,6 +155,7 @@ class AgentConnection:
             LogError: The show's log can't be read.
         """
         with structlog.contextvars.bound_contextvars(agent=self.agent.id, target=self.target.name):
+            logger.info("connecting", part=self._parts + 1)
             try:
                 self.target.check()
                 with self._credentials.lend(self.target.name, self.agent.id, show=self._show.id) as credential:

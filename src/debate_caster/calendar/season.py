@@ -17,11 +17,13 @@ from typing import Protocol
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from debate_caster.calendar.docket import Decision, Docket, late_start, too_late
+from debate_caster.calendar.docket import Decision, Docket, Reason, late_start, too_late
+from debate_caster.calendar.figures import SlotFigures
 from debate_caster.calendar.ledger import Entry, Ledger, Occurrence
 from debate_caster.calendar.timetable import Slot, Slots, Spliced, Timetable, show_id_of
 from debate_caster.clock import Clock
 from debate_caster.errors import DebateCasterError, LogError
+from debate_caster.figures import Figure, Level
 from debate_caster.scenario.script import Scenario, Schedule
 
 __all__ = ["CUT_OFF", "Calendar", "Coming", "Perform", "Remains", "as_json", "entries_of"]
@@ -86,6 +88,7 @@ class Coming:
 class _Running:
     show: str
     stop: asyncio.Event
+    slot: Slot | None = None
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -150,11 +153,25 @@ class Calendar:
         self._looked_at = clock.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._version = -1
+        self._counts = SlotFigures()
+        self.figures: Sequence[Figure] = (
+            self._counts.slots,
+            self._counts.lateness,
+            Level("debate_caster_scenarios", "Scenarios on the calendar", ("state",), self._states),
+            Level("debate_caster_calendar_failing", "1 while the ledger can't be used", (), self._failing),
+        )
 
     @property
     def scenarios(self) -> list[Scenario]:
         """What is on the calendar."""
         return [production.scenario for production in self._productions.values()]
+
+    def _states(self) -> dict[tuple[str, ...], float]:
+        paused = sum(production.docket.paused for production in self._productions.values())
+        return {("on",): float(len(self._productions) - paused), ("paused",): float(paused)}
+
+    def _failing(self) -> dict[tuple[str, ...], float]:
+        return {(): float(self.failure is not None)}
 
     def coming(self, limit: int, *, each: int) -> list[Coming]:
         """Return the next shows in order, at most ``each`` of one scenario; those of paused ones are left out."""
@@ -298,14 +315,14 @@ class Calendar:
     def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
         slot, name = decision.slot, production.scenario.key
         if decision.outcome == "skipped":
-            logger.warning("slot_skipped", scenario=name, slot=_text(slot.at), why=decision.why)
+            self._note_skipped(name, slot.at, decision.why)
         elif decision.outcome == "queued":
             logger.info("slot_queued", scenario=name, slot=_text(slot.at))
             production.queued = slot
         else:
-            lateness = round((now - slot.due).total_seconds(), 3)
-            logger.info("slot_started", scenario=name, slot=_text(slot.at), how=decision.outcome, late_s=lateness)
-            self._start(production, show_id_of(name, slot.at), replaces=decision.replaces)
+            late_s = _lateness_s(slot, now)
+            logger.info("slot_started", scenario=name, slot=_text(slot.at), how=decision.outcome, late_s=late_s)
+            self._start(production, show_id_of(name, slot.at), slot=slot, replaces=decision.replaces)
 
     async def _start_queued(self, production: _Production, slot: Slot) -> None:
         name, now = production.scenario.key, self._clock.now()
@@ -314,12 +331,18 @@ class Calendar:
             await self._ledger.revise(show, "skipped", "limit", now)
             production.queued = None
             production.docket.started[slot.rule] -= 1
-            logger.warning("slot_skipped", scenario=name, slot=_text(slot.at), why="limit")
+            self._note_skipped(name, slot.at, "limit")
             return
         await self._ledger.revise(show, late_start(slot.due, now), "", now)
         production.queued = None
-        logger.info("slot_started", scenario=name, slot=_text(slot.at), how="queued")
-        self._start(production, show)
+        logger.info("slot_started", scenario=name, slot=_text(slot.at), how="queued", late_s=_lateness_s(slot, now))
+        self._start(production, show, slot=slot)
+
+    def _note_skipped(self, name: str, slot: datetime | None, why: Reason) -> None:
+        """Count and log that there is no show; without a slot it is one that somebody asked for by hand."""
+        if slot is not None:
+            self._counts.skipped(why)
+        logger.warning("slot_skipped", scenario=name, slot=None if slot is None else _text(slot), why=why)
 
     async def _has_place(self, name: str) -> bool:
         """Say whether a show of a scenario may be on the air beside those of the others."""
@@ -338,24 +361,28 @@ class Calendar:
 
     # -- shows ---------------------------------------------------------------------------------------------------
 
-    def _start(self, production: _Production, show: str, *, replaces: bool = False) -> None:
+    def _start(self, production: _Production, show: str, *, slot: Slot | None = None, replaces: bool = False) -> None:
+        """Give a show; ``slot`` is the one that it begins with, None for one by hand, and for one that goes on."""
         if self._tasks is None:
             raise RuntimeError("shows start only while the calendar runs")
         before = list(production.running) if replaces else []
         for running in before:
             running.stop.set()
-        running = _Running(show, asyncio.Event())
+        running = _Running(show, asyncio.Event(), slot)
         production.running.append(running)
         self._tasks.create_task(self._play(production, running, before), name=show)
 
     async def _play(self, production: _Production, running: _Running, before: Sequence[_Running]) -> None:
-        scenario, show, ending = production.scenario, running.show, "failed"
+        scenario, show, slot, ending = production.scenario, running.show, running.slot, "failed"
         try:
             for other in before:
                 await other.over.wait()
             if running.stop.is_set() or self._stopping:
                 await self._unless_log_fails(self._ledger.revise(show, "skipped", "shutdown", self._clock.now()))
+                self._note_skipped(scenario.key, None if slot is None else slot.at, "shutdown")
                 return
+            if slot is not None:
+                self._counts.started(slot.due, self._clock.now())
             try:
                 ending = await self._perform(scenario, show, running.stop)
             except DebateCasterError as exc:
@@ -433,18 +460,26 @@ class Calendar:
                 await self._go_on(production, show, remains, now)
             return
         slot = None if production is None else _slot_of(production, orphan)
-        if production is None or slot is None:
+        waits = (
+            production is not None
+            and bool(production.running)
+            and orphan.outcome == "queued"
+            and production.queued is None
+        )
+        if production is None or slot is None or (too_late(slot, now) and not waits):
             await self._ledger.revise(show, "skipped", "missed", now)
-        elif production.running and orphan.outcome == "queued" and production.queued is None:
+            self._note_skipped(orphan.scenario, orphan.slot, "missed")
+        elif waits:
+            logger.info("slot_queued", scenario=orphan.scenario, slot=_text(slot.at), how="inherited")
             production.queued = slot  # behind the show that it waited for, which goes on
-        elif too_late(slot, now):
-            await self._ledger.revise(show, "skipped", "missed", now)
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
+            self._note_skipped(orphan.scenario, slot.at, "overlap")
         else:
             await self._ledger.revise(show, late_start(slot.due, now), "", now)
-            logger.info("slot_started", scenario=orphan.scenario, slot=_text(slot.at), how="inherited")
-            self._start(production, show)
+            late_s = _lateness_s(slot, now)
+            logger.info("slot_started", scenario=orphan.scenario, slot=_text(slot.at), how="inherited", late_s=late_s)
+            self._start(production, show, slot=slot)
 
     async def _go_on(self, production: _Production | None, show: str, remains: Remains, now: datetime) -> None:
         """Go on with a show that was broken off, unless that is long ago or its scenario has another on the air."""
@@ -467,6 +502,10 @@ def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:
     ahead = production.docket.slots.after(orphan.slot - timedelta(seconds=1))
     slot = next(iter(ahead), None)
     return slot if slot is not None and slot.at == orphan.slot else None
+
+
+def _lateness_s(slot: Slot, now: datetime) -> float:
+    return round((now - slot.due).total_seconds(), 3)
 
 
 def _entry(scenario: str, decision: Decision) -> Entry:

@@ -31,6 +31,7 @@ from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.runner import ShowOutcome, new_seed, new_show_id, new_show_key, run_show, targets_of
 from debate_caster.scenario import Scenario, load_scenario
 from debate_caster.show.events import ConnectionDown, ConnectionUp
+from debate_caster.show.figures import ShowFigures
 from debate_caster.stage import Stage
 
 __all__ = ["run", "stage_and_own_targets"]
@@ -158,7 +159,8 @@ async def _perform(
         scenario = await series.stage(whole, show)
         if resumption is not None and options.resume is not None:
             resumption.check(scenario)
-        stage = await _own_stage(session, stack, folder)
+        figures = ShowFigures()
+        stage = await _own_stage(session, stack, folder, figures)
         targets = _targets(session, scenario, stage, show)
         token = before.producer_token if before else new_token(session.settings.producer_token)
         session.redaction.add([token])
@@ -185,6 +187,7 @@ async def _perform(
                 on_state=_Announcement(session, stage, show, targets, desk).hear,
                 producer_token=token,
                 show_key=resumption.keepsake.key,
+                figures=figures,
             )
             await series.conclude(whole, show)
             resumption.forget()
@@ -226,7 +229,7 @@ async def _until_shown(following: "asyncio.Task[None]", stop: asyncio.Event) -> 
     following.cancel()
 
 
-async def _own_stage(session: Session, stack: AsyncExitStack, folder: DataFolder) -> Stage | None:
+async def _own_stage(session: Session, stack: AsyncExitStack, folder: DataFolder, figures: ShowFigures) -> Stage | None:
     """Open the stage that comes with the show, unless it goes elsewhere."""
     if session.settings.stage != "embedded":
         return None
@@ -237,7 +240,7 @@ async def _own_stage(session: Session, stack: AsyncExitStack, folder: DataFolder
         session.remark(f"another stage is using {folder.path}: this one lists no past shows")
         log = MemoryEventLog()
     # Not the show's clock: viewers' seconds are real, however fast the show runs.
-    return await stack.enter_async_context(open_stage_for(session, log, SystemClock()))
+    return await stack.enter_async_context(open_stage_for(session, log, SystemClock(), figures=figures.figures))
 
 
 def _targets(session: Session, scenario: Scenario, stage: Stage | None, show: str) -> tuple[Target, ...]:

@@ -40,6 +40,7 @@ from debate_caster.errors import LogError, ModelError, SetupError
 from debate_caster.log import EventLog
 from debate_caster.runner import new_seed, new_show_id, new_show_key, run_show
 from debate_caster.scenario import Scenario, load_scenario
+from debate_caster.show.figures import ShowFigures
 from debate_caster.show.transcript import read_transcript
 from debate_caster.stage import Stage
 
@@ -109,7 +110,10 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
             if row.scenario not in named:
                 await calendar.withdraw(row.scenario)
         billing = Billing(calendar, scripts)
-        company.stage = await stack.enter_async_context(open_stage_for(session, air_log, clock, playbill=billing))
+        figures = [*calendar.figures, *company.figures.figures]
+        company.stage = await stack.enter_async_context(
+            open_stage_for(session, air_log, clock, playbill=billing, figures=figures)
+        )
         async with manager.fed(lambda: calendar.is_on_watch), asyncio.TaskGroup() as tasks:
             keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
             giving = tasks.create_task(calendar.run(stop))
@@ -187,6 +191,7 @@ class _Company:
 
     def __init__(self, session: Session, show_log: EventLog, folder: DataFolder, clock: Clock, token: str) -> None:
         self.stage: Stage | None = None
+        self.figures = ShowFigures()
         self._session, self._token = session, token
         self._show_log, self._folder, self._clock = show_log, folder, clock
         self._credentials = Credentials(folder.agents)
@@ -222,6 +227,7 @@ class _Company:
                 stop=stop,
                 producer_token=kept.producer_token,
                 show_key=kept.key,
+                figures=self.figures,
             )
             await self._series.conclude(scenario, show)
             resumption.forget()

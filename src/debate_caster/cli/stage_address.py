@@ -1,7 +1,7 @@
 """Opening the stage where the user wants it, or, where nobody said, on the next port that is free."""
 
 import errno
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from debate_caster.addresses import is_loopback
@@ -10,6 +10,7 @@ from debate_caster.cli.signing_keys import signing_keys
 from debate_caster.cli.tokens import key_file_of
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
+from debate_caster.figures import Figure
 from debate_caster.log import EventLog
 from debate_caster.stage import Playbill, Stage, StageLimits, TokenDesk, open_stage
 
@@ -21,9 +22,14 @@ MORE_PORTS = 20
 
 @asynccontextmanager
 async def open_stage_for(
-    session: Session, log: EventLog, clock: Clock, *, playbill: Playbill | None = None
+    session: Session,
+    log: EventLog,
+    clock: Clock,
+    *,
+    playbill: Playbill | None = None,
+    figures: Sequence[Figure] = (),
 ) -> AsyncIterator[Stage]:
-    """Open a stage as the settings say, with what is coming on it; leaving the block closes it.
+    """Open a stage as the settings say, with what is coming on it and what is counted; leaving the block closes it.
 
     Raises:
         SetupError: The port is taken and was asked for, the host is public and that was not allowed, or the keys
@@ -36,6 +42,8 @@ async def open_stage_for(
             f"the stage is not opened on {settings.host} unasked: others reach it there",
             "Use 127.0.0.1, or say --allow-public.",
         )
+    metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token is not None else ""
+    session.redaction.add([settings.metrics_token])
     usual = settings.port
     # Agents hear what is said as viewers do: where these need tickets, those need tokens, unless somebody says not.
     unasked = is_loopback(settings.host) and not settings.tickets
@@ -56,6 +64,8 @@ async def open_stage_for(
                 frame_origins=frozenset(settings.frame_origins.split()),
                 playbill=playbill,
                 public_url=settings.public_url,
+                figures=figures,
+                metrics_token=metrics_token,
                 limits=StageLimits(
                     viewers_per_address=settings.viewers_per_address, agents_per_address=settings.agents_per_address
                 ),

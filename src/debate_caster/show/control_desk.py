@@ -292,6 +292,7 @@ class ControlDesk:
         except LogError:
             self.time.release()
             raise
+        logger.info("show_paused")
         return ""
 
     async def _resume(self, act: ProducerActed) -> str:
@@ -299,6 +300,7 @@ class ControlDesk:
             return "nothing is paused"
         await self._writer.append(act, ShowResumed(at=act.at))
         self.time.release()
+        logger.info("show_resumed")
         return ""
 
     async def _skip(self, act: ProducerActed) -> str:

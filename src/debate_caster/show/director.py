@@ -162,6 +162,7 @@ class _Director:
         transcript = await self._writer.settle()
         if transcript.started is None:
             await self._writer.append(self._bulletins.show_started(seed))
+            logger.info("show_started", seed=seed)
             return None
         if transcript.ended is not None:
             return transcript.ended

@@ -318,10 +318,11 @@ class HintExpired(_Event):
 
 
 class MoneySpent(_Event):
-    """One attempt of one model call, settled."""
+    """One attempt of one model call, settled. ``speaker`` is who was to say the words."""
 
     type: Literal["money_spent"] = "money_spent"
     turn: int
+    speaker: str = ""
     model: str
     attempt: int
     prompt_tokens: int

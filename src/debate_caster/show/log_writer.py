@@ -1,6 +1,7 @@
 """The one writer of a show's log: orders, stamps and stores events, and keeps the state they amount to."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +25,10 @@ RETRY_S = (0.2, 0.5, 1.0, 2.0)
 
 @dataclass(frozen=True, slots=True)
 class _Write:
-    """A write that has been handed to the log, and the state once it is stored."""
+    """A write that has been handed to the log, what it is, and the state once it is stored."""
 
     stored: asyncio.Task[int]
+    events: Sequence[ShowEvent]
     after: Transcript
 
 
@@ -37,8 +39,18 @@ class ShowLogWriter:
     goes on air before it is stored, so the show stands still until the log takes it, or until ``give_in``.
     """
 
-    def __init__(self, log: EventLog, show: str, transcript: Transcript, *, clock: Clock, epoch: int = 0) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        show: str,
+        transcript: Transcript,
+        *,
+        clock: Clock,
+        epoch: int = 0,
+        on_stored: Callable[[Sequence[ShowEvent]], None] | None = None,
+    ) -> None:
         self.show = show
+        self._on_stored = on_stored
         self._log, self._clock, self._epoch = log, clock, epoch
         self._transcript = transcript
         self._lock = asyncio.Lock()
@@ -46,14 +58,24 @@ class ShowLogWriter:
         self._giving_in = asyncio.Event()
 
     @classmethod
-    async def open(cls, log: EventLog, show: str, *, clock: Clock, epoch: int = 0) -> "ShowLogWriter":
+    async def open(
+        cls,
+        log: EventLog,
+        show: str,
+        *,
+        clock: Clock,
+        epoch: int = 0,
+        on_stored: Callable[[Sequence[ShowEvent]], None] | None = None,
+    ) -> "ShowLogWriter":
         """Return a writer that goes on where the show's log ends, at its beginning where there is none.
+
+        ``on_stored`` is told of all events that this writer has stored, in order, each once.
 
         Raises:
             LogError: The log can't be read, or is not a show's.
         """
         transcript = await read_transcript(log, show)
-        return cls(log, show, transcript, clock=clock, epoch=max(epoch, transcript.epoch))
+        return cls(log, show, transcript, clock=clock, epoch=max(epoch, transcript.epoch), on_stored=on_stored)
 
     async def take_over(self) -> Transcript:
         """Begin a new epoch of a show that was broken off: whoever wrote it before can add nothing from here on.
@@ -100,12 +122,13 @@ class ShowLogWriter:
             await self._finish_write()
             before = self._transcript
             at = max(self._clock.now(), before.at) if before.at is not None else self._clock.now()
-            after, bodies = before, []
+            after, stored, bodies = before, [], []
             for event in events:
                 stamped = event.model_copy(update={"at": at, "seq": after.seq + 1})
                 after = after.advance(stamped)
+                stored.append(stamped)
                 bodies.append(encode(stamped))
-            self._under_way = _Write(asyncio.ensure_future(self._store(bodies, before.seq)), after)
+            self._under_way = _Write(asyncio.ensure_future(self._store(bodies, before.seq)), stored, after)
             return await self._finish_write()
 
     async def _store(self, bodies: list[str], expect: int) -> int:
@@ -156,4 +179,6 @@ class ShowLogWriter:
                 raise
             self._under_way = None
             self._transcript = write.after
+            if self._on_stored is not None:
+                self._on_stored(write.events)
         return self._transcript

@@ -281,6 +281,7 @@ class LiveSpeech:
                 MoneySpent(
                     at=self._studio.writer.now(),
                     turn=self.turn.index,
+                    speaker=self.turn.speaker,
                     model=model,
                     attempt=attempt,
                     prompt_tokens=bill.prompt_tokens,

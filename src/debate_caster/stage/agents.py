@@ -146,6 +146,7 @@ class Agents:
         connection = AgentConnection(self, socket, transport, request.remote or "", token)
         self.connections.add(connection)
         self._addresses[place] += 1
+        logger.info("agent_connected", address=connection.address)
         inbox = Inbox()
         handling = self._tasks.create_task(connection.handle_all(inbox))
         self._handling.add(handling)
@@ -415,7 +416,7 @@ class AgentConnection:
             "features": list(FEATURES),
         }
         self.send("registered", body | ({"resume": resumed} if resumed else {}))
-        logger.info("agent_registered", agent=register.agent_id, resumed=bool(resumed))
+        logger.info("agent_registered", address=self.address, agent=register.agent_id, resumed=bool(resumed))
         if resumed:
             self._broadcast.welcome_back()
         for show, room in self._agents.programme.open_rooms():
@@ -459,7 +460,7 @@ class AgentConnection:
         self._attendance.leave_all()
         comes_back = RESUME in self.features and self.agent is not None and bool(self.agent.secret)
         self._broadcast.drop(comes_back=comes_back, reason="host_disconnected")
-        logger.info("agent_gone", agent=self.agent and self.agent.agent_id)
+        logger.info("agent_gone", address=self.address, agent=self.agent and self.agent.agent_id)
 
 
 def _longer(text: str, limit: int) -> bool:

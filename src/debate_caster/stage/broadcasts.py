@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Protocol
 
-import structlog
-
 from debate_caster.pulsar.messages import (
     DEBATE_SHOW,
     HINTS,
@@ -25,8 +23,6 @@ from debate_caster.stage.rooms import Host, Link, Room
 from debate_caster.stage.shows import Show
 
 __all__ = ["Broadcast", "Speaker"]
-
-logger = structlog.get_logger()
 
 
 class Speaker(Link, Protocol):
@@ -72,7 +68,6 @@ class Broadcast:
         self.show, self.room, room.link = show, room, self._speaker
         body = {"broadcastId": room.id, "streamKey": f"sk_{room.id[3:]}", "show": show.id}
         self._speaker.send("broadcast_approved", body)
-        logger.info("room_opened", agent=agent.agent_id, room=room.id, show=show.id)
         if HINTS in self._speaker.features:
             room.tell_viewers(len(show.fan_out))
         room.tell_counts(show.ballots.counted)

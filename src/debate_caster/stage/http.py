@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -13,13 +13,14 @@ from aiohttp import web
 from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
+from debate_caster.figures import Figure
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.box_office import OPEN_TO_ALL, BoxOffice
 from debate_caster.stage.direction import Direction
 from debate_caster.stage.hints import HintRefusedError
-from debate_caster.stage.metrics import Counters
+from debate_caster.stage.metrics import Counters, state_level
 from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import watch_page
@@ -96,8 +97,11 @@ class Routes:
         public_url: str,
         playbill: Playbill | None = None,
         box_office: BoxOffice | None = None,
+        figures: Sequence[Figure] = (),
+        metrics_token: str = "",
     ) -> None:
         self._box_office = box_office
+        self._figures, self._metrics_token = [*self._levels(), *figures], metrics_token
         self._public_url = public_url
         self._framed = {"Content-Security-Policy": framing}
         framed = framing != SECURITY_HEADERS["Content-Security-Policy"]
@@ -307,22 +311,39 @@ class Routes:
         problems = self._playbill.problems()
         return _json({"status": "ready", **({"problems": list(problems)} if problems else {})})
 
-    async def _metrics(self, _request: web.Request) -> web.StreamResponse:
-        body = metrics.render(self._counters, self._gauges())
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        if self._metrics_token and not hmac.compare_digest(_bearer(request).encode(), self._metrics_token.encode()):
+            answer = _problem(401, "no_token", "The figures are for who has their token: Authorization: Bearer TOKEN.")
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
+            return answer
+        body = metrics.render([*self._counters.figures(), *self._figures])
         return web.Response(body=body, headers={**_FRESH, "Content-Type": metrics.CONTENT_TYPE})
 
-    def _gauges(self) -> Mapping[str, Mapping[str, int]]:
-        rooms = [room.state for _, room in self._programme.open_rooms()]
-        shows = [show.summary.replay for show in self._programme.live.values()]
-        return {
-            "viewers": {
-                "websocket": sum(socket is not None for _, socket in self._audience.watching.values()),
-                "sse": sum(socket is None for _, socket in self._audience.watching.values()),
-            },
-            "agents": {"registered": len(self._agents.registered), "connected": len(self._agents.connections)},
-            "rooms": {state: rooms.count(state) for state in ("live", "reconnecting")},
-            "shows": {"live": shows.count(False), "replay": shows.count(True)},
-        }
+    def _levels(self) -> list[Figure]:
+        """Return what there is right now, by state."""
+
+        def viewers() -> Mapping[str, int]:
+            sockets = [socket for _, socket in self._audience.watching.values()]
+            sse = sockets.count(None)
+            return {"websocket": len(sockets) - sse, "sse": sse}
+
+        def agents() -> Mapping[str, int]:
+            return {"registered": len(self._agents.registered), "connected": len(self._agents.connections)}
+
+        def rooms() -> Mapping[str, int]:
+            states = [room.state for _, room in self._programme.open_rooms()]
+            return {state: states.count(state) for state in ("live", "reconnecting")}
+
+        def shows() -> Mapping[str, int]:
+            replays = [show.summary.replay for show in self._programme.live.values()]
+            return {"live": replays.count(False), "replay": replays.count(True)}
+
+        return [
+            state_level("viewers", "Viewers who watch right now, by how", viewers),
+            state_level("agents", "Agents' connections right now; registered ones are connected, too", agents),
+            state_level("rooms", "Agents' rooms right now", rooms),
+            state_level("shows", "Shows on the stage right now", shows),
+        ]
 
     # -- what Pulsar's own servers answer, so that tools made for them find their way ----------------------------
 
@@ -384,14 +405,19 @@ def _refused_entry(request: web.Request, office: BoxOffice) -> web.Response | No
     resource = request.match_info.route.resource
     if resource is None or resource.canonical in OPEN_TO_ALL:  # None: there is no such address
         return None
-    scheme, _, session = request.headers.get("Authorization", "").partition(" ")
     try:
-        office.check(session.strip() if scheme.lower() == "bearer" else "", request.match_info.get("show", ""))
+        office.check(_bearer(request), request.match_info.get("show", ""))
     except TokenRefusedError:
         answer = _problem(401, "no_ticket", "This stage shows that to who has a ticket: Authorization: Bearer SESSION.")
         answer.headers["WWW-Authenticate"] = 'Bearer realm="viewers"'
         return answer
     return None
+
+
+def _bearer(request: web.Request) -> str:
+    """Return what a request brings as ``Authorization: Bearer``, empty where it brings nothing."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 _FRESH = {"Cache-Control": "no-store"}

@@ -347,5 +347,4 @@ class Programme:
     async def _close_later(self, show: Show, room: Room) -> None:
         await self._clock.sleep(RESUME_S)
         room.grace = None
-        logger.info("room_abandoned", show=show.id, room=room.id)
         show.close_room(room, "host_disconnected")

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,11 +14,12 @@ from aiohttp import web
 from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError
+from debate_caster.figures import Figure
 from debate_caster.log import EventLog
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.box_office import BoxOffice
 from debate_caster.stage.http import Admission, Routes
-from debate_caster.stage.metrics import Counters
+from debate_caster.stage.metrics import Counters, LoopLag
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import frame_policy
 from debate_caster.stage.programme import Programme
@@ -127,6 +128,8 @@ async def open_stage(
     tickets: TokenDesk | None = None,
     open_to_agents: bool = False,
     playbill: Playbill | None = None,
+    figures: Sequence[Figure] = (),
+    metrics_token: str = "",
     chance: random.Random | None = None,
 ) -> AsyncIterator[Stage]:
     """Open a stage on ``host`` and ``port`` (0 for any free one); leaving the block closes it, but not the log.
@@ -137,6 +140,9 @@ async def open_stage(
     before it (``https://debates.example``): what feeds and link previews lead to. With ``tokens`` only agents that
     bring one are let in; without, a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill``
     says what is coming, ``chance`` picks the agents in the audience who are asked to react.
+
+    ``figures`` are what others in the process count: ``/metrics`` has them besides the stage's own, for whoever brings
+    the ``metrics_token``. Without one anybody reads ``/metrics``, which on a stage for others has the stage's own only.
 
     Raises:
         SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
@@ -190,6 +196,8 @@ async def open_stage(
                 allowed_origins | ours,
                 any_host=public and not allowed_hosts,
             )
+            lag = LoopLag(clock)
+            ours_to_see = not public and not public_url
             routes = Routes(
                 programme=programme,
                 agents=agents,
@@ -201,6 +209,8 @@ async def open_stage(
                 box_office=box_office,
                 playbill=playbill,
                 public_url=public_url,
+                figures=[lag.spread, *(figures if metrics_token or ours_to_see else ())],
+                metrics_token=metrics_token,
             )
             # handler_cancellation: an SSE viewer that hangs up is only noticed this way.
             runner = web.AppRunner(
@@ -211,7 +221,7 @@ async def open_stage(
                 keepalive_timeout=IDLE_S,
             )
             await runner.setup()
-            keeping_alive = tasks.create_task(audience.keep_alive())
+            keepers = [tasks.create_task(work) for work in (audience.keep_alive(), lag.feel())]
             try:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()
                 stage = Stage(host, listener.getsockname()[1], programme, audience, counters, tokens)
@@ -220,7 +230,8 @@ async def open_stage(
             except Exception as exc:  # noqa: BLE001 - the caller's own: raised again below; a TaskGroup would wrap it
                 failure = exc
             finally:
-                keeping_alive.cancel()
+                for keeper in keepers:
+                    keeper.cancel()
                 await _close(runner, programme, agents, audience)
                 logger.info("stage_closed")
         if failure is not None:

@@ -123,6 +123,7 @@ class Show:
 
     def open_room(self, room: Room) -> None:
         self.rooms[room.id] = room
+        logger.info("room_opened", agent=room.host.id, room=room.id, show=self.id)
         self._air({
             "type": "room_opened",
             "room": room.id,
@@ -137,12 +138,14 @@ class Show:
         room.link = None
         if room.state == "live":
             room.state = "reconnecting"
+            logger.info("room_reconnecting", agent=room.host.id, room=room.id, show=self.id)
             self._air({"type": "room_reconnecting", "room": room.id, "agent": room.host.agent})
 
     def resume_room(self, room: Room) -> None:
         """The agent is back. Hints that it may have missed are offered again."""
         if room.state == "reconnecting":
             room.state = "live"
+            logger.info("room_resumed", agent=room.host.id, room=room.id, show=self.id)
             self._air({"type": "room_resumed", "room": room.id, "agent": room.host.agent})
         room.tell_counts(self.ballots.counted)
         self.producers.greet(room)
@@ -155,6 +158,7 @@ class Show:
         if room.state == "closed":
             return None
         room.state = "closed"
+        logger.info("room_closed", agent=room.host.id, room=room.id, show=self.id, reason=reason)
         aired = self._air({"type": "room_closed", "room": room.id, "agent": room.host.agent, "reason": reason})
         self.gallery.close(room, reason)
         if not self.open_rooms:
@@ -226,6 +230,7 @@ class Show:
             HintRefusedError: The show takes none, or not this one, or not now.
         """
         if not self.takes_hints:
+            self._counters.hints["refused_closed"] += 1
             raise HintRefusedError("closed", "This show takes no hints now.")
         try:
             hint = self.desk.offer(viewer=viewer, address=address, text=text, name=name, to=to)

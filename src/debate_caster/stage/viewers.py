@@ -394,6 +394,7 @@ class Audience:
     def _come(self, viewer: Viewer, show: Show, socket: web.WebSocketResponse | None) -> None:
         self.watching[viewer] = show, socket
         self._addresses[network_of(viewer.address)] += 1
+        logger.debug("viewer_came", show=show.id, address=viewer.address, by=viewer.encoding)
 
     def _go(self, viewer: Viewer, show: Show) -> None:
         del self.watching[viewer]
@@ -401,6 +402,7 @@ class Audience:
         show.fan_out.leave(viewer)
         show.forget(viewer)
         show.producers.leave(viewer, show.open_rooms)
+        logger.debug("viewer_went", show=show.id, address=viewer.address, by=viewer.encoding)
         # One who does not read would hold up a polite close; what is left of an SSE stream's end is its own affair.
         if viewer.transport.get_write_buffer_size() > (LEFT_OVER if viewer.encoding != "websocket" else 0):
             abort(viewer.transport)

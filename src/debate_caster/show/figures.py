@@ -1,0 +1,161 @@
+"""What the shows of a process amount to: how they end, chunks on time, hints, connections, tokens and money."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+from debate_caster.figures import OTHER, Figure, Level, Total
+from debate_caster.scenario.script import ModelScript, Scenario
+from debate_caster.show.events import (
+    ChunkAired,
+    ConnectionDown,
+    ConnectionUp,
+    EpochBegan,
+    HintAccepted,
+    HintDeclined,
+    HintExpired,
+    HintHeld,
+    HintOffered,
+    HintUsed,
+    MoneySpent,
+    ShowEnded,
+    ShowEnding,
+    ShowEvent,
+    ShowPaused,
+    ShowResumed,
+    ShowStarted,
+)
+from debate_caster.show.show_time import Timekeeper
+
+__all__ = ["ON_TIME_S", "ShowCount", "ShowFigures"]
+
+ON_TIME_S = 0.05
+"""How long after its instant a chunk may be in the show's log, and so on its way, to be on time: nobody sees less."""
+
+ShowState = Literal["preparing", "on_air", "paused", "closing"]
+ConnectionState = Literal["connecting", "on_air", "off_air"]
+
+HINT_FATES = ("offered", "held", "accepted", "declined", "used", "expired")
+
+
+class ShowFigures:
+    """Counts all shows that a process gives, from the moment that it is made."""
+
+    def __init__(self) -> None:
+        self.ended = Total(
+            "debate_caster_shows_ended",
+            "Shows that were given, by why they ended",
+            ("why",),
+            known=[(why,) for why in get_args(ShowEnding)],
+        )
+        self.chunks = Total("debate_caster_chunks", "Chunks put on the air")
+        self.chunks_on_time = Total("debate_caster_chunks_on_time", "Chunks on the air within 50 ms of their instant")
+        self.hints = Total(
+            "debate_caster_hints",
+            "Hints and remarks of all targets, by what became of them",
+            ("fate",),
+            known=[(fate,) for fate in HINT_FATES],
+        )
+        who = ("provider", "persona")
+        self.calls = Total("debate_caster_model_calls", "Calls of models for speeches", ("provider", "outcome"))
+        self.tokens_read = Total("debate_caster_tokens_read", "Tokens of prompts, as providers count", who)
+        self.tokens_written = Total("debate_caster_tokens_written", "Tokens of replies, as providers count", who)
+        self.money = Total("debate_caster_money_spent", "Money for models, in the budgets' currency", who)
+        self.losses = Total("debate_caster_connections_lost", "Times that a connection on the air went off it")
+        self._counts: set[ShowCount] = set()
+        self.figures: Sequence[Figure] = (
+            Level("debate_caster_shows", "Shows that are being given", ("state",), self._shows),
+            self.ended,
+            self.chunks,
+            self.chunks_on_time,
+            self.hints,
+            Level("debate_caster_connections", "Agents' connections to targets", ("state",), self._connections),
+            self.losses,
+            self.calls,
+            self.tokens_read,
+            self.tokens_written,
+            self.money,
+        )
+
+    @contextmanager
+    def counting(self, scenario: Scenario, time: Timekeeper) -> "Iterator[ShowCount]":
+        """Count one show, planned by ``time``, until the end of the block."""
+        count = ShowCount(self, scenario, time)
+        self._counts.add(count)
+        try:
+            yield count
+        finally:
+            self._counts.discard(count)
+
+    def _shows(self) -> Mapping[tuple[str, ...], float]:
+        states = [count.state for count in self._counts]
+        return {(state,): float(states.count(state)) for state in get_args(ShowState)}
+
+    def _connections(self) -> Mapping[tuple[str, ...], float]:
+        states = [state for count in self._counts for state in count.connections.values()]
+        return {(state,): float(states.count(state)) for state in get_args(ConnectionState)}
+
+
+class ShowCount:
+    """Counts one show. ``take`` is told of every event as soon as it is stored, ``hear`` of every connection."""
+
+    def __init__(self, figures: ShowFigures, scenario: Scenario, time: Timekeeper) -> None:
+        self.state: ShowState = "preparing"
+        self.connections: dict[tuple[str, str], ConnectionState] = {}
+        self._figures, self._time = figures, time
+        self._providers = {name: provider_of(model) for name, model in scenario.models.items()}
+        self._personas = {agent.id: agent.persona.key for agent in scenario.agents}
+
+    def expect(self, agent: str, target: str) -> None:
+        """Count a connection that is to come."""
+        self.connections[agent, target] = "connecting"
+
+    def hear(self, event: ConnectionUp | ConnectionDown) -> None:
+        """Count what has become of a connection."""
+        who = (event.agent, event.target)
+        if isinstance(event, ConnectionUp):
+            self.connections[who] = "on_air"
+            return
+        if self.connections.get(who) == "on_air" and not event.final:
+            self._figures.losses.add()
+        if event.final:
+            self.connections.pop(who, None)
+        else:
+            self.connections[who] = "off_air"
+
+    def take(self, events: Sequence[ShowEvent]) -> None:
+        """Count events that have just been stored."""
+        for event in events:
+            self._take(event)
+
+    def _take(self, event: ShowEvent) -> None:
+        figures = self._figures
+        match event:
+            case ShowStarted() | EpochBegan() | ShowResumed():
+                self.state = "on_air"
+            case ShowPaused():
+                self.state = "paused"
+            case ShowEnded():
+                self.state = "closing"
+                figures.ended.add(event.why)
+            case ChunkAired():
+                figures.chunks.add()
+                if self._time.monotonic() - event.due <= ON_TIME_S:
+                    figures.chunks_on_time.add()
+            case MoneySpent():
+                provider = self._providers.get(event.model, OTHER)
+                figures.calls.add(provider, event.outcome)
+                who = provider, self._personas.get(event.speaker, OTHER)
+                figures.tokens_read.add(*who, amount=event.prompt_tokens)
+                figures.tokens_written.add(*who, amount=event.completion_tokens)
+                figures.money.add(*who, amount=float(event.cost))
+            case HintOffered() | HintHeld() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
+                figures.hints.add(event.type.removeprefix("hint_"))
+            case _:
+                pass
+
+
+def provider_of(model: ModelScript) -> str:
+    """Return what a model's provider is called: the host of its server, or the provider's own name."""
+    return (urlsplit(model.base_url).hostname if model.base_url else None) or model.provider
