@@ -272,8 +272,7 @@ class _Show:
             after = records[-1].seq
             for record in records:
                 desk.recall(decode(record))
-        if before.paused:
-            self._count.state = "paused"
+        self._count.state = "closing" if before.ended else "paused" if before.paused else "on_air"
         logger.info("show_goes_on", turn=before.next_turn, events=before.seq, epoch=before.epoch)
         return before
 

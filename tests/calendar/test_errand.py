@@ -3,6 +3,8 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from debate_caster.calendar.errand import errand, slot_of
 from debate_caster.calendar.ledger import IN_MEMORY, Entry, Ledger
@@ -37,6 +39,19 @@ async def test_a_slot_is_given_once_whoever_comes(tmp_path: Path, ledger: Ledger
     assert await sent(plan, ledger, tmp_path) == "friday-20260601-200000z"
     assert await sent(plan, ledger, tmp_path, now="06-01 20:03") == "that slot has been dealt with"
     assert [row.ending for row in await ledger.history()] == ["completed"]
+
+
+async def test_what_becomes_of_a_slot_is_logged(tmp_path: Path, ledger: Ledger) -> None:
+    structlog.reset_defaults()  # the calendar's other tests do without its lines
+    with capture_logs() as lines:
+        await sent(scenario(tmp_path, "friday", entry()), ledger, tmp_path)
+        await sent(scenario(tmp_path, "off", entry(blackout=(date(2026, 6, 1),))), ledger, tmp_path)
+
+    assert [{name: line[name] for name in line if name not in {"log_level", "late_s"}} for line in lines] == [
+        {"event": "slot_started", "scenario": "friday", "slot": "2026-06-01T20:00:00Z", "how": "ran"},
+        {"event": "show_over", "show": "friday-20260601-200000z", "ending": "completed"},
+        {"event": "slot_skipped", "scenario": "off", "slot": "2026-06-01T20:00:00Z", "why": "blackout"},
+    ]
 
 
 @pytest.mark.parametrize(

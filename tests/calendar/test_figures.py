@@ -95,8 +95,8 @@ def test_paused_scenarios_are_told_from_those_that_are_on(tmp_path: Path) -> Non
 
 def test_how_late_a_show_starts_is_never_below_nothing() -> None:
     figures = SlotFigures()
-    figures.started(at("06-01 20:00"), at("06-01 19:59:59"))
-    figures.started(at("06-01 20:00"), at("06-01 20:00:31"))
+    figures.count_start("ran", at("06-01 20:00"), at("06-01 19:59:59"))
+    figures.count_start("caught_up", at("06-01 20:00"), at("06-01 20:00:31"))
 
     assert [spread.sum for spread in figures.lateness.values.values()] == [0, 31]
     assert {labels: number for labels, number in figures.slots.values.items() if number} == {

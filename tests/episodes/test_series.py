@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ from debate_caster.errors import LogError, ModelError
 from debate_caster.llm.rehearsal import RehearsalLLM
 from debate_caster.log import MemoryEventLog, Record
 from debate_caster.runner import run_show
-from debate_caster.scenario.script import Audience, Memory, ModelScript, Scenario, TopicSource
+from debate_caster.scenario.script import Audience, Memory, ModelScript, Price, Scenario, TopicSource
 from debate_caster.show.events import HintTaken
+from debate_caster.show.figures import ShowFigures
 from debate_caster.show.measures import count_words
 from tests.episodes.seasons import BEGIN, TOPICS, Company, pool, series_of
 from tests.show.stage_props import perform_evening
@@ -194,6 +196,26 @@ def test_topics_stand_in_for_a_model_that_fails() -> None:
         return (await Series(Archive(None), MemoryEventLog(), clock=clock).stage(scenario, "s")).motion
 
     assert run_virtual(main) == TOPICS[0]
+
+
+def test_what_motions_cost_is_counted_under_no_persona_also_where_they_failed() -> None:
+    figures = ShowFigures()
+
+    async def main(clock: VirtualClock) -> None:
+        series = Series(Archive(None), MemoryEventLog(), clock=clock, metered=figures.metered)
+        for number, faults in enumerate([(), ("provider",) * 3]):
+            scenario = from_a_model(topics=TOPICS, faults=faults)
+            price = Price(input_per_million=Decimal(1), output_per_million=Decimal(2))
+            models = {"m": scenario.models["m"].model_copy(update={"price": price})}
+            await series.stage(scenario.model_copy(update={"models": models}), f"show-{number}")
+
+    run_virtual(main)
+    who = ("rehearsal", "(season)")
+    assert figures.calls.values == {("rehearsal", "completed"): 1, ("rehearsal", "provider"): 3}
+    assert figures.tokens_written.values[who] > 0
+    assert figures.money.values[who] == pytest.approx(
+        (figures.tokens_read.values[who] + 2 * figures.tokens_written.values[who]) / 1e6
+    )
 
 
 def test_without_any_the_cause_is_told_and_no_episode_is_counted() -> None:

@@ -8,7 +8,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import structlog
+
 from debate_caster.calendar.docket import ON_TIME_S, Docket, too_late
+from debate_caster.calendar.figures import SlotFigures
 from debate_caster.calendar.ledger import Entry, Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.season import as_json
@@ -18,6 +21,8 @@ from debate_caster.errors import SetupError
 from debate_caster.scenario.script import Scenario
 
 __all__ = ["Errand", "errand", "slot_of"]
+
+logger = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -106,7 +111,7 @@ async def errand(
         if not decisions:
             yield Errand(None, f"its {entry.count} shows have been given")
             return
-        decision, show = decisions[0], show_id_of(name, slot.at)
+        decision, show, notes = decisions[0], show_id_of(name, slot.at), SlotFigures()
         written = Entry(
             name, slot.at, slot.due, slot.rule, decision.outcome, decision.why,
             None if decision.outcome == "skipped" else show,
@@ -115,12 +120,15 @@ async def errand(
         if not ours and not await _taken_over(ledger, owners, show, owner):
             yield Errand(None, "that slot has been dealt with")
         elif (found := ours[0] if ours else written).outcome == "skipped":
+            notes.note_skipped(name, slot.at, found.why)
             yield Errand(None, f"skipped: {found.why}")
         else:
             result = Errand(show, due=slot.due)
+            notes.note_started(name, slot, now, how=found.outcome)
             try:
                 yield result
             finally:
+                logger.info("show_over", show=show, ending=result.ending)
                 await ledger.finish(show, result.ending, clock.now())
 
 

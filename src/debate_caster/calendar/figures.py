@@ -1,12 +1,17 @@
-"""What becomes of a calendar's slots, in numbers, and how late its shows start."""
+"""What becomes of a calendar's slots: one line of the log for each change, and how many there were, and how late."""
 
 from datetime import datetime
 from typing import Literal, get_args
 
-from debate_caster.calendar.docket import Reason, late_start
+import structlog
+
+from debate_caster.calendar.docket import Outcome, Reason
+from debate_caster.calendar.timetable import Slot, slot_text
 from debate_caster.figures import Spread, Total
 
 __all__ = ["SlotFigures"]
+
+logger = structlog.get_logger()
 
 Given = Literal["ran", "caught_up"]
 
@@ -34,12 +39,22 @@ class SlotFigures:
             known=[(outcome,) for outcome in get_args(Given)],
         )
 
-    def started(self, due: datetime, now: datetime) -> None:
-        """Count a slot whose show starts now."""
-        outcome = late_start(due, now)
+    def note_queued(self, scenario: str, slot: Slot) -> None:
+        """Say that a slot waits for the show before it."""
+        logger.info("slot_queued", scenario=scenario, slot=slot_text(slot.at))
+
+    def note_started(self, scenario: str, slot: Slot, now: datetime, *, how: str) -> None:
+        """Say that a slot has its show; ``how`` it came to it: at once, queued before, or from a process that died."""
+        late_s = round((now - slot.due).total_seconds(), 3)
+        logger.info("slot_started", scenario=scenario, slot=slot_text(slot.at), how=how, late_s=late_s)
+
+    def note_skipped(self, scenario: str, slot: datetime | None, why: Reason) -> None:
+        """Say and count that there is no show; without a slot it is one that somebody asked for by hand."""
+        logger.warning("slot_skipped", scenario=scenario, slot=None if slot is None else slot_text(slot), why=why)
+        if slot is not None:
+            self.slots.add("skipped", why)
+
+    def count_start(self, outcome: Outcome, due: datetime, now: datetime) -> None:
+        """Count a slot whose show begins now: maybe later than it was decided, when the one before it has ended."""
         self.slots.add(outcome, "")
         self.lateness.note(max((now - due).total_seconds(), 0.0), outcome)
-
-    def skipped(self, why: str) -> None:
-        """Count a slot that has no show."""
-        self.slots.add("skipped", why)

@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from debate_caster.calendar.docket import Decision, Docket, Reason, late_start, too_late
+from debate_caster.calendar.docket import Decision, Docket, Outcome, late_start, too_late
 from debate_caster.calendar.figures import SlotFigures
 from debate_caster.calendar.ledger import Entry, Ledger, Occurrence
 from debate_caster.calendar.timetable import Slot, Slots, Spliced, Timetable, show_id_of
@@ -89,6 +89,7 @@ class _Running:
     show: str
     stop: asyncio.Event
     slot: Slot | None = None
+    how: Outcome = "ran"
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -153,10 +154,10 @@ class Calendar:
         self._looked_at = clock.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._version = -1
-        self._counts = SlotFigures()
+        self._slots = SlotFigures()
         self.figures: Sequence[Figure] = (
-            self._counts.slots,
-            self._counts.lateness,
+            self._slots.slots,
+            self._slots.lateness,
             Level("debate_caster_scenarios", "Scenarios on the calendar", ("state",), self._states),
             Level("debate_caster_calendar_failing", "1 while the ledger can't be used", (), self._failing),
         )
@@ -315,14 +316,15 @@ class Calendar:
     def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
         slot, name = decision.slot, production.scenario.key
         if decision.outcome == "skipped":
-            self._note_skipped(name, slot.at, decision.why)
+            self._slots.note_skipped(name, slot.at, decision.why)
         elif decision.outcome == "queued":
-            logger.info("slot_queued", scenario=name, slot=_text(slot.at))
+            self._slots.note_queued(name, slot)
             production.queued = slot
         else:
-            late_s = _lateness_s(slot, now)
-            logger.info("slot_started", scenario=name, slot=_text(slot.at), how=decision.outcome, late_s=late_s)
-            self._start(production, show_id_of(name, slot.at), slot=slot, replaces=decision.replaces)
+            self._slots.note_started(name, slot, now, how=decision.outcome)
+            self._start(
+                production, show_id_of(name, slot.at), slot=slot, how=decision.outcome, replaces=decision.replaces
+            )
 
     async def _start_queued(self, production: _Production, slot: Slot) -> None:
         name, now = production.scenario.key, self._clock.now()
@@ -331,18 +333,13 @@ class Calendar:
             await self._ledger.revise(show, "skipped", "limit", now)
             production.queued = None
             production.docket.started[slot.rule] -= 1
-            self._note_skipped(name, slot.at, "limit")
+            self._slots.note_skipped(name, slot.at, "limit")
             return
-        await self._ledger.revise(show, late_start(slot.due, now), "", now)
+        how = late_start(slot.due, now)
+        await self._ledger.revise(show, how, "", now)
         production.queued = None
-        logger.info("slot_started", scenario=name, slot=_text(slot.at), how="queued", late_s=_lateness_s(slot, now))
-        self._start(production, show, slot=slot)
-
-    def _note_skipped(self, name: str, slot: datetime | None, why: Reason) -> None:
-        """Count and log that there is no show; without a slot it is one that somebody asked for by hand."""
-        if slot is not None:
-            self._counts.skipped(why)
-        logger.warning("slot_skipped", scenario=name, slot=None if slot is None else _text(slot), why=why)
+        self._slots.note_started(name, slot, now, how="queued")
+        self._start(production, show, slot=slot, how=how)
 
     async def _has_place(self, name: str) -> bool:
         """Say whether a show of a scenario may be on the air beside those of the others."""
@@ -361,14 +358,25 @@ class Calendar:
 
     # -- shows ---------------------------------------------------------------------------------------------------
 
-    def _start(self, production: _Production, show: str, *, slot: Slot | None = None, replaces: bool = False) -> None:
-        """Give a show; ``slot`` is the one that it begins with, None for one by hand, and for one that goes on."""
+    def _start(
+        self,
+        production: _Production,
+        show: str,
+        *,
+        slot: Slot | None = None,
+        how: Outcome = "ran",
+        replaces: bool = False,
+    ) -> None:
+        """Give a show. ``slot`` is the one that it is for, ``how`` what the ledger says became of that.
+
+        None is the slot of a show by hand, and of one that goes on.
+        """
         if self._tasks is None:
             raise RuntimeError("shows start only while the calendar runs")
         before = list(production.running) if replaces else []
         for running in before:
             running.stop.set()
-        running = _Running(show, asyncio.Event(), slot)
+        running = _Running(show, asyncio.Event(), slot, how)
         production.running.append(running)
         self._tasks.create_task(self._play(production, running, before), name=show)
 
@@ -379,10 +387,10 @@ class Calendar:
                 await other.over.wait()
             if running.stop.is_set() or self._stopping:
                 await self._unless_log_fails(self._ledger.revise(show, "skipped", "shutdown", self._clock.now()))
-                self._note_skipped(scenario.key, None if slot is None else slot.at, "shutdown")
+                self._slots.note_skipped(scenario.key, None if slot is None else slot.at, "shutdown")
                 return
             if slot is not None:
-                self._counts.started(slot.due, self._clock.now())
+                self._slots.count_start(running.how, slot.due, self._clock.now())
             try:
                 ending = await self._perform(scenario, show, running.stop)
             except DebateCasterError as exc:
@@ -468,18 +476,18 @@ class Calendar:
         )
         if production is None or slot is None or (too_late(slot, now) and not waits):
             await self._ledger.revise(show, "skipped", "missed", now)
-            self._note_skipped(orphan.scenario, orphan.slot, "missed")
+            self._slots.note_skipped(orphan.scenario, orphan.slot, "missed")
         elif waits:
-            logger.info("slot_queued", scenario=orphan.scenario, slot=_text(slot.at), how="inherited")
+            self._slots.note_queued(orphan.scenario, slot)
             production.queued = slot  # behind the show that it waited for, which goes on
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
-            self._note_skipped(orphan.scenario, slot.at, "overlap")
+            self._slots.note_skipped(orphan.scenario, slot.at, "overlap")
         else:
-            await self._ledger.revise(show, late_start(slot.due, now), "", now)
-            late_s = _lateness_s(slot, now)
-            logger.info("slot_started", scenario=orphan.scenario, slot=_text(slot.at), how="inherited", late_s=late_s)
-            self._start(production, show, slot=slot)
+            how = late_start(slot.due, now)
+            await self._ledger.revise(show, how, "", now)
+            self._slots.note_started(orphan.scenario, slot, now, how="inherited")
+            self._start(production, show, slot=slot, how=how)
 
     async def _go_on(self, production: _Production | None, show: str, remains: Remains, now: datetime) -> None:
         """Go on with a show that was broken off, unless that is long ago or its scenario has another on the air."""
@@ -502,10 +510,6 @@ def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:
     ahead = production.docket.slots.after(orphan.slot - timedelta(seconds=1))
     slot = next(iter(ahead), None)
     return slot if slot is not None and slot.at == orphan.slot else None
-
-
-def _lateness_s(slot: Slot, now: datetime) -> float:
-    return round((now - slot.due).total_seconds(), 3)
 
 
 def _entry(scenario: str, decision: Decision) -> Entry:
@@ -532,7 +536,3 @@ def entries_of(text: str) -> tuple[Schedule, ...]:
         return _ENTRIES.validate_json(text)
     except ValidationError:
         return ()
-
-
-def _text(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%SZ}"

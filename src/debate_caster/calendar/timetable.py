@@ -15,12 +15,17 @@ from zoneinfo import ZoneInfo
 from debate_caster.scenario.recurrence import instants
 from debate_caster.scenario.script import Schedule
 
-__all__ = ["Slot", "Slots", "Spliced", "Timetable", "rule_of", "show_id_of"]
+__all__ = ["Slot", "Slots", "Spliced", "Timetable", "rule_of", "show_id_of", "slot_text"]
 
 
 def show_id_of(scenario: str, at: datetime) -> str:
     """Return the id of the show that a scenario gives at a slot: ``friday-20261127-190000z``, the time in UTC."""
     return f"{scenario}-{at.astimezone(UTC):%Y%m%d-%H%M%S}z"
+
+
+def slot_text(at: datetime) -> str:
+    """Return a slot as log lines have it: ``2026-11-27T19:00:00Z``."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def rule_of(entry: Schedule) -> str:

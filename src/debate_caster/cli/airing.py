@@ -155,11 +155,12 @@ async def _perform(
         stack.enter_context(stop_on_signals(stop, at_once=views.close))
         log = await stack.enter_async_context(folder.open(folder.show_log))
         show = before.show if before else show or new_show_id(scenario, clock)
-        series, whole = Series(Archive(folder.seasons), log, clock=clock), scenario
+        figures = ShowFigures()
+        series = Series(Archive(folder.seasons), log, clock=clock, metered=figures.metered)
+        whole = scenario
         scenario = await series.stage(whole, show)
         if resumption is not None and options.resume is not None:
             resumption.check(scenario)
-        figures = ShowFigures()
         stage = await _own_stage(session, stack, folder, figures)
         targets = _targets(session, scenario, stage, show)
         token = before.producer_token if before else new_token(session.settings.producer_token)

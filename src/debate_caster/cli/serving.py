@@ -195,7 +195,7 @@ class _Company:
         self._session, self._token = session, token
         self._show_log, self._folder, self._clock = show_log, folder, clock
         self._credentials = Credentials(folder.agents)
-        self._series = Series(Archive(folder.seasons), show_log, clock=clock)
+        self._series = Series(Archive(folder.seasons), show_log, clock=clock, metered=self.figures.metered)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         if self.stage is None:

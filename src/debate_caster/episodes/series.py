@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+from collections.abc import Callable
 from datetime import datetime
 from itertools import pairwise
 
@@ -15,7 +16,7 @@ from debate_caster.errors import DebateCasterError, ModelError
 from debate_caster.llm.conversation import LLM
 from debate_caster.llm.workshop import open_llm, open_reviewers
 from debate_caster.log import EventLog
-from debate_caster.scenario.script import Scenario
+from debate_caster.scenario.script import ModelScript, Scenario
 from debate_caster.show.boundaries import Strength, boundaries
 from debate_caster.show.events import VerdictGiven
 from debate_caster.show.measures import count_words
@@ -42,10 +43,20 @@ class Series:
         log: The show log, from which it is known how an episode went.
         clock: When episodes are; models of another machine are asked at its pace, whatever the show's speed.
         llm: Asked for topics in the place of the scenario's own model.
+        metered: Wraps the scenario's own model, so that its calls are counted.
     """
 
-    def __init__(self, archive: Archive, log: EventLog, *, clock: Clock, llm: LLM | None = None) -> None:
+    def __init__(
+        self,
+        archive: Archive,
+        log: EventLog,
+        *,
+        clock: Clock,
+        llm: LLM | None = None,
+        metered: Callable[[LLM, ModelScript], LLM] | None = None,
+    ) -> None:
         self._archive, self._log, self._clock, self._llm = archive, log, clock, llm
+        self._metered = metered
 
     async def stage(self, scenario: Scenario, show: str) -> Scenario:
         """Return the scenario of the episode that ``show`` is; asked again, the same one.
@@ -90,6 +101,8 @@ class Series:
         script = scenario.models[season.topic_from.llm]
         clock = self._clock if script.provider == "rehearsal" else unhurried(self._clock)
         llm = self._llm or open_llm(script, clock=clock, seed=season.seed)
+        if self._metered is not None:
+            llm = self._metered(llm, script)
         past = [episode.motion for episode in annals.episodes]
         try:
             async with open_reviewers(scenario.moderation, scenario.models, clock=unhurried(self._clock)) as reviewers:
@@ -108,7 +121,7 @@ class Series:
             logger.warning("topic_stands_in", series=scenario.key, topic=topic, error=str(exc))
             return topic
         finally:
-            if llm is not self._llm:
+            if self._llm is None:
                 await llm.close()
 
     async def _settle(self, series: str, episode: Episode, annals: Annals) -> Annals:

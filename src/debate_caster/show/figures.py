@@ -6,12 +6,13 @@ from typing import Literal, get_args
 from urllib.parse import urlsplit
 
 from debate_caster.figures import OTHER, Figure, Level, Total
+from debate_caster.llm.conversation import LLM
 from debate_caster.scenario.script import ModelScript, Scenario
+from debate_caster.show.budget import Bill
 from debate_caster.show.events import (
     ChunkAired,
     ConnectionDown,
     ConnectionUp,
-    EpochBegan,
     HintAccepted,
     HintDeclined,
     HintExpired,
@@ -26,6 +27,7 @@ from debate_caster.show.events import (
     ShowResumed,
     ShowStarted,
 )
+from debate_caster.show.metering import MeteredLLM
 from debate_caster.show.show_time import Timekeeper
 
 __all__ = ["ON_TIME_S", "ShowCount", "ShowFigures"]
@@ -35,6 +37,9 @@ ON_TIME_S = 0.05
 
 ShowState = Literal["preparing", "on_air", "paused", "closing"]
 ConnectionState = Literal["connecting", "on_air", "off_air"]
+
+SEASON = "(season)"
+"""Who stands for a persona where a model thinks of a season's next motion; no persona can be called so."""
 
 HINT_FATES = ("offered", "held", "accepted", "declined", "used", "expired")
 
@@ -58,7 +63,7 @@ class ShowFigures:
             known=[(fate,) for fate in HINT_FATES],
         )
         who = ("provider", "persona")
-        self.calls = Total("debate_caster_model_calls", "Calls of models for speeches", ("provider", "outcome"))
+        self.calls = Total("debate_caster_model_calls", "Calls of models", ("provider", "outcome"))
         self.tokens_read = Total("debate_caster_tokens_read", "Tokens of prompts, as providers count", who)
         self.tokens_written = Total("debate_caster_tokens_written", "Tokens of replies, as providers count", who)
         self.money = Total("debate_caster_money_spent", "Money for models, in the budgets' currency", who)
@@ -87,6 +92,18 @@ class ShowFigures:
             yield count
         finally:
             self._counts.discard(count)
+
+    def metered(self, llm: LLM, script: ModelScript) -> LLM:
+        """Return a model whose calls count, too, though no show makes them."""
+        provider = provider_of(script)
+        return MeteredLLM(llm, script, lambda outcome, bill: self.note_call(provider, SEASON, outcome, bill))
+
+    def note_call(self, provider: str, persona: str, outcome: str, spent: MoneySpent | Bill) -> None:
+        """Count one call of a model."""
+        self.calls.add(provider, outcome)
+        self.tokens_read.add(provider, persona, amount=spent.prompt_tokens)
+        self.tokens_written.add(provider, persona, amount=spent.completion_tokens)
+        self.money.add(provider, persona, amount=float(spent.cost))
 
     def _shows(self) -> Mapping[tuple[str, ...], float]:
         states = [count.state for count in self._counts]
@@ -132,7 +149,7 @@ class ShowCount:
     def _take(self, event: ShowEvent) -> None:
         figures = self._figures
         match event:
-            case ShowStarted() | EpochBegan() | ShowResumed():
+            case ShowStarted() | ShowResumed():
                 self.state = "on_air"
             case ShowPaused():
                 self.state = "paused"
@@ -145,11 +162,7 @@ class ShowCount:
                     figures.chunks_on_time.add()
             case MoneySpent():
                 provider = self._providers.get(event.model, OTHER)
-                figures.calls.add(provider, event.outcome)
-                who = provider, self._personas.get(event.speaker, OTHER)
-                figures.tokens_read.add(*who, amount=event.prompt_tokens)
-                figures.tokens_written.add(*who, amount=event.completion_tokens)
-                figures.money.add(*who, amount=float(event.cost))
+                figures.note_call(provider, self._personas.get(event.speaker, OTHER), event.outcome, event)
             case HintOffered() | HintHeld() | HintAccepted() | HintDeclined() | HintUsed() | HintExpired():
                 figures.hints.add(event.type.removeprefix("hint_"))
             case _:
