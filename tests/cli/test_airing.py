@@ -159,6 +159,18 @@ def test_the_page_is_opened_and_stays_up_for_a_while(run: Run, monkeypatch: pyte
     assert "The page stays up for 0.1 s." in err
 
 
+def test_the_page_of_a_stage_with_tickets_is_opened_with_one(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+
+    status, out, _ = run(*FAST, "--open", "--tickets")
+
+    assert status == 0
+    page, _, ticket = opened[0].partition("#ticket=")
+    assert [f"Watch: {page}"] == out[:1], "what is printed may be copied to anybody"
+    assert ticket.count(".") == 2
+
+
 def test_a_scenarios_own_target_may_be_called_stage_too(run: Run) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]

@@ -53,6 +53,15 @@ async def test_a_viewer_types_a_ticket_and_comes_back_without_one(stage: Stage, 
         await expect(said).to_contain_text("Tea needs no machine.")
 
 
+async def test_the_lobby_says_what_a_stranger_needs(stage: Stage, browser: Browser) -> None:
+    async with caster_on(stage), visiting(browser) as visit:
+        visit.expected = REFUSED
+        page = await visit.go(stage.url)
+        await expect(page.locator("#ticketed")).to_be_visible()
+        await expect(page.locator("#trouble")).to_be_empty()
+        await expect(page.locator("#empty")).to_be_hidden()
+
+
 async def test_a_ticket_in_the_address_opens_the_page_and_is_used_up(stage: Stage, browser: Browser) -> None:
     async with caster_on(stage) as ada:
         await ada.stream("Tea needs no machine.")

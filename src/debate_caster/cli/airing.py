@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import TextIO
 
@@ -302,6 +303,7 @@ class _Announcement:
     ) -> None:
         self._session = session
         self._page = stage.show_url(show) if stage is not None else ""
+        self._invite = partial(stage.invitation, show) if stage is not None else None
         self._desk = desk
         self._stage = targets[0].name if targets else ""
 
@@ -319,8 +321,8 @@ class _Announcement:
             self._session.stderr.put(f"Watch: {page}\n")
         else:
             self._session.say(f"Watch: {page}")
-        if self._session.options.open:
-            await open_browser(page)
+        if self._session.options.open and self._invite is not None:
+            await open_browser(self._invite())
 
 
 def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...]) -> int:

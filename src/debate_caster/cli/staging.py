@@ -32,10 +32,9 @@ async def _replay(session: Session) -> int:
         await past.copy_air(show, log)
         stage = await stack.enter_async_context(open_stage_for(session, log, clock))
         again = await stage.replay(show, speed=options.speed)
-        page = stage.show_url(again)
-        session.say(f"Watch: {page}")
+        session.say(f"Watch: {stage.show_url(again)}")
         if options.open:
-            await open_browser(page)
+            await open_browser(stage.invitation(again))
         over = await unless_stopped(stage.wait_over(again), stop)
         if over:
             await unless_stopped(clock.sleep(options.linger), stop)

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
@@ -71,9 +72,12 @@ class Stage:
         programme: Programme,
         audience: Audience,
         counters: Counters,
+        *,
         tokens: TokenDesk | None,
+        tickets: TokenDesk | None,
     ) -> None:
         self.host, self.port, self.counters, self.tokens = host, port, counters, tokens
+        self._tickets = tickets
         self._programme, self._audience = programme, audience
 
     @property
@@ -95,6 +99,12 @@ class Stage:
     def show_url(self, show: str) -> str:
         """Return the address of a show's page."""
         return f"{self.url}/shows/{show}"
+
+    def invitation(self, show: str, *, lasting: timedelta = timedelta(hours=12)) -> str:
+        """Return the address of a show's page for one browser: with a ticket, where the stage lets nobody in without."""
+        if self._tickets is None:
+            return self.show_url(show)
+        return f"{self.show_url(show)}#ticket={self._tickets.issue('viewer', lasting=lasting, show=show)}"
 
     async def replay(self, show: str, *, speed: float = 1.0) -> str:
         """Air a past show again, ``speed`` times as fast; return the id of the show that this is, as soon as it is on.
@@ -224,7 +234,9 @@ async def open_stage(
             keepers = [tasks.create_task(work) for work in (audience.keep_alive(), lag.feel())]
             try:
                 await web.SockSite(runner, listener, backlog=BACKLOG).start()
-                stage = Stage(host, listener.getsockname()[1], programme, audience, counters, tokens)
+                stage = Stage(
+                    host, listener.getsockname()[1], programme, audience, counters, tokens=tokens, tickets=tickets
+                )
                 logger.info("stage_opened", url=stage.url)
                 yield stage
             except Exception as exc:  # noqa: BLE001 - the caller's own: raised again below; a TaskGroup would wrap it

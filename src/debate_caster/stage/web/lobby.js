@@ -11,6 +11,7 @@ const LONGEST_WAIT_MS = 30_000;
 const WORTH_SEARCHING = 7;
 /** What is older is told by its date. */
 const DAY_MS = 86_400_000;
+const NO_TICKET = 401;
 const STATE_WORDS = { live: "Live", replay: "Replay" };
 
 const $ = (id) => document.getElementById(id);
@@ -24,10 +25,13 @@ async function refresh() {
   clearTimeout(timer);
   try {
     const response = await fetch("/api/shows", { signal: AbortSignal.timeout(10_000) });
-    if (!response.ok) throw new Error(String(response.status));
-    ({ shows = [], coming: planned = [], notices = [] } = await response.json());
+    const closed = response.status === NO_TICKET;
+    if (!response.ok && !closed) throw new Error(String(response.status));
+    ({ shows = [], coming: planned = [], notices = [] } = closed ? {} : await response.json());
     failures = 0;
     draw();
+    $("ticketed").hidden = !closed;
+    if (closed) $("empty").hidden = true;
   } catch {
     failures += 1;
   }
