@@ -101,7 +101,7 @@ class Stage:
         return f"{self.url}/shows/{show}"
 
     def invitation(self, show: str, *, lasting: timedelta = timedelta(hours=12)) -> str:
-        """Return the address of a show's page for one browser: with a ticket, where the stage lets nobody in without."""
+        """Return the address of a show's page for one browser: with a ticket, where the stage wants one."""
         if self._tickets is None:
             return self.show_url(show)
         return f"{self.show_url(show)}#ticket={self._tickets.issue('viewer', lasting=lasting, show=show)}"
