@@ -7,6 +7,7 @@ from debate_caster.errors import (
     BudgetExhaustedError,
     DebateCasterError,
     FencedError,
+    ForgottenError,
     LogError,
     ModelError,
     Problem,
@@ -36,6 +37,7 @@ from debate_caster.errors import (
         (BudgetExhaustedError("money", "1.00 of 1.00"), "budget for money reached: 1.00 of 1.00"),
         (LogError("show/x", "disk full"), "log stream 'show/x': disk full"),
         (FencedError("show/x", "ends at 3"), "log stream 'show/x': ends at 3"),
+        (ForgottenError("show/x"), "log stream 'show/x': it has been removed"),
     ],
     ids=lambda value: type(value).__name__,
 )

@@ -10,6 +10,7 @@ DebateCasterError
 ├── WatchError         a peer: a stage does not let us watch, and never will
 ├── BudgetExhaustedError  the show's own limit: nothing more may be spent
 └── LogError           the log could not be read or written
+    ├── ForgottenError what was there has been removed for good
     └── FencedError    somebody else has written at that place: this writer must stop
 """
 
@@ -22,6 +23,7 @@ __all__ = [
     "BudgetExhaustedError",
     "DebateCasterError",
     "FencedError",
+    "ForgottenError",
     "LogError",
     "ModelError",
     "Problem",
@@ -170,3 +172,10 @@ class LogError(DebateCasterError):
 
 class FencedError(LogError):
     """The stream's last sequence number is not the expected one: another writer is at work. Nothing was stored."""
+
+
+class ForgottenError(LogError):
+    """The stream was removed from the log for good. Who was reading it has not read it to its end."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream, "it has been removed")

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from debate_caster.errors import FencedError, LogError
+from debate_caster.errors import FencedError, ForgottenError, LogError
 from debate_caster.log import EventLog, MemoryEventLog, Record
 
 BODY = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=40),
     st.sampled_from(['{"type":"chunk_aired","text":"\\u2028 \\r\\n"}', "\x00", "é\U0001f399", "{}"]),
 )
+STREAM = st.sampled_from(["air/a", "air/b", "show/a", "é/%_"])
 APPENDS = st.lists(
     st.tuples(
-        st.sampled_from(["air/a", "air/b", "show/a", "é/%_"]),
+        STREAM,
         st.lists(BODY, max_size=4),
         st.integers(-1, 1),  # how far the expected place is from the true one
         st.integers(0, 2),  # epoch
@@ -32,6 +33,21 @@ async def attempt(log: EventLog, stream: str, bodies: Iterable[str], expect: int
         return await log.append(stream, list(bodies), expect=expect, epoch=epoch)
     except LogError as exc:
         return type(exc)
+
+
+async def end_of(log: EventLog, stream: str) -> int:
+    try:
+        return await log.last_seq(stream)
+    except ForgottenError:
+        return 0
+
+
+async def attempt_to_forget(log: EventLog, ends: dict[str, int]) -> type[Exception] | None:
+    try:
+        await log.forget(ends)
+    except LogError as exc:
+        return type(exc)
+    return None
 
 
 async def collect(records: AsyncIterator[Record], number: int) -> list[Record]:
@@ -178,6 +194,93 @@ class EventLogConformance(ABC):
 
             await log.append("a", ["1"], expect=0)
 
+    async def test_a_forgotten_stream_is_gone_for_readers(self) -> None:
+        async with self.open_log() as log:
+            await log.append("air/a", ["1", "2"], expect=0)
+            await log.append("air/b", ["x"], expect=0)
+
+            await log.forget({"air/a": 2, "air/never": 0})
+
+            for after in (0, 1, 2):
+                with pytest.raises(ForgottenError):
+                    await log.read("air/a", after)
+            with pytest.raises(ForgottenError, match="removed"):
+                await log.last_seq("air/a")
+            assert [info.name for info in await log.streams()] == ["air/b"]
+            assert await log.forgotten() == await log.forgotten("air/") == ["air/a"]
+            assert await log.forgotten("show/") == []
+
+    async def test_what_remains_when_a_stream_is_forgotten_has_no_gap_and_goes_on(self) -> None:
+        async with self.open_log() as log:
+            for number in range(10):
+                await log.append("a", [f"a{number}"], expect=number)
+                await log.append("b", [f"b{number}"], expect=number, epoch=3)
+
+            await log.forget({"a": 10})
+            while await log.reclaim():
+                pass
+            assert await log.append("b", ["b10"], expect=10, epoch=3) == 11
+
+            assert await log.read("b", 0) == [Record(seq, f"b{seq - 1}") for seq in range(1, 12)]
+            with pytest.raises(FencedError):
+                await log.append("b", ["late"], expect=11, epoch=2)
+
+    @pytest.mark.parametrize("swept", [False, True])
+    async def test_nobody_writes_a_forgotten_stream_and_its_name_is_never_given_again(self, *, swept: bool) -> None:
+        async with self.open_log() as log:
+            await log.append("a", ["1", "2"], expect=0, epoch=1)
+            await log.forget({"a": 2})
+            while swept and await log.reclaim():
+                pass
+
+            for expect, epoch, bodies in ((2, 1, ["3"]), (0, 0, ["1"]), (2, 2**62, ["3"]), (2, 9, []), (0, 9, [])):
+                with pytest.raises(FencedError):
+                    await log.append("a", bodies, expect=expect, epoch=epoch)
+            await log.forget({"a": 7})
+            assert await log.forgotten() == ["a"]
+
+    async def test_a_stream_that_has_grown_is_not_forgotten_nor_are_those_named_with_it(self) -> None:
+        async with self.open_log() as log:
+            await log.append("a", ["1"], expect=0)
+            await log.append("b", ["1", "2"], expect=0)
+
+            for ends in ({"a": 1, "b": 1}, {"b": 3, "a": 1}):
+                with pytest.raises(FencedError):
+                    await log.forget(ends)
+
+            assert await log.forgotten() == []
+            assert (await log.last_seq("a"), await log.last_seq("b")) == (1, 2)
+            await log.append("b", ["3"], expect=2)
+
+    async def test_a_stream_that_was_not_there_may_begin_after_it_was_to_be_forgotten(self) -> None:
+        async with self.open_log() as log:
+            await log.forget({"a": 0})
+
+            assert await log.forgotten() == []
+            assert await log.append("a", ["1"], expect=0) == 1
+
+    async def test_a_tail_of_a_stream_that_is_forgotten_says_so(self) -> None:
+        async with self.open_log() as log:
+            await log.append("a", ["1", "2"], expect=0)
+            async with log.tail("a", 0) as records, log.tail("a", 2) as waiting:
+                next_one = asyncio.ensure_future(collect(waiting, 1))
+                assert await anext(records) == Record(1, "1")
+                await asyncio.sleep(0.01)
+                await log.forget({"a": 2})
+
+                with pytest.raises(ForgottenError):
+                    await next_one
+                with pytest.raises(ForgottenError):
+                    await collect(records, 2)  # what it had read before it may still give
+
+    async def test_a_closed_log_forgets_nothing_more(self) -> None:
+        async with self.open_log() as log:
+            await log.append("a", ["1"], expect=0)
+            await log.close()
+
+            with pytest.raises(LogError, match="closed"):
+                await log.forget({"a": 1})
+
     async def test_a_cancelled_append_leaves_a_log_that_goes_on(self) -> None:
         async with self.open_log() as log:
             writing = [asyncio.ensure_future(log.append("a", [str(n)], expect=n)) for n in range(4)]
@@ -200,16 +303,24 @@ class EventLogConformance(ABC):
             await log.close()
 
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
-    @given(appends=APPENDS)
-    def test_it_behaves_as_the_log_in_memory_does(self, appends: list[tuple[str, list[str], int, int]]) -> None:
+    @given(appends=APPENDS, forgotten=st.lists(st.tuples(STREAM, st.integers(0, 25), st.integers(-1, 1)), max_size=3))
+    def test_it_behaves_as_the_log_in_memory_does(
+        self, appends: list[tuple[str, list[str], int, int]], forgotten: list[tuple[str, int, int]]
+    ) -> None:
         async def compare() -> None:
             oracle = MemoryEventLog()
             async with self.open_log() as log:
-                for stream, bodies, off, epoch in appends:
-                    expect = await oracle.last_seq(stream) + off
+                for place, (stream, bodies, off, epoch) in enumerate(appends):
+                    expect = await end_of(oracle, stream) + off
                     wanted = await attempt(oracle, stream, bodies, expect, epoch)
                     assert await attempt(log, stream, bodies, expect, epoch) == wanted
+                    for gone, when, wrong in forgotten:
+                        if when == place:
+                            ends = {gone: await end_of(oracle, gone) + wrong}
+                            assert await attempt_to_forget(log, ends) == await attempt_to_forget(oracle, ends)
+                            await log.reclaim()
                 assert await log.streams() == await oracle.streams()
+                assert sorted(await log.forgotten()) == sorted(await oracle.forgotten())
                 for info in await oracle.streams():
                     assert await log.read(info.name, 0) == await oracle.read(info.name, 0)
                     assert await log.read(info.name, 1, limit=2) == await oracle.read(info.name, 1, limit=2)

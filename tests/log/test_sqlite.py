@@ -6,6 +6,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from itertools import pairwise
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
-from debate_caster.errors import LogError
-from debate_caster.log import EventLog, Record, SqliteEventLog
+from debate_caster.errors import FencedError, ForgottenError, LogError
+from debate_caster.log import EventLog, Record, SqliteEventLog, removal, sqlite
 from tests.log.conformance import EventLogConformance
 
 
@@ -435,3 +436,141 @@ async def test_a_backup_that_is_taken_while_others_write_has_no_gap_and_can_be_g
     assert [record.seq for record in records] == [*range(1, len(records) + 1)]
     assert await restored.append("a", ["next"], expect=len(records), epoch=1) == len(records) + 1
     await restored.close()
+
+
+# -- what is forgotten -----------------------------------------------------------------------------------------------
+
+
+async def filled(path: Path, **streams: int) -> SqliteEventLog:
+    """Return a log with streams of so many events of 1 KB."""
+    log = SqliteEventLog(path)
+    for name, events in streams.items():
+        await log.append(name, ["x" * 1000] * events, expect=0)
+    return log
+
+
+async def test_what_one_process_forgets_is_gone_for_another_that_reads_or_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log, other = await filled(path, a=3, b=1), SqliteEventLog(path, poll_interval_s=0.01)
+    async with other.tail("a", 0) as records:
+        for _ in range(3):
+            await anext(records)
+        waiting = asyncio.ensure_future(anext(records))
+        assert await other.append("b", ["own"], expect=1) == 2
+
+        await log.forget({"a": 3})
+
+        with pytest.raises(ForgottenError):
+            await waiting
+    with pytest.raises(FencedError, match="removed"):
+        await other.append("a", ["late"], expect=3)
+    with pytest.raises(ForgottenError):
+        await other.read("a", 1)
+    assert [info.name for info in await other.streams()] == ["b"]
+    for each in (log, other):
+        await each.close()
+
+
+async def test_room_is_given_back_in_pieces_between_which_others_write(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log, other = await filled(path, a=900, b=20, c=300), SqliteEventLog(path)
+    await log.close()
+    full = path.stat().st_size
+
+    log, left, written = SqliteEventLog(path), [], 0
+    await log.forget({"a": 900, "c": 300})
+    with closing(sqlite3.connect(path)) as looking:
+        while await log.reclaim():
+            written = await other.append("live", ["y"], expect=written)
+            (events,) = looking.execute("SELECT count(*) FROM events").fetchone()
+            (free,) = looking.execute("PRAGMA freelist_count").fetchone()
+            left.append((events - written, free))
+        assert looking.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+    swept = [before - after for (before, _), (after, _) in pairwise([(1220, 0), *left])]
+    shrunk = [before - after for (_, before), (_, after) in pairwise(left) if before > after]
+    assert (sum(swept), max(swept)) == (1200, removal.SWEPT_EVENTS)
+    assert max(shrunk) <= removal.SHRUNK_PAGES
+    assert len(shrunk) > 1
+    assert path.with_name(f"{path.name}-wal").stat().st_size == 0
+    assert path.stat().st_size < full / 5
+    assert [record.seq for record in await log.read("live", 0)] == list(range(1, written + 1))
+    assert len(await log.read("b", 0)) == 20
+    for each in (log, other):
+        await each.close()
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+async def test_many_small_streams_are_swept_out_together(tmp_path: Path) -> None:
+    log = await filled(tmp_path / "events.sqlite", **{f"s{number}": 2 for number in range(60)})
+    await log.forget({f"s{number}": 2 for number in range(60)})
+
+    pieces = 0
+    while await log.reclaim():
+        pieces += 1
+
+    assert pieces <= 4
+    assert len(await log.forgotten("s")) == 60
+    await log.close()
+
+
+async def test_what_a_dead_process_had_only_marked_is_gone_and_swept_out_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = await filled(path, a=500, b=1)
+    await log.forget({"a": 500})
+    await log.close()
+
+    log = SqliteEventLog(path)
+    assert [info.name for info in await log.streams()] == ["b"]
+    with pytest.raises(ForgottenError):
+        await log.read("a", 0)
+    while await log.reclaim():
+        pass
+    await log.close()
+
+    assert path.stat().st_size < 50_000
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+
+
+async def test_who_reads_meanwhile_neither_holds_up_the_sweep_nor_is_disturbed(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    log = await filled(path, a=500)
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM events").fetchone() == (500,)
+        await log.forget({"a": 500})
+        while await log.reclaim():
+            pass
+        assert reader.execute("SELECT count(*), sum(length(body)) FROM events").fetchone() == (500, 500_000)
+    await log.close()
+
+
+async def test_a_file_made_without_the_means_to_shrink_is_filled_again_instead(tmp_path: Path) -> None:
+    path = tmp_path / "events.sqlite"
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(sqlite._SCHEMA)
+    log = await filled(path, a=600)
+    await log.close()
+    full = path.stat().st_size
+
+    log = SqliteEventLog(path)
+    await log.forget({"a": 600})
+    while await log.reclaim():
+        pass
+    await log.append("b", ["x" * 1000] * 600, expect=0)
+    await log.close()
+
+    assert full <= path.stat().st_size < full * 1.05
+
+
+async def test_forgetting_and_giving_back_make_no_file(tmp_path: Path) -> None:
+    log = SqliteEventLog(tmp_path / "events.sqlite")
+
+    await log.forget({"a": 0})
+    assert not await log.reclaim()
+    assert await log.forgotten() == []
+
+    assert not log.path.exists()
+    await log.close()

@@ -1,7 +1,7 @@
 """A log that can be told to refuse to be written, as a full disk does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from debate_caster.errors import LogError
@@ -33,6 +33,18 @@ class UnwillingLog:
 
     async def streams(self, prefix: str = "") -> list[StreamInfo]:
         return await self._log.streams(prefix)
+
+    async def forget(self, streams: Mapping[str, int]) -> None:
+        if self.unwilling:
+            self.refusals.release()
+            raise LogError(next(iter(streams), ""), "the disk is full: free some space")
+        await self._log.forget(streams)
+
+    async def forgotten(self, prefix: str = "") -> list[str]:
+        return await self._log.forgotten(prefix)
+
+    async def reclaim(self) -> bool:
+        return await self._log.reclaim()
 
     async def close(self) -> None:
         await self._log.close()

@@ -9,14 +9,15 @@ import asyncio
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from debate_caster.errors import FencedError, LogError
+from debate_caster.errors import FencedError, ForgottenError, LogError
+from debate_caster.log import removal
 from debate_caster.log.event_log import Record, StreamInfo
 
 __all__ = ["SqliteEventLog"]
@@ -177,6 +178,22 @@ class SqliteEventLog:
         self._check_open(prefix)
         return await self._run(self._reading, lambda: self._streams(prefix))
 
+    async def forget(self, streams: Mapping[str, int]) -> None:
+        self._check_open("")
+        await self._run(self._writing, lambda: self._forget(streams))
+        for stream in streams:
+            if followers := self._followers.get(stream):
+                followers.forget()
+                followers.wake()
+
+    async def forgotten(self, prefix: str = "") -> list[str]:
+        self._check_open(prefix)
+        return await self._run(self._reading, lambda: self._forgotten(prefix))
+
+    async def reclaim(self) -> bool:
+        self._check_open("")
+        return await self._run(self._writing, self._reclaim)
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -244,17 +261,10 @@ class SqliteEventLog:
             return
         try:
             with self._translated(batch[0].stream):
-                connection = self._writer_connection()
-                connection.execute("BEGIN IMMEDIATE")
-                try:
+                with self._transaction() as connection:
                     for request in batch:
                         self._store(connection, request)
-                    connection.execute("COMMIT")
-                    self._commits += 1
-                except BaseException:
-                    if connection.in_transaction:
-                        connection.execute("ROLLBACK")
-                    raise
+                self._commits += 1
         except LogError as exc:
             for request in batch:
                 if not isinstance(request.error, FencedError):
@@ -263,6 +273,19 @@ class SqliteEventLog:
         if self._commits >= CHECKPOINT_COMMITS:
             self._commits = 0
             self._writing.submit(self._checkpoint)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write as long as the block runs; what it wrote is stored at its end, all of it or, on an error, nothing."""
+        connection = self._writer_connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
     def _checkpoint(self) -> None:
         """Bring the write-ahead log into the database, as far as no reader is in the way."""
@@ -273,7 +296,9 @@ class SqliteEventLog:
     def _store(self, connection: sqlite3.Connection, request: _Append) -> None:
         row = connection.execute("SELECT id, last_seq, epoch FROM streams WHERE name = ?", (request.stream,)).fetchone()
         identity, last_seq, epoch = row or (None, 0, 0)
-        if last_seq != request.expect:
+        if epoch == removal.FORGOTTEN:
+            request.error = FencedError(request.stream, "it has been removed")
+        elif last_seq != request.expect:
             request.error = FencedError(request.stream, f"ends at {last_seq}, expected {request.expect}")
         elif request.epoch < epoch:
             request.error = FencedError(request.stream, f"epoch {request.epoch} is over, {epoch} is writing")
@@ -297,6 +322,25 @@ class SqliteEventLog:
         rows = [(identity, seq, body) for seq, body in places]
         connection.executemany("INSERT INTO events (stream, seq, body) VALUES (?, ?, ?)", rows)
 
+    def _forget(self, streams: Mapping[str, int]) -> None:
+        if self._writer is None and not self.path.exists():
+            return  # nothing was ever written here
+        with self._translated(next(iter(streams), "")), self._transaction() as connection:
+            removal.mark(connection, streams)
+
+    def _reclaim(self) -> bool:
+        if self._writer is None and not self.path.exists():
+            return False
+        with self._translated(""):
+            with self._transaction() as connection:
+                more = removal.sweep(connection)
+            more = more or removal.shrink(connection)
+            if more:
+                self._checkpoint()
+            else:
+                removal.cut_journal(connection, BUSY_TIMEOUT_S)
+            return more
+
     def _foreign_commit(self) -> bool:
         """Say whether somebody else has committed since the last look: our own commits leave ``data_version`` alone."""
         if self._writer is None:
@@ -312,6 +356,8 @@ class SqliteEventLog:
             connection = self._connect()
             try:
                 new = self._check_ours(connection)
+                if new:  # before anything else is written: only so can the file give room back, piece by piece
+                    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
                 connection.execute("PRAGMA journal_mode = WAL")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute(f"PRAGMA wal_autocheckpoint = {BACKSTOP_PAGES}")
@@ -340,32 +386,46 @@ class SqliteEventLog:
     def _read(self, stream: str, after: int, limit: int) -> list[Record]:
         query = (
             "SELECT events.seq, events.body FROM streams JOIN events ON events.stream = streams.id "
-            "WHERE streams.name = ? AND events.seq > ? ORDER BY events.seq LIMIT ?"
+            "WHERE streams.name = ? AND events.seq > ? AND streams.epoch < ? ORDER BY events.seq LIMIT ?"
         )
         after = min(max(after, 0), 2**63 - 1)  # what an INTEGER of SQLite holds
         with self._reader(stream) as connection:
             if connection is None:
                 return []
-            return [Record(seq, body) for seq, body in connection.execute(query, (stream, after, max(limit, 0)))]
+            rows = connection.execute(query, (stream, after, removal.FORGOTTEN, max(limit, 0))).fetchall()
+            if not rows:
+                self._end_of(connection, stream)
+            return [Record(seq, body) for seq, body in rows]
 
     def _last_seq(self, stream: str) -> int:
         with self._reader(stream) as connection:
-            if connection is None:
-                return 0
-            row = connection.execute("SELECT last_seq FROM streams WHERE name = ?", (stream,)).fetchone()
-            return int(row[0]) if row else 0
+            return 0 if connection is None else self._end_of(connection, stream)
+
+    @staticmethod
+    def _end_of(connection: sqlite3.Connection, stream: str) -> int:
+        row = connection.execute("SELECT last_seq, epoch FROM streams WHERE name = ?", (stream,)).fetchone()
+        last_seq, epoch = row or (0, 0)
+        if epoch == removal.FORGOTTEN:
+            raise ForgottenError(stream)
+        return int(last_seq)
+
+    def _forgotten(self, prefix: str) -> list[str]:
+        with self._reader(prefix) as connection:
+            return [] if connection is None else removal.forgotten_names(connection, prefix)
 
     def _streams(self, prefix: str) -> list[StreamInfo]:
         query = (
             "SELECT streams.name, events.body, streams.last_seq FROM streams "
             "JOIN events ON events.stream = streams.id AND events.seq = 1 "
-            "WHERE streams.name >= ?1 AND substr(streams.name, 1, length(?1)) = ?1 ORDER BY streams.id DESC"
+            "WHERE streams.name >= ?1 AND substr(streams.name, 1, length(?1)) = ?1 AND streams.epoch < ?2 "
+            "ORDER BY streams.id DESC"
         )
         with self._reader(prefix) as connection:
             if connection is None:
                 return []
             return [
-                StreamInfo(name, Record(1, body), last) for name, body, last in connection.execute(query, (prefix,))
+                StreamInfo(name, Record(1, body), last)
+                for name, body, last in connection.execute(query, (prefix, removal.FORGOTTEN))
             ]
 
     @contextmanager
