@@ -1,9 +1,11 @@
 import asyncio
+import json
+from collections.abc import Mapping
 
 import pytest
 
 from debate_caster.clock import ManualClock
-from debate_caster.errors import LogError
+from debate_caster.errors import FencedError, LogError
 from debate_caster.log import MemoryEventLog
 from debate_caster.stage.archive import AGENTS, SHOWS, Archive, digest
 from tests.stage.unwilling import UnwillingLog
@@ -69,6 +71,91 @@ async def test_a_show_that_could_not_be_noted_is_not_known() -> None:
 
     assert not archive.opened
     assert not await archive.writable()
+
+
+async def test_a_show_that_is_forgotten_leaves_its_id_and_nothing_else() -> None:
+    log = MemoryEventLog()
+    archive, other = Archive(log, ManualClock()), Archive(log, ManualClock())
+    for show in ("one", "two"):
+        await archive.note_opened(show, key=f"digest of {show}'s key")
+        for stream in (f"air/{show}", f"votes/{show}"):
+            await log.append(stream, ["{}", "{}"], expect=0)
+        await archive.note_ended(show, {"id": show, "motion": "A secret."})
+    await other.load()
+
+    await archive.forget("one")
+    await archive.forget("one")
+    await other.catch_up()
+    later = Archive(log, ManualClock())
+    await later.load()
+
+    for known in (archive, other, later):
+        assert (set(known.ended), set(known.opened), known.forgotten) == ({"two"}, {"one", "two"}, {"one"})
+        assert not known.untold
+    assert [info.name for info in await log.streams()] == ["stage/ended/two", "votes/two", "air/two", "stage/shows"]
+    assert not any("A secret." in record.body for record in await log.read(SHOWS, 0))
+
+
+async def test_a_show_that_somebody_writes_is_not_forgotten() -> None:
+    class Writing(MemoryEventLog):
+        async def forget(self, streams: Mapping[str, int]) -> None:
+            await self.append("air/one", ["more"], expect=1)
+            await super().forget(streams)
+
+    log = Writing()
+    archive = Archive(log, ManualClock())
+    await archive.note_opened("one", key=None)
+    await log.append("air/one", ["{}"], expect=0)
+    await archive.note_ended("one", {"id": "one"})
+
+    with pytest.raises(FencedError):
+        await archive.forget("one")
+
+    assert archive.ended == {"one": {"id": "one"}}
+    assert await log.last_seq("air/one") == 2
+
+
+async def test_who_died_before_it_could_say_what_it_removed_is_spoken_for() -> None:
+    log = MemoryEventLog()
+    archive, running = Archive(log, ManualClock()), Archive(log, ManualClock())
+    await archive.note_opened("one", key=None)
+    await log.append("air/one", ["{}"], expect=0)
+    await archive.note_ended("one", {"id": "one"})
+    await running.load()
+    await log.forget({"air/one": 1, "stage/ended/one": 1})
+
+    later = Archive(log, ManualClock())
+    await later.load()
+    assert (later.ended, later.forgotten, later.untold) == ({}, {"one"}, {"one"})
+    await later.forget("one")
+    await running.catch_up()
+
+    assert (running.ended, running.forgotten, later.untold) == ({}, {"one"}, set())
+
+
+async def test_summaries_of_stages_that_kept_them_with_the_other_facts_are_known_until_they_are_forgotten() -> None:
+    log = MemoryEventLog()
+    facts = [{"type": "show_opened", "show": "one"}, {"type": "show_ended", "show": "one", "summary": {"id": "one"}}]
+    await log.append(SHOWS, [json.dumps(fact) for fact in facts], expect=0)
+    archive = Archive(log, ManualClock())
+    await archive.load()
+    assert archive.ended == {"one": {"id": "one"}}
+
+    await archive.forget("one")
+
+    again = Archive(log, ManualClock())
+    await again.load()
+    assert (again.ended, again.forgotten) == ({}, {"one"})
+
+
+async def test_an_end_that_is_noted_twice_is_the_first() -> None:
+    log = MemoryEventLog()
+    for why in ("completed", "interrupted"):
+        await Archive(log, ManualClock()).note_ended("one", {"id": "one", "why": why})
+
+    archive = Archive(log, ManualClock())
+    await archive.load()
+    assert archive.ended == {"one": {"id": "one", "why": "completed"}}
 
 
 def test_what_is_stored_of_a_secret_does_not_give_it_away() -> None:

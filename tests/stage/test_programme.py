@@ -1,5 +1,6 @@
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ import pytest
 
 from debate_caster.clock import SystemClock
 from debate_caster.errors import SetupError
-from debate_caster.log import EventLog, MemoryEventLog, SqliteEventLog
+from debate_caster.log import EventLog, MemoryEventLog, Record, SqliteEventLog
 from debate_caster.stage import Stage, StageLimits, open_stage
 from debate_caster.stage import programme as programme_module
+from debate_caster.stage.archive import Archive
 from tests.stage.people import EXTENSIONS, Frame, agent_on, browser, cast, caster_on, eventually, viewer_of
 
 
@@ -220,6 +222,100 @@ async def test_memory_of_a_live_show_does_not_grow_with_its_length(
         assert show.air.head == 1001
         async with viewer_of(stage) as late:
             assert [event["seq"] for event in await late.hear_events(1001)] == list(range(1, 1002))
+
+
+async def remove(log: EventLog, show: str) -> None:
+    """Do what another process does that prunes the log of a stage."""
+    archive = Archive(log, SystemClock())
+    await archive.load()
+    await archive.forget(show)
+
+
+async def status_of(stage: Stage, path: str) -> int:
+    async with browser() as session, session.get(stage.url + path) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_show_that_was_removed_is_in_no_list_and_every_address_of_it_says_gone(
+    *, restarted: bool, log: EventLog
+) -> None:
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(open_stage(log=log))
+        await perform(stage, "first")
+        await perform(stage, "second")
+        watching = await stack.enter_async_context(viewer_of(stage, "?show=first"))
+        await watching.hear("hello")  # so the stage still has the show at hand
+        await remove(log, "first")
+        if restarted:
+            stage = await stack.enter_async_context(open_stage(log=log))
+
+        assert [show["id"] for show in (await get(stage, "/api/shows"))["shows"]] == ["second"]
+        async with browser() as session:
+            for feed in ("/feed.json", "/feed.xml", "/calendar.ics"):
+                async with session.get(stage.url + feed) as answer:
+                    listed = await answer.text()
+                    assert "second" in listed
+                    assert "first" not in listed
+            for part in ("", "/events", "/transcript", "/oembed", "/hints/h1"):
+                async with session.get(f"{stage.url}/api/shows/first{part}") as answer:
+                    assert (answer.status, (await answer.json())["error"]) == (410, "show_removed"), part
+        assert [await status_of(stage, f"/shows/{show}") for show in ("first", "second")] == [410, 200]
+        async with viewer_of(stage, "?show=first") as viewer:
+            assert await viewer.hear_close() == 4404
+            assert viewer.socket.close_reason == "the show is no longer kept"
+        async with viewer_of(stage) as viewer:
+            assert (await viewer.hear("hello"))["show"]["id"] == "second"
+
+
+async def test_the_id_of_a_removed_show_is_not_given_again(log: EventLog) -> None:
+    async with open_stage(log=log) as stage:
+        await perform(stage, "first")
+        await remove(log, "first")
+        for key, reason in (("the caster's key", "show_ended"), ("a guess", "show_key")):
+            async with agent_on(stage) as again:
+                await again.register("again", features=["debate_show"])
+                await again.say("broadcast_start", title="Once more", show={"id": "first", "key": key})
+                assert (await again.hear("broadcast_denied"))["reason"] == reason
+
+
+class RemovedWhileRead(MemoryEventLog):
+    """A log from which somebody removes a show as soon as its first page has been read."""
+
+    async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
+        records = await super().read(stream, after, limit=limit)
+        if stream == "air/long" and records:
+            await remove(self, "long")
+        return records
+
+
+async def test_who_reads_a_show_while_it_is_removed_is_told_so() -> None:
+    whole = MemoryEventLog()
+    async with open_stage(log=whole) as stage:
+        await perform(stage, "long")
+    said = {"at": "2026-01-01T00:00:00.000Z", "type": "chunk_aired", "room": "r", "speaker": "ada", "text": "x"}
+    head = await whole.last_seq("air/long")
+    await whole.append("air/long", [json.dumps(said | {"index": index}) for index in range(1200)], expect=head)
+
+    for path in ("/api/shows/long/events?types=show_ended", "/api/shows/long/transcript"):
+        async with open_stage(log=await removed_while_read(whole)) as stage:
+            assert await status_of(stage, path) == 410, path
+    async with open_stage(log=await removed_while_read(whole)) as stage, viewer_of(stage, "?show=long") as viewer:
+        assert await viewer.hear_close() == 4404
+        assert [frame["seq"] for frame in viewer.frames if "seq" in frame] == list(range(1, 501))
+    async with open_stage(log=await removed_while_read(whole)) as stage, browser() as session:
+        sse = {"Accept": "text/event-stream"}
+        async with session.get(f"{stage.url}/api/shows/long/events", headers=sse) as answer:
+            assert (await answer.text()).count("id: ") == 500
+        async with session.get(f"{stage.url}/api/shows/long/events", headers=sse) as answer:
+            assert answer.status == 410, "at which an EventSource stays away"
+
+
+async def removed_while_read(log: EventLog) -> EventLog:
+    copy = RemovedWhileRead()
+    for info in await log.streams():
+        await copy.append(info.name, [record.body for record in await log.read(info.name, 0, limit=10_000)], expect=0)
+    return copy
 
 
 async def test_leaving_the_stage_leaves_no_task_behind(log: EventLog) -> None:

@@ -1,7 +1,7 @@
-"""What the stage remembers beside the air logs, so that a lobby need not read whole logs: two small streams of facts.
+"""What the stage remembers beside the air logs, so that a lobby need not read whole logs: small streams of facts.
 
-``stage/shows`` says that a show was opened, and what it was like when it ended; ``stage/agents`` binds agent ids to
-secrets.
+``stage/shows`` says that a show was opened, and that it was removed; ``stage/ended/SHOW`` what it was like when it
+ended, to be removed with it; ``stage/agents`` binds agent ids to secrets.
 """
 
 import asyncio
@@ -9,17 +9,21 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from debate_caster.clock import Clock
-from debate_caster.errors import FencedError, LogError
+from debate_caster.errors import FencedError, ForgottenError, LogError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.text import without_surrogates
+from debate_caster.stage.air import stream_of
+from debate_caster.stage.ballots import votes_stream_of
 from debate_caster.stage.vocabulary import show_time
 
 __all__ = ["Archive", "digest"]
 
 SHOWS = "stage/shows"
+ENDED = "stage/ended/"
 AGENTS = "stage/agents"
 
 ATTEMPTS = 20
@@ -32,14 +36,21 @@ def digest(secret: str) -> str:
 
 
 class Archive:
-    """The stage's own facts. ``load`` first; ``opened`` holds a fact and ``ended`` a summary by show, newest last."""
+    """The stage's own facts. ``load`` first; ``opened`` holds a fact and ``ended`` a summary by show, newest last.
+
+    ``forgotten`` are the shows that were removed, by whichever process; a removed show stays in ``opened``, so that
+    nobody gives another one by its id.
+    """
 
     def __init__(self, log: EventLog, clock: Clock) -> None:
         self.ended: dict[str, dict[str, Any]] = {}
         self.opened: dict[str, dict[str, Any]] = {}
+        self.forgotten: set[str] = set()
+        self._told: set[str] = set()
         self._secrets: dict[str, str] = {}
         self._log, self._clock = log, clock
         self._heads = {SHOWS: 0, AGENTS: 0}
+        self._read = {SHOWS: 0, AGENTS: 0}
         self._noting = asyncio.Lock()  # a crowd of agents that comes at once must not race itself
 
     async def load(self) -> None:
@@ -48,13 +59,31 @@ class Archive:
         Raises:
             LogError: The log can't be read.
         """
-        async for fact in self._facts(SHOWS):
-            if fact.get("type") == "show_opened":
-                self.opened[fact["show"]] = fact
-            elif fact.get("type") == "show_ended":
-                self.ended[fact["show"]] = fact["summary"]
+        await self.catch_up()
+        for info in reversed(await self._log.streams(ENDED)):
+            self.ended[info.name.removeprefix(ENDED)] = json.loads(info.first.body)["summary"]
+        for name in await self._log.forgotten(stream_of("")):
+            self._drop(name.removeprefix(stream_of("")))
         async for fact in self._facts(AGENTS):
             self._secrets.setdefault(fact["agent"], fact["secret_sha256"])
+
+    async def catch_up(self) -> None:
+        """Take notice of shows that another process has removed since.
+
+        Raises:
+            LogError: The log can't be read.
+        """
+        async for fact in self._facts(SHOWS):
+            match fact.get("type"):
+                case "show_opened":
+                    self.opened[fact["show"]] = fact
+                case "show_ended" if fact["show"] not in self.forgotten:  # by a stage that kept summaries here
+                    self.ended[fact["show"]] = fact["summary"]
+                case "show_forgotten":
+                    self._told.add(fact["show"])
+                    self._drop(fact["show"])
+                case _:
+                    pass
 
     async def note_opened(self, show: str, *, key: str | None, producer: str = "", replay: bool = False) -> None:
         """Remember that the show exists, and the digests of its caster's key and of its producer's token."""
@@ -66,7 +95,32 @@ class Archive:
     async def note_ended(self, show: str, summary: Mapping[str, Any]) -> None:
         """Remember what the show was like, for the lobby."""
         self.ended[show] = dict(summary)
-        await self._note(SHOWS, {"type": "show_ended", "show": show, "summary": summary})
+        with suppress(FencedError):  # it has been noted before, maybe by a stage that died of it
+            await self._log.append(
+                f"{ENDED}{show}", [self._body({"type": "show_ended", "show": show, "summary": summary})], expect=0
+            )
+
+    async def forget(self, show: str) -> None:
+        """Remove a show that is over: what was aired, its votes and its summary. One that is gone stays gone.
+
+        Raises:
+            FencedError: Somebody writes it just now; it is all there.
+            LogError: The log can't be read or written.
+        """
+        ends = {}
+        for stream in (stream_of(show), votes_stream_of(show), f"{ENDED}{show}"):
+            with suppress(ForgottenError):
+                ends[stream] = await self._log.last_seq(stream)
+        await self._log.forget(ends)
+        self._drop(show)
+        if show in self.opened and show not in self._told:
+            await self._note(SHOWS, {"type": "show_forgotten", "show": show})
+            self._told.add(show)
+
+    @property
+    def untold(self) -> set[str]:
+        """The shows that were removed by a process that died before other stages could know: ``forget`` them again."""
+        return {show for show in self.forgotten - self._told if show in self.opened}
 
     async def admits(self, agent: str, secret: str | None) -> bool:
         """Say whether this is the agent of that id. The first secret given for an id binds it, here and for good."""
@@ -89,17 +143,26 @@ class Archive:
         return True
 
     async def _facts(self, stream: str) -> AsyncIterator[dict[str, Any]]:
-        while records := await self._log.read(stream, self._heads[stream]):
+        while records := await self._log.read(stream, self._read[stream]):
             for record in records:
-                self._heads[stream] = record.seq
+                self._read[stream] = record.seq
+                self._heads[stream] = max(self._heads[stream], record.seq)
                 yield json.loads(record.body)
 
+    def _drop(self, show: str) -> None:
+        self.forgotten.add(show)
+        self.ended.pop(show, None)
+
+    def _body(self, fact: Mapping[str, Any]) -> str:
+        at = show_time(self._clock.now())
+        return without_surrogates(json.dumps({"at": at, **fact}, ensure_ascii=False, separators=(",", ":")))
+
     async def _note(self, stream: str, fact: Mapping[str, Any]) -> None:
-        body = json.dumps({"at": show_time(self._clock.now()), **fact}, ensure_ascii=False, separators=(",", ":"))
+        body = self._body(fact)
         async with self._noting:
             for _ in range(ATTEMPTS):
                 try:
-                    head = await self._log.append(stream, [without_surrogates(body)], expect=self._heads[stream])
+                    head = await self._log.append(stream, [body], expect=self._heads[stream])
                 except FencedError:
                     self._heads[stream] = await self._log.last_seq(stream)
                 else:

@@ -23,7 +23,7 @@ from debate_caster.stage.rates import Rates
 from debate_caster.stage.refusals import RefusedError
 from debate_caster.stage.vocabulary import json_bytes
 
-__all__ = ["BallotBox", "VoteRefusedError"]
+__all__ = ["BallotBox", "VoteRefusedError", "votes_stream_of"]
 
 logger = structlog.get_logger()
 
@@ -71,7 +71,7 @@ class BallotBox:
 
     def __init__(self, log: EventLog, show: str, *, clock: Clock) -> None:
         self.counted: dict[str, dict[str, int]] = {}
-        self._log, self._stream, self._clock = log, f"votes/{show}", clock
+        self._log, self._stream, self._clock = log, votes_stream_of(show), clock
         self._viewers = Rates(clock, burst=VIEWER_BURST, per_second=VIEWER_PER_S)
         self._addresses = Rates(clock, burst=ADDRESS_BURST, per_second=ADDRESS_PER_S)
         self._poll: _Poll | None = None
@@ -206,6 +206,11 @@ class BallotBox:
     @staticmethod
     def _taken(poll: _Poll, choice: str) -> dict[str, Any]:
         return {"type": "vote_taken", "vote": poll.vote, "choice": choice}
+
+
+def votes_stream_of(show: str) -> str:
+    """Return the name of the stream of a show's votes in the event log."""
+    return f"votes/{show}"
 
 
 def digest(viewer: str) -> bytes:

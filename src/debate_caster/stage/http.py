@@ -3,7 +3,6 @@
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +11,7 @@ from aiohttp import web
 
 from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
-from debate_caster.errors import LogError
+from debate_caster.errors import ForgottenError, LogError
 from debate_caster.figures import Figure
 from debate_caster.stage import metrics
 from debate_caster.stage.agents import Agents
@@ -166,6 +165,8 @@ class Routes:
             if isinstance(exc, web.HTTPRequestTimeout):
                 answer.force_close()
             return answer
+        except ForgottenError:
+            return _problem(410, "show_removed", "This show is no longer kept.")
         except LogError:
             return _problem(503, "log_unavailable", "The stage can't read its log just now.", retry_after=5)
 
@@ -199,10 +200,15 @@ class Routes:
         found = page("watch.html")
         if self._box_office is not None:  # nothing of a show before its ticket
             return _answer(request, found)
-        with suppress(LogError):  # the page itself will say that the log can't be read
+        status = 200
+        try:
             if known := await self._programme.find(request.match_info["show"]):
                 found = watch_page(known.as_json(), base=base_of(request))
-        response = _answer(request, found)
+        except ForgottenError:
+            status = 410
+        except LogError:
+            pass  # the page itself will say that the log can't be read
+        response = _answer(request, found, status=status)
         response.headers.update(self._framed)
         show = self._programme.live.get(request.match_info["show"])
         if show is not None and show.air.head:
@@ -224,7 +230,7 @@ class Routes:
 
     async def _list(self, request: web.Request) -> web.StreamResponse:
         limit = _whole(request, "limit", default=200, most=200)
-        listed: dict[str, Any] = {"shows": self._programme.listing(limit)}
+        listed: dict[str, Any] = {"shows": await self._programme.listing(limit)}
         if self._playbill is not None:
             listed["coming"] = [show.as_json() for show in self._playbill.coming(COMING, each=1)]
             listed["notices"] = list(self._playbill.problems())
@@ -435,16 +441,16 @@ def _file(request: web.Request, name: str) -> web.Response:
     return _answer(request, page(name))
 
 
-def _answer(request: web.Request, found: Page | None) -> web.Response:
+def _answer(request: web.Request, found: Page | None, *, status: int = 200) -> web.Response:
     if found is None:
         raise web.HTTPNotFound(text="There is no such page.\n")
     headers = {"ETag": found.etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if found.etag in request.headers.get("If-None-Match", ""):
+    if status == 200 and found.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
     headers["Content-Type"] = found.content_type
     if "gzip" in request.headers.get("Accept-Encoding", ""):
-        return web.Response(body=found.compressed, headers={**headers, "Content-Encoding": "gzip"})
-    return web.Response(body=found.body, headers=headers)
+        return web.Response(status=status, body=found.compressed, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(status=status, body=found.body, headers=headers)
 
 
 def _json(message: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -10,13 +10,14 @@ import re
 import secrets
 import weakref
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 import structlog
 
 from debate_caster.clock import Clock
-from debate_caster.errors import LogError, SetupError
+from debate_caster.errors import ForgottenError, LogError, SetupError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.messages import ShowClaim
 from debate_caster.stage.air import event_of, stream_of
@@ -85,7 +86,7 @@ class Programme:
         """
         await self.archive.load()
         for identity, fact in list(self.archive.opened.items()):
-            if identity in self.archive.ended:
+            if identity in self.archive.ended or identity in self.archive.forgotten:
                 continue
             show = self._new(identity)
             show.summary.replay = bool(fact.get("replay"))
@@ -103,9 +104,15 @@ class Programme:
         """Return a show, live or past; None when there is no such.
 
         Raises:
+            ForgottenError: There was one, and it has been removed.
             LogError: The log can't be read.
         """
-        if show := self.live.get(identity) or self._past.get(identity):
+        if show := self.live.get(identity):
+            return show
+        await self._catch_up()
+        if identity in self.archive.forgotten:
+            raise ForgottenError(stream_of(identity))
+        if show := self._past.get(identity):
             return show
         if identity not in self.archive.ended:
             return None
@@ -122,12 +129,14 @@ class Programme:
         if self.live:
             airing = [show for show in self.live.values() if not show.summary.ended]
             return (airing or list(self.live.values()))[-1]
+        await self._catch_up()
         for identity in reversed(self.archive.ended):
             return await self.find(identity)
         return None
 
-    def listing(self, limit: int = LISTED) -> list[dict[str, Any]]:
+    async def listing(self, limit: int = LISTED) -> list[dict[str, Any]]:
         """Return summaries, newest first, live ones before ended ones; past replays are left out."""
+        await self._catch_up()
         summaries = [show.as_json() for show in reversed(self.live.values())]
         for identity, stored in reversed(self.archive.ended.items()):
             if len(summaries) >= limit + len(self.live):
@@ -262,6 +271,11 @@ class Programme:
             task.cancel()
 
     # -- behind the scenes ---------------------------------------------------------------------------------------
+
+    async def _catch_up(self) -> None:
+        """Take notice of what was removed; a log that can't be read just now is no reason to know nothing."""
+        with suppress(LogError):
+            await self.archive.catch_up()
 
     async def _take_up(self, show: Show) -> None:
         """Go on with a show that the last stage did not see to its end."""

@@ -57,20 +57,20 @@ class Publications:
         ]
 
     async def _json_feed(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.json_feed(self._listing(), base=base_of(request))
+        text = feeds.json_feed(await self._listing(), base=base_of(request))
         return _text(text, "application/feed+json; charset=utf-8")
 
     async def _rss(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.rss(self._listing(), base=base_of(request))
+        text = feeds.rss(await self._listing(), base=base_of(request))
         return _text(text, "application/rss+xml; charset=utf-8")
 
     async def _calendar(self, request: web.Request) -> web.StreamResponse:
-        text = feeds.calendar(self._listing(each=PLANNED), base=base_of(request), now=self._clock.now())
+        text = feeds.calendar(await self._listing(each=PLANNED), base=base_of(request), now=self._clock.now())
         return _text(text, "text/calendar; charset=utf-8")
 
-    def _listing(self, *, each: int = 1) -> list[dict[str, Any]]:
+    async def _listing(self, *, each: int = 1) -> list[dict[str, Any]]:
         coming = () if self._playbill is None else self._playbill.coming(LISTED, each=each)
-        return [*(show.as_json() for show in coming), *self._programme.listing(LISTED)]
+        return [*(show.as_json() for show in coming), *await self._programme.listing(LISTED)]
 
     async def _oembed(self, request: web.Request) -> web.StreamResponse:
         summary = (await self._find_show(request)).as_json()

@@ -18,7 +18,7 @@ from aiohttp import WSMsgType, web
 from aiohttp.abc import AbstractStreamWriter
 
 from debate_caster.clock import Clock
-from debate_caster.errors import LogError
+from debate_caster.errors import ForgottenError, LogError
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.box_office import SESSION_OVER, BoxOffice, TurnedAwayError
 from debate_caster.stage.fan_out import (
@@ -73,6 +73,8 @@ SESSION_CHECK_S = 60.0
 
 BAD_REQUEST, NO_SUCH_SHOW, TOO_MANY_MESSAGES = 4400, 4404, 4429
 SHUTTING_DOWN, LOG_GONE = 4500, 4503
+
+NO_LONGER_KEPT = b"the show is no longer kept"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,9 @@ class Audience:
         except ValueError as exc:
             await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
             return socket
+        except ForgottenError:
+            await socket.close(code=NO_SUCH_SHOW, message=NO_LONGER_KEPT)
+            return socket
         except LogError:
             await socket.close(code=LOG_GONE, message=b"the log can't be read")
             return socket
@@ -160,6 +165,8 @@ class Audience:
             code = await self._listen(socket, show, viewer)
             show.fan_out.leave(viewer)  # nothing may follow the close frame
             await asyncio.wait_for(socket.close(code=code), 2 * CLOSE_S)
+        except ForgottenError:  # removed while it was being read
+            await socket.close(code=NO_SUCH_SHOW, message=NO_LONGER_KEPT)
         except LogError as exc:
             logger.warning("history_unreadable", show=show.id, error=str(exc))
             await socket.close(code=LOG_GONE, message=b"the log can't be read")
