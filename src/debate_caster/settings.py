@@ -99,6 +99,12 @@ class Settings(BaseSettings):
     shows_at_once: int | None = Field(
         default=None, ge=1, description="Scheduled shows on the air at once; a slot beyond is skipped. Unset: no limit."
     )
+    keep_shows: int | None = Field(
+        default=None, ge=1, description="So many of the newest shows are kept, older ones removed. Unset: all."
+    )
+    keep_days: int | None = Field(
+        default=None, ge=1, description="Shows are removed so many days after they were over. Unset: never."
+    )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
         description="Least level logged; unset: `info` while a stage or a show runs without the live view.",

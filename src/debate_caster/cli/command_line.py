@@ -319,6 +319,20 @@ def parser() -> argparse.ArgumentParser:
     restore.add_argument("source", type=Path, metavar="SRC", help="a folder that `backup` made")
     _output_options(restore)
 
+    prune = _command(
+        commands,
+        "prune",
+        "remove old shows from the data directory",
+        "Remove the shows that are no longer to be kept, also while others run, and give their room on the disk back.\n"
+        "A show that is on the air or can go on stays; so do the calendar's history and what personas remember.\n"
+        "`serve` does the same once a day where DEBATE_CASTER_KEEP_SHOWS or DEBATE_CASTER_KEEP_DAYS is set.",
+        "  debate-caster prune --keep-days 90 --dry-run\n  debate-caster prune --keep-shows 100",
+    )
+    prune.add_argument("--keep-shows", type=_counted, metavar="N", help="keep the N newest shows (default: all)")
+    prune.add_argument("--keep-days", type=_counted, metavar="D", help="keep shows for D days (default: for ever)")
+    prune.add_argument("--dry-run", action="store_true", help="only say which shows would be removed")
+    _output_options(prune)
+
     schema = _command(
         commands,
         "schema",
@@ -472,7 +486,7 @@ def _duration(text: str) -> timedelta:
 
 def _counted(text: str) -> int:
     if (number := _whole(text)) == 0:
-        raise argparse.ArgumentTypeError("0 would list nothing: at least 1")
+        raise argparse.ArgumentTypeError("0 would be none: at least 1")
     return number
 
 

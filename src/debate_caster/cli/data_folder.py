@@ -6,11 +6,11 @@ And, while a show runs, what directs it.
 import fcntl
 import os
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
 from debate_caster.errors import SetupError
-from debate_caster.log import EventLog, SqliteEventLog
+from debate_caster.log import EventLog, MemoryEventLog, SqliteEventLog
 
 __all__ = ["DataFolder"]
 
@@ -117,3 +117,13 @@ class DataFolder:
             yield log
         finally:
             await log.close()
+
+    @asynccontextmanager
+    async def open_kept(self) -> AsyncIterator[tuple[EventLog, EventLog]]:
+        """Open the show log and the air log as far as they are there, else an empty one; makes no file."""
+        async with AsyncExitStack() as stack:
+            show_log, air_log = [
+                await stack.enter_async_context(self.open(path)) if path.is_file() else MemoryEventLog()
+                for path in (self.show_log, self.air_log)
+            ]
+            yield show_log, air_log

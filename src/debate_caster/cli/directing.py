@@ -26,7 +26,7 @@ from debate_caster.cli.printable import printable
 from debate_caster.cli.session import BAD_INPUT, ENDED_EARLY, RAN, Session
 from debate_caster.errors import SetupError
 
-__all__ = ["Desk", "control", "left_for_producers", "new_token", "producer_url", "stage_base"]
+__all__ = ["Desk", "control", "left_for_producers", "new_token", "producer_url", "remove_desk", "stage_base"]
 
 LATEST = "latest"
 ANSWER_S = 10.0
@@ -93,6 +93,14 @@ def left_for_producers(folder: DataFolder, desk: Desk | None) -> Iterator[None]:
         finally:
             with suppress(OSError):
                 path.unlink()
+
+
+def remove_desk(folder: DataFolder, show: str) -> None:
+    """Remove the desk that a dead process has left of a show; one that is held stays."""
+    path = folder.desks / f"{show}.json"
+    with suppress(OSError):
+        if not _is_held(path):
+            path.unlink()
 
 
 def control(session: Session) -> int:

@@ -2,10 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,13 @@ from debate_caster.cli.printable import display_width, json_line, printable, pri
 from debate_caster.cli.resumption import broken_off
 from debate_caster.cli.session import RAN, Session
 from debate_caster.cli.standing import clock_time
-from debate_caster.errors import LogError, SetupError
-from debate_caster.log import EventLog, MemoryEventLog, Record
+from debate_caster.errors import ForgottenError, LogError, SetupError
+from debate_caster.log import EventLog, Record
 from debate_caster.show.events import ChunkAired, ShowEnded, ShowStarted, decode, stream_of
 from debate_caster.show.public import PublicProjection
 from debate_caster.show.transcript import Transcript, read_transcript
 
-__all__ = ["PastShow", "PastShows", "export", "shows"]
+__all__ = ["PastShow", "PastShows", "export", "show_table", "shows", "table"]
 
 LATEST = "latest"
 TAIL = 50
@@ -38,6 +38,11 @@ class PastShow:
     motion: str
     ours: bool
 
+    @property
+    def last_at(self) -> datetime:
+        """When the last thing happened in it."""
+        return datetime.fromisoformat(self.started_at) + timedelta(seconds=self.seconds)
+
 
 def shows(session: Session) -> int:
     """List shows, newest first."""
@@ -50,17 +55,7 @@ def shows(session: Session) -> int:
     if not found:
         session.say(printable(f"no show yet in {session.settings.data_dir}"))
         return RAN
-    rows = [
-        (
-            show.id,
-            show.started_at[:16].replace("T", " "),
-            clock_time(show.seconds),
-            show.why or ("broken off" if show.id in off else "not ended"),
-            show.motion,
-        )
-        for show in found
-    ]
-    for line in table(("SHOW", "STARTED (UTC)", "LENGTH", "ENDED", "MOTION"), rows, columns=session.columns):
+    for line in show_table(found, off, columns=session.columns):
         session.say(line)
     return RAN
 
@@ -83,6 +78,21 @@ def export(session: Session) -> int:
         raise SetupError(f"{output} can't be written ({exc.strerror})", "Name another file with -o.") from exc
     session.remark(f"written: {output}")
     return RAN
+
+
+def show_table(shows: Sequence[PastShow], off: Collection[str] = (), *, columns: int) -> list[str]:
+    """Return shows as aligned lines; ``off`` are those that were broken off."""
+    rows = [
+        (
+            show.id,
+            show.started_at[:16].replace("T", " "),
+            clock_time(show.seconds),
+            show.why or ("broken off" if show.id in off else "not ended"),
+            show.motion,
+        )
+        for show in shows
+    ]
+    return table(("SHOW", "STARTED (UTC)", "LENGTH", "ENDED", "MOTION"), rows, columns=columns)
 
 
 def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, columns: int) -> list[str]:
@@ -108,24 +118,32 @@ class PastShows:
     @asynccontextmanager
     async def open(cls, folder: DataFolder) -> AsyncIterator["PastShows"]:
         """Open the logs that are there; makes no file."""
-        async with AsyncExitStack() as stack:
-            logs = [
-                await stack.enter_async_context(folder.open(path)) if path.is_file() else MemoryEventLog()
-                for path in (folder.show_log, folder.air_log)
-            ]
-            yield cls(logs[0], logs[1], folder.path)
+        async with folder.open_kept() as (show_log, air_log):
+            yield cls(show_log, air_log, folder.path)
 
     async def list(self) -> list[PastShow]:
-        """Return all shows, newest first.
+        """Return all shows, newest first; not those that were removed, be it from one log only.
 
         Raises:
             LogError: A log can't be read.
         """
-        ours = [await self._of_ours(name) for name in await _streams(self._show_log, "show/")]
-        known = {show.id for show in ours}
-        aired = [name for name in await _streams(self._air_log, "air/") if name not in known]
-        others = [await self._of_others(name) for name in aired if not name.startswith("replay-")]
-        return sorted((*ours, *others), key=lambda show: show.started_at, reverse=True)
+        known, found = await self.removed(), []
+        for log, prefix, glance in ((self._show_log, "show/", self._of_ours), (self._air_log, "air/", self._of_others)):
+            for name in await _streams(log, prefix):
+                if name not in known and not (prefix == "air/" and name.startswith("replay-")):
+                    with suppress(ForgottenError):  # somebody removes it just now
+                        found.append(await glance(name))
+                    known.add(name)
+        return sorted(found, key=lambda show: show.started_at, reverse=True)
+
+    async def removed(self) -> set[str]:
+        """Return the shows that were removed to keep the data folder small.
+
+        Raises:
+            LogError: A log can't be read.
+        """
+        gone = {name.removeprefix("show/") for name in await self._show_log.forgotten("show/")}
+        return gone | {name.removeprefix("air/") for name in await self._air_log.forgotten("air/")}
 
     async def find(self, wanted: str) -> str:
         """Return the id of the show that ``wanted`` names: in full, by its beginning, or ``latest``.
@@ -142,6 +160,8 @@ class PastShows:
         if len(found) == 1:
             return found[0]
         cure = "List them with `debate-caster shows`."
+        if not found and wanted in await self.removed():
+            raise SetupError(f"the show {wanted} was removed from {self._folder}: it is no longer kept", cure)
         if not found:
             raise SetupError(f"there is no show {wanted!r} in {self._folder}", cure)
         raise SetupError(f"{len(found)} shows begin with {wanted!r}: {', '.join(found[:3])}…", cure)

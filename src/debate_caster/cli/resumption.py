@@ -28,6 +28,7 @@ __all__ = [
     "is_kept",
     "is_running",
     "kept_on_file",
+    "retired",
     "taken_up",
 ]
 
@@ -129,6 +130,34 @@ def taken_up(folder: DataFolder, wanted: str) -> Iterator[Resumption]:
         if content is None:
             raise SetupError(f"the show {path.stem} is running", "End its process first, or watch it.")
         yield Resumption(path, _decoded(path, content))
+
+
+@contextmanager
+def retired(folder: DataFolder, show: str) -> Iterator[bool]:
+    """Keep the file of a show, if it has one, from everybody while the block removes the show, and then remove it too.
+
+    Gives False where somebody performs the show: then nothing is to be removed.
+
+    Raises:
+        SetupError: The file can't be read.
+    """
+    path = _path(folder, show)
+    with ExitStack() as held:
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            yield True
+            return
+        except OSError as exc:
+            raise SetupError(f"{path} can't be read ({exc.strerror})", "Give this user the right to read it.") from exc
+        held.callback(os.close, descriptor)
+        if _locked_content(descriptor) is None:
+            yield False
+            return
+        yield True
+        with suppress(OSError):
+            path.unlink()
+            path.with_suffix(".draft").unlink(missing_ok=True)
 
 
 def broken_off(folder: DataFolder) -> list[str]:

@@ -28,6 +28,7 @@ from debate_caster.cli.resumption import (
     kept_on_file,
     taken_up,
 )
+from debate_caster.cli.retention import Keeping, Retention
 from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.service_manager import ServiceManager
 from debate_caster.cli.session import INTERRUPTED, RAN, Session
@@ -82,16 +83,20 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
             if not await _claim_stage(session, stack, folder, stop, manager, clock):
                 return
         air_log = await stack.enter_async_context(folder.open(folder.air_log))
+        show_log = await stack.enter_async_context(folder.open(folder.show_log))
+        retention = Retention(folder, show_log, air_log, clock=clock)
         if not scripts.paths:
             stage = await stack.enter_async_context(open_stage_for(session, air_log, clock))
-            async with manager.fed(lambda: True):
+            async with manager.fed(lambda: True), asyncio.TaskGroup() as tasks:
+                tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
                 await _open(session, stage, manager, stop)
+                tidying.cancel()
             return
         token = new_token(session.settings.producer_token)
         session.redaction.add([token])
         owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
         stack.push_async_callback(ledger.aclose)
-        company = _Company(session, await stack.enter_async_context(folder.open(folder.show_log)), folder, clock, token)
+        company = _Company(session, show_log, folder, clock, token)
         calendar = Calendar(
             ledger,
             clock=clock,
@@ -117,7 +122,9 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
         async with manager.fed(lambda: calendar.is_on_watch), asyncio.TaskGroup() as tasks:
             keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
             giving = tasks.create_task(calendar.run(stop))
+            tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
             await _open(session, company.stage, manager, stop)
+            tidying.cancel()
             await giving
             keeping_up.cancel()
 

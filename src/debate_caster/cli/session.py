@@ -41,6 +41,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "control": "debate_caster.cli.directing",
     "backup": "debate_caster.cli.backups",
     "restore": "debate_caster.cli.backups",
+    "prune": "debate_caster.cli.retention",
 }
 """Which module has the function of a command's name; imported only when the command is given."""
 

@@ -12,7 +12,7 @@ from debate_caster.clock import Clock, unhurried
 from debate_caster.episodes.annals import Annals, Archive, Episode, Part, Result
 from debate_caster.episodes.staging import new_episode, next_motion, next_topic, staged
 from debate_caster.episodes.topic_writer import think_of_motion
-from debate_caster.errors import DebateCasterError, ModelError
+from debate_caster.errors import DebateCasterError, ForgottenError, ModelError
 from debate_caster.llm.conversation import LLM
 from debate_caster.llm.workshop import open_llm, open_reviewers
 from debate_caster.log import EventLog
@@ -126,7 +126,10 @@ class Series:
 
     async def _settle(self, series: str, episode: Episode, annals: Annals) -> Annals:
         """Write down how an episode ended; what ended without a word was none, and its motion is free again."""
-        transcript = await read_transcript(self._log, episode.show)
+        try:
+            transcript = await read_transcript(self._log, episode.show)
+        except ForgottenError:
+            return annals  # it was cut off, and is kept no longer
         if transcript.ended is None:
             return annals
         if not any(speech.text and not speech.apology for speech in transcript.speeches):
