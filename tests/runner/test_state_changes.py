@@ -17,7 +17,7 @@ from debate_caster.show.figures import ShowFigures
 from debate_caster.stage import open_stage
 from tests.runner.test_direction import PACING, TOKEN, Producer, until_live
 from tests.runner.test_runner import events_of, scenario_in
-from tests.stage.people import eventually, viewer_of
+from tests.stage.people import EXTENSIONS, agent_on, caster_on, eventually, viewer_of
 
 AT_THE_CASTER = (
     "show_prepared", "show_started", "show_paused", "show_resumed", "show_ended", "show_performed",
@@ -100,3 +100,26 @@ def levels(figures: ShowFigures) -> dict[str, dict[str, float]]:
 
 def total(figure: Total, *labels: str) -> float:
     return figure.values[labels]
+
+
+async def test_a_room_whose_agent_goes_and_comes_back_says_each_of_it_once() -> None:
+    with capture_logs() as lines:
+        async with (
+            open_stage(log=MemoryEventLog()) as stage,
+            caster_on(stage) as ada,
+            viewer_of(stage) as viewer,
+        ):
+            await viewer.hear("room_opened")
+            ada.socket.transport.abort()
+            await viewer.hear("room_reconnecting")
+            async with agent_on(stage) as again:
+                who: dict[str, Any] = {"secret": "secret of ada", "features": EXTENSIONS}
+                await again.register("ada-0001", **who, resume={"room": ada.room})
+                await viewer.hear("room_resumed")
+                await again.say("broadcast_end", broadcastId=ada.room)
+                await viewer.hear("show_ended")
+
+    assert of(lines, room=ada.room) == ["room_opened", "room_reconnecting", "room_resumed", "room_closed"]
+    assert of(lines, agent="ada-0001").count("agent_registered") == 2
+    assert of(lines).count("agent_connected") == of(lines).count("agent_gone") == 2
+    assert of(lines, by="websocket", log_level="debug") == ["viewer_came", "viewer_went"]

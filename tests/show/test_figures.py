@@ -88,6 +88,7 @@ def test_tokens_and_money_are_those_of_the_persona_that_speaks_and_of_the_server
         "big": ModelScript(name="big", provider="openai", base_url="https://user:key@llm.example:8443/v1"),
     }
     with figures.counting(make_scenario(models=models), ShowTime(ManualClock())) as count:
+        assert figures.money.values == {("rehearsal", "ada"): 0, ("rehearsal", "ben"): 0}, "before the first call"
         count.take([money(), money("ben"), money(outcome="stalled"), money("ada", "big"), money("gone", "gone")])
 
     rehearsed, asked, unknown = ("rehearsal", "ada"), ("llm.example", "ada"), (OTHER, OTHER)
@@ -127,6 +128,7 @@ def test_scenarios_that_name_ever_new_servers_make_no_more_series_than_there_may
     series = sum(len(figure.values) for figure in figures.figures)
     assert series < 1000
     assert sum(figures.money.values.values()) == 125
+    assert figures.calls.values[OTHER, OTHER] > 0
     assert figures.money.values[OTHER, OTHER] > 0
 
 

@@ -101,9 +101,13 @@ class ShowFigures:
     def note_call(self, provider: str, persona: str, outcome: str, spent: MoneySpent | Bill) -> None:
         """Count one call of a model."""
         self.calls.add(provider, outcome)
-        self.tokens_read.add(provider, persona, amount=spent.prompt_tokens)
-        self.tokens_written.add(provider, persona, amount=spent.completion_tokens)
-        self.money.add(provider, persona, amount=float(spent.cost))
+        self.note_cost(provider, persona, spent.prompt_tokens, spent.completion_tokens, float(spent.cost))
+
+    def note_cost(self, provider: str, persona: str, read: int = 0, written: int = 0, cost: float = 0.0) -> None:
+        """Count tokens and money."""
+        self.tokens_read.add(provider, persona, amount=read)
+        self.tokens_written.add(provider, persona, amount=written)
+        self.money.add(provider, persona, amount=cost)
 
     def _shows(self) -> Mapping[tuple[str, ...], float]:
         states = [count.state for count in self._counts]
@@ -123,6 +127,8 @@ class ShowCount:
         self._figures, self._time = figures, time
         self._providers = {name: provider_of(model) for name, model in scenario.models.items()}
         self._personas = {agent.id: agent.persona.key for agent in scenario.agents}
+        for agent in scenario.agents:  # from 0, so that whoever asks for the increase sees the first call's
+            figures.note_cost(self._providers.get(agent.model, OTHER), agent.persona.key)
 
     def expect(self, agent: str, target: str) -> None:
         """Count a connection that is to come."""
