@@ -1,24 +1,30 @@
 """Models that fail in whole shows: what stands in for them, and what viewers hear when nothing can."""
 
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from itertools import pairwise
+
 import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import run_show
-from debate_caster.scenario.script import ModelScript
-from debate_caster.show.apologies import apology_for
+from debate_caster.scenario.script import Budget, ModelScript
+from debate_caster.show.apologies import Cause, apology_for
 from debate_caster.show.events import (
     ChunkAired,
     MoneySpent,
     ShowEnded,
     ShowEvent,
+    ShowPaused,
+    ShowResumed,
     TurnEnded,
     TurnStarted,
     decode,
     stream_of,
 )
 from tests.faults.invariants import as_fields, broken_in
-from tests.llm.faulty_server import FAULTS, SPEECH, Fault, FaultyServer, Reply
+from tests.llm.faulty_server import FAULTS, SPEECH, Fault, FaultyServer, Received, Reply
 from tests.show.stage_props import make_scenario, words_of
 
 STAND_IN = "The first model has left us. I speak in its place, and I say what it would have said."
@@ -43,11 +49,25 @@ HARMLESS: dict[Fault, str] = {
 FILTERED = {"error": {"code": "content_filter", "message": "The prompt was filtered."}}
 
 
-class Show:
-    """A show of a model that fails and one that stands in for it, each on a server of its own."""
+Server = Reply | Callable[[float], Reply]
+"""What a model's server answers, always or at a second of the show."""
 
-    def __init__(self, events: list[ShowEvent], calls: int, ended: ShowEnded) -> None:
-        self.events, self.calls, self.ended = events, calls, ended
+
+class Show:
+    """A show of a model that fails and those that stand in for it, each on a server of its own."""
+
+    def __init__(self, events: list[ShowEvent], called_at: list[float], ended: ShowEnded) -> None:
+        self.events, self.called_at, self.ended = events, called_at, ended
+
+    @property
+    def calls(self) -> int:
+        return len(self.called_at)
+
+    def pauses(self) -> list[float]:
+        """Return how long each of the show's own pauses lasted, in seconds."""
+        starts = [event.at for event in self.events if isinstance(event, ShowPaused) and event.why == "models"]
+        ends = [event.at for event in self.events if isinstance(event, ShowResumed)]
+        return [(end - start).total_seconds() for start, end in zip(starts, ends, strict=True)]
 
     def text(self, turn: int) -> str:
         return "".join(event.text for event in self.events if isinstance(event, ChunkAired) and event.turn == turn)
@@ -62,19 +82,35 @@ class Show:
         return [event for event in self.events if isinstance(event, MoneySpent)]
 
 
-def perform(first: Reply, second: Reply, *, rounds: int = 1, words: int = 40) -> Show:
+def perform(first: Server, *others: Server, rounds: int = 1, words: int = 40) -> Show:
+    names = ("one", "two", "three")[: 1 + len(others)]
+
     async def main(clock: VirtualClock) -> Show:
-        async with FaultyServer(default=first) as failing, FaultyServer(default=second) as standing_in:
-            one = ModelScript(name="one", provider="openai", base_url=failing.base_url, model="big", fallback="two")
-            two = ModelScript(name="two", provider="openai", base_url=standing_in.base_url, model="small")
+        called_at: list[float] = []
+
+        def answering(server: Server, *, noting: bool) -> Callable[[Received], Reply]:
+            def answer(_received: Received) -> Reply:
+                if noting:
+                    called_at.append(clock.monotonic())
+                return server(clock.monotonic()) if callable(server) else server
+
+            return answer
+
+        async with AsyncExitStack() as stack:
+            models = {}
+            for place, (name, server) in enumerate(zip(names, (first, *others), strict=True)):
+                faulty = FaultyServer(answer=answering(server, noting=place == 0))
+                url = (await stack.enter_async_context(faulty)).base_url
+                following = names[place + 1] if name != names[-1] else None
+                models[name] = ModelScript(name=name, provider="openai", base_url=url, model="m", fallback=following)
             scenario = make_scenario(rounds=rounds, words=words)
             agents = tuple(agent.model_copy(update={"model": "one"}) for agent in scenario.agents)
-            scenario = scenario.model_copy(update={"agents": agents, "models": {"one": one, "two": two}})
+            scenario = scenario.model_copy(update={"agents": agents, "models": models})
             log = MemoryEventLog()
             outcome = await run_show(scenario, log=log, clock=clock, seed=1, show_id="s")
             events = [decode(record) for record in await log.read(stream_of("s"), 0, limit=10_000)]
             assert broken_in(as_fields(events)) == []
-            return Show(events, len(failing.requests), outcome.ended)
+            return Show(events, called_at, outcome.ended)
 
     return run_virtual(main)
 
@@ -125,13 +161,49 @@ def test_a_provider_that_is_down_is_left_in_peace_and_asked_again_later() -> Non
     assert "unavailable" in {spent.outcome for spent in show.spent()}
 
 
-@pytest.mark.parametrize("fault", ["status", "silent", "content_filter"])
+@pytest.mark.parametrize("fault", ["content_filter", "refusal"])
 def test_where_all_models_fail_viewers_hear_why_and_the_show_ends(fault: Fault) -> None:
     show = perform(Reply(fault=fault, after=0), Reply(fault=fault, after=0), rounds=3)
 
-    assert [show.text(turn) for turn in range(3)] == [apology_for("en", turn) for turn in range(3)]
+    causes: list[Cause] = ["failed", "failed", "ending"]
+    apologies = [apology_for("en", turn, cause) for turn, cause in enumerate(causes)]
+    assert [show.text(turn) for turn in range(3)] == apologies
     assert [(turn.how, turn.apology) for turn in show.turns()] == [("aborted", True)] * 3
     assert show.ended.why == "failed"
+
+
+@pytest.mark.parametrize("models", [1, 2])
+@pytest.mark.parametrize(("fault", "until"), [("status", 200), ("silent", 420)])
+def test_a_show_whose_models_are_all_out_waits_and_goes_on_when_one_is_back(
+    fault: Fault, until: float, models: int
+) -> None:
+    def out_for_a_while(second: float) -> Reply:
+        return Reply(fault=fault, status=503) if 10 < second < until else Reply(words_of(40))
+
+    show = perform(*[out_for_a_while] * models, rounds=3)
+
+    apologies = [turn.apology for turn in show.turns()]
+    assert len(apologies) == 6
+    assert apologies.count(True) <= 1  # of the turn in which the outage is found out
+    assert len(show.pauses()) == 1
+    assert show.ended.why == "completed"
+
+
+@pytest.mark.parametrize("models", [1, 2])
+def test_models_that_stay_out_are_asked_seldom_and_the_show_ends_politely(models: int) -> None:
+    def out_for_good(second: float) -> Reply:
+        return Reply(fault="status", status=503) if second > 10 else Reply(words_of(40))
+
+    show = perform(*[out_for_good] * models, rounds=6)
+
+    last = show.turns()[-1]
+    found_out = next(place for place, at in enumerate(show.called_at) if at > 10)
+    probes = show.called_at[found_out + 5 :]
+    assert show.pauses() == [pytest.approx(Budget().max_outage_s, abs=0.5)]
+    assert 5 <= len(probes) <= Budget().max_outage_s / 30 + 1
+    assert all(later - sooner >= 30 for sooner, later in pairwise(probes))
+    assert (last.how, last.apology, show.text(last.turn)) == ("aborted", True, apology_for("en", last.turn, "ending"))
+    assert (show.ended.why, show.ended.detail) == ("failed", "no model answered for too long")
 
 
 def test_what_viewers_have_heard_stands_and_nobody_says_it_again() -> None:

@@ -8,7 +8,7 @@ from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario.script import HookScript, ModelScript, Moderation
-from debate_caster.show.apologies import apology_for
+from debate_caster.show.apologies import Cause, apology_for
 from debate_caster.show.events import ChunkAired, ShowEvent, SpeechHeldBack, TurnEnded, decode, stream_of
 from tests.faults.invariants import as_fields, broken_in
 from tests.llm.test_reviewing import document, office
@@ -40,7 +40,8 @@ def test_once_nobody_looks_nothing_is_aired_and_the_show_ends(failure: bytes | N
     outcome, events, allowed = run_virtual(main)
 
     assert broken_in(as_fields(events)) == []
-    apologies = "".join(apology_for("en", turn, "held_back") for turn in range(8))
+    causes: tuple[Cause, ...] = ("held_back", "ending")
+    apologies = "".join(apology_for("en", turn, cause) for turn in range(8) for cause in causes)
     aired = [event.text for event in events if isinstance(event, ChunkAired)]
     assert len(allowed) == ALLOWED
     assert [text for text in aired if text.strip() not in apologies] == allowed

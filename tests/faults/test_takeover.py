@@ -1,4 +1,3 @@
-import asyncio
 from bisect import bisect_left
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,18 +9,12 @@ from debate_caster.clock import ManualClock
 from debate_caster.errors import FencedError
 from debate_caster.log import MemoryEventLog
 from debate_caster.scenario.script import Budget
-from debate_caster.show.events import EpochBegan, ShowEvent, ShowPaused, TurnEnded, encode, stream_of
+from debate_caster.show.events import EpochBegan, ShowEvent, ShowPaused, TurnEnded, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.transcript import fold
 from tests.cli.stage_play import play
 from tests.faults.invariants import as_fields, broken_in
-from tests.show.stage_props import SHOW, make_scenario, perform_evening
-
-
-def log_of(events: Sequence[ShowEvent], show: str = SHOW) -> MemoryEventLog:
-    log = MemoryEventLog()
-    asyncio.run(log.append(stream_of(show), [encode(event) for event in events], expect=0))
-    return log
+from tests.show.stage_props import log_of, make_scenario, perform_evening
 
 
 async def test_who_was_taken_over_from_adds_nothing() -> None:

@@ -117,6 +117,20 @@ def test_an_open_breaker_lets_one_probe_through_at_a_time() -> None:
     assert state_of(breaker) == "closed"
 
 
+def test_a_provider_has_its_peace_after_a_probe_that_took_long_to_fail() -> None:
+    clock = ManualClock()
+    breaker = CircuitBreaker(clock, failures_to_open=1)
+    fail(breaker, 1)
+    clock.advance(30.0)
+    probe = breaker.admit("m")
+    clock.advance(40.0)
+    probe(failed("silent"))
+
+    with pytest.raises(ModelError) as caught:
+        breaker.admit("m")
+    assert caught.value.retry_after_s == 30.0
+
+
 def test_errors_that_speak_of_one_reply_open_nothing() -> None:
     breaker = CircuitBreaker(ManualClock(), failures_to_open=1)
 

@@ -36,7 +36,7 @@ from debate_caster.scenario.script import (
 from debate_caster.show.control_desk import Answer as DeskAnswer
 from debate_caster.show.control_desk import ControlDesk, Order, token_digest
 from debate_caster.show.director import perform
-from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, stream_of
+from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, encode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
@@ -205,6 +205,13 @@ class Evening:
 
     def seconds(self, event: ShowEvent) -> float:
         return (event.at - self.events[0].at).total_seconds()
+
+
+def log_of(events: Sequence[ShowEvent], show: str = SHOW) -> MemoryEventLog:
+    """Return a log that holds these events of a show, as a program that was killed there leaves it."""
+    log = MemoryEventLog()
+    asyncio.run(log.append(stream_of(show), [encode(event) for event in events], expect=0))
+    return log
 
 
 Interlude = Callable[["Backstage"], Awaitable[None]]

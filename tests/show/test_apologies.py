@@ -1,5 +1,6 @@
 import tomllib
 from importlib.resources import files
+from typing import get_args
 
 import pytest
 
@@ -17,7 +18,7 @@ def test_a_language_without_a_table_gets_english() -> None:
     assert apology_for("tlh", 0) == apology_for("en", 0)
 
 
-@pytest.mark.parametrize("cause", ["failed", "held_back"])
+@pytest.mark.parametrize("cause", get_args(Cause))
 @pytest.mark.parametrize("language", TABLES)
 def test_one_turns_apology_differs_from_the_next_ones_and_fits_one_chunk(language: str, cause: Cause) -> None:
     lines = TABLES[language][cause]

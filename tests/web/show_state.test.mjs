@@ -226,6 +226,8 @@ test("a show is paused between its two events, and the end of the show ends a pa
   assert.equal(after(started).paused, false);
   assert.equal(after(started, paused).paused, true);
   assert.equal(after(started, paused, { type: "show_resumed" }).paused, false);
+  assert.equal(after(started, { ...paused, why: "models" }).waits, true);
+  assert.equal(after(started, { ...paused, why: "models" }, { type: "show_resumed" }).waits, false);
   assert.equal(after(started, paused, { type: "show_ended", why: "producer" }).paused, false);
 });
 

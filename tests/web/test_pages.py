@@ -505,6 +505,12 @@ async def test_a_pause_is_seen_on_the_watch_page_and_on_the_overlay(stage: FakeS
     await expect(page.locator("#paused")).to_be_hidden()
     await expect(page.locator("#connection-text")).to_have_text("Live")
     await expect(page.locator("#announcer")).to_have_text("The show goes on.")
+    await stage.air(show, "show_paused", why="models")
+    waiting = "A technical pause: the show goes on as soon as a model answers"
+    await expect(page.locator("#paused")).to_have_text(waiting)
+    await expect(page.locator("#announcer")).to_have_text(f"{waiting}.")
+    await expect(overlay.locator("#paused")).to_have_text("A technical pause")
+    await stage.air(show, "show_resumed")
     await finish(stage, show, 1, "ben", "skipped")
     await expect(page.locator("#t2 .turn-end")).to_have_text("The rest was skipped.")
     await stage.air(show, "show_paused")

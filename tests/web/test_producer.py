@@ -86,6 +86,12 @@ async def test_the_page_says_what_the_show_is_doing(stage: FakeStage, visit: Vis
     await expect(page).to_have_title("Paused: This house would test · Producer")
     await expect(page.get_by_role("button", name="Resume")).to_be_enabled()
     await expect(page.get_by_role("button", name="Skip the turn")).to_be_disabled()
+    await stage.air(show, "show_resumed")
+    await stage.air(show, "show_paused", why="models")
+    await stage.set_desk(show, paused=True, may=["skip", "end"])
+    await expect(page.locator("#air-title")).to_have_text("Waits for a model")
+    await expect(page.get_by_role("button", name="Pause")).to_be_disabled()
+    await stage.air(show, "show_resumed")
     await stage.set_desk(show, paused=False, may=["pause"])
     await expect(page.locator("#air-title")).to_have_text("On air")
 

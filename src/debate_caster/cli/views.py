@@ -115,7 +115,7 @@ def notice(standing: Standing, event: ShowEvent) -> str:
         case VerdictGiven():
             return verdict_sentence(event.model_dump(), standing.choices)
         case ShowPaused():
-            return "the show is paused"
+            return "the show waits: no model answers" if event.why == "models" else "the show is paused"
         case ShowResumed():
             return "the show goes on"
         case ConnectionUp() if event.part > 1:

@@ -53,7 +53,8 @@ class CircuitBreaker:
     """Keeps callers from a provider that is down.
 
     Closed: calls go through. After ``failures_to_open`` failures in a row it opens: calls are refused at once. Each
-    ``probe_interval_s`` one call goes through as a probe (half-open); its success closes the breaker.
+    ``probe_interval_s``, counted from the last failure, one call goes through as a probe (half-open); its success
+    closes the breaker.
     """
 
     def __init__(
@@ -102,7 +103,8 @@ class CircuitBreaker:
         return report
 
     def _judge(self, token: object, verdict: ModelError | Literal["success"] | None) -> None:
-        if self._probe is token:
+        probed = self._probe is token
+        if probed:
             self._probe = None
         if isinstance(verdict, ModelError) and verdict.kind in _PROVIDER_KINDS:
             now = self._clock.monotonic()
@@ -110,7 +112,8 @@ class CircuitBreaker:
                 self._failures = 0
             self._failures, self._failed_at = self._failures + 1, now
             self._cause = verdict.with_traceback(None)  # frames would keep a whole show in memory
-            if self._next_probe is None and self._failures >= self._failures_to_open:
+            opens = self._next_probe is None and self._failures >= self._failures_to_open
+            if opens or probed:  # a probe may take as long to fail as there is to be between two of them
                 self._next_probe = now + self._probe_interval_s
         elif verdict is not None:  # an answer, even one that is of no use to us, shows that the provider lives
             self._failures = 0

@@ -228,6 +228,12 @@ class Budget(Strict):
     max_minutes: float | None = Field(default=60.0, gt=0, le=1440, description="Minutes on air; null is no limit.")
     max_tokens: int | None = Field(default=None, gt=0, description="Tokens read and written, over all models.")
     max_cost: Decimal | None = Field(default=None, gt=0, description="Money, in the currency of the models' prices.")
+    max_outage_s: float = Field(
+        default=300.0,
+        ge=0,
+        le=3600,
+        description="How long the show waits in all for models that are out before it ends, in seconds.",
+    )
 
 
 class Schedule(Strict):

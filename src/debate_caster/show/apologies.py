@@ -3,15 +3,15 @@
 import functools
 import tomllib
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, get_args
 
 __all__ = ["Cause", "apology_for"]
 
 STAND_IN = "en"
 """The language that stands in for those without a table."""
 
-Cause = Literal["failed", "held_back"]
-"""Every model failed, or what was said may not be aired."""
+Cause = Literal["failed", "held_back", "ending"]
+"""Every model failed, or what was said may not be aired; or the show ends for want of speeches."""
 
 
 def apology_for(language: str, turn: int, cause: Cause = "failed") -> str:
@@ -28,7 +28,4 @@ def apology_for(language: str, turn: int, cause: Cause = "failed") -> str:
 @functools.cache
 def _tables() -> dict[str, dict[Cause, tuple[str, ...]]]:
     raw = tomllib.loads(files(__package__).joinpath("apologies.toml").read_text(encoding="utf-8"))
-    return {
-        language: {"failed": tuple(causes["failed"]), "held_back": tuple(causes["held_back"])}
-        for language, causes in raw.items()
-    }
+    return {language: {cause: tuple(causes[cause]) for cause in get_args(Cause)} for language, causes in raw.items()}

@@ -159,7 +159,7 @@ class ControlDesk:
             return []
         made_sense = {
             "pause": not transcript.paused,
-            "resume": transcript.paused,
+            "resume": transcript.paused_by == "producer",
             "skip": self.turn is not None and self._skipped is None,
             "end": not self.ending.is_set(),
             "inject": self.turn is not None and len(transcript.notes) < NOTES_WAITING,
@@ -209,8 +209,32 @@ class ControlDesk:
 
     def restore(self) -> None:
         """Take up how the show was directed when it was broken off."""
-        if self._writer.transcript.paused:
+        if self._writer.transcript.paused_by == "producer":
             self.time.hold()
+
+    async def hold_for_models(self) -> bool:
+        """Pause the show until ``go_on``; return whether it could be: the producer's own pause comes first.
+
+        Raises:
+            LogError: It could not be logged.
+        """
+        async with self._acting:
+            if self._writer.transcript.paused:
+                return False
+            await self._hold(ShowPaused(at=self._writer.now(), why="models"))
+        self.changes.tell()
+        return True
+
+    async def go_on(self) -> None:
+        """Let the show go on that waits for its models; does nothing where it does not.
+
+        Raises:
+            LogError: It could not be logged.
+        """
+        async with self._acting:
+            if self._writer.transcript.paused_by == "models":
+                await self._let_go(ShowResumed(at=self._writer.now()))
+        self.changes.tell()
 
     def cuts(self, turn: Turn) -> bool:
         """Whether the producer has skipped the turn."""
@@ -226,12 +250,12 @@ class ControlDesk:
     async def end_forgotten_pause(self) -> None:
         """Wait for ever; end the show when a pause has lasted too long."""
         while True:
-            if not self.time.held:
+            if self._writer.transcript.paused_by != "producer":
                 await self.changes.wait()
                 continue
             try:
                 async with self._clock.timeout(LONGEST_PAUSE_S):
-                    while self.time.held:
+                    while self._writer.transcript.paused_by == "producer":
                         await self.changes.wait()
             except TimeoutError:
                 self._end("the pause was forgotten")
@@ -284,23 +308,33 @@ class ControlDesk:
         return said[act.command]
 
     async def _pause(self, act: ProducerActed) -> str:
+        if self._writer.transcript.paused_by == "models":
+            return "the show is paused already: it waits for a model"
         if self._writer.transcript.paused:
             return "the show is paused already"
+        await self._hold(act, ShowPaused(at=act.at))
+        return ""
+
+    async def _hold(self, *events: ProducerActed | ShowPaused) -> None:
         self.time.hold()  # before the log knows, or else a chunk could slip in behind it there
         try:
-            await self._writer.append(act, ShowPaused(at=act.at))
+            await self._writer.append(*events)
         except LogError:
             self.time.release()
             raise
-        logger.info("show_paused")
-        return ""
+        logger.info("show_paused", why=self._writer.transcript.paused_by)
 
-    async def _resume(self, act: ProducerActed) -> str:
-        if not self._writer.transcript.paused:
-            return "nothing is paused"
-        await self._writer.append(act, ShowResumed(at=act.at))
+    async def _let_go(self, *events: ProducerActed | ShowResumed) -> None:
+        await self._writer.append(*events)
         self.time.release()
         logger.info("show_resumed")
+
+    async def _resume(self, act: ProducerActed) -> str:
+        if self._writer.transcript.paused_by == "models":
+            return "the show waits for a model, and goes on by itself once one answers"
+        if not self._writer.transcript.paused:
+            return "nothing is paused"
+        await self._let_go(act, ShowResumed(at=act.at))
         return ""
 
     async def _skip(self, act: ProducerActed) -> str:

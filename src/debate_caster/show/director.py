@@ -12,7 +12,7 @@ from random import Random
 
 import structlog
 
-from debate_caster.clock import Clock
+from debate_caster.clock import Clock, unhurried
 from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError
 from debate_caster.llm.conversation import LLM, Reviewer
 from debate_caster.llm.retrying import RetryPolicy
@@ -29,6 +29,7 @@ from debate_caster.show.hints import HintDesk
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.measures import reading_s
 from debate_caster.show.moderation import Gate
+from debate_caster.show.outages import Outages
 from debate_caster.show.pacing import Pacer
 from debate_caster.show.show_time import ShowTime
 from debate_caster.show.speech import LiveSpeech, Studio
@@ -129,6 +130,7 @@ class _Director:
             bulletins=self._bulletins,
             random=random,
         )
+        self._outages = Outages(scenario.budget, writer, control, clock=unhurried(clock))
         self._mute_in_a_row = 0
         self._current: LiveSpeech | None = None
         self._upcoming: LiveSpeech | None = None
@@ -170,6 +172,7 @@ class _Director:
         self._treasury.spent_before(spent.prompt_tokens + spent.completion_tokens, spent.cost, transcript.on_air_s)
         if broken_off := self._bulletins.turn_cut_short("the show was broken off here", again=True):
             await self._writer.append(*broken_off)
+        await self._control.go_on()
         self._control.restore()
         return None
 
@@ -221,7 +224,9 @@ class _Director:
                     self._tell_plan()
                     with structlog.contextvars.bound_contextvars(turn=speech.turn.index, agent=speech.turn.speaker):
                         await self._deliver(speech)
-                    if self._mute_in_a_row >= MUTE_TURNS + max(len(self._scenario.agents) - 2, 0):
+                    if self._outages.lasted_too_long:
+                        return "failed", "no model answered for too long"
+                    if self._mute_in_a_row >= self._mute_turns:
                         return "failed", f"{self._mute_in_a_row} turns in a row without a word ({_cause(speech)})"
             except BudgetExhaustedError as exc:
                 return "budget", str(exc)
@@ -273,10 +278,14 @@ class _Director:
             BudgetExhaustedError: It was refused, or its model was still silent when the show's time was over.
         """
         turn = speech.turn
-        while await self._has_more(speech):
+        while await self._has_more(speech) or speech.out:
             due = await self._reach(speech, lambda: self._composer.start_of(turn))
             if due is None:
                 return False
+            if speech.out:
+                if not await self._outages.sit_out(speech):
+                    await self._composer.break_off(speech)
+                continue
             text = speech.take()
             if text is None:
                 continue  # a repeated attempt has taken it away
@@ -331,8 +340,14 @@ class _Director:
             return False
         self._desk.give_back(speech.turn)
         because: Cause = "failed" if speech.held_back is None else "held_back"
+        if self._outages.lasted_too_long or self._mute_in_a_row + 1 >= self._mute_turns:
+            because = "ending"
         speech.apologise(apology_for(self._scenario.language, speech.turn.index, because))
         return True
+
+    @property
+    def _mute_turns(self) -> int:
+        return MUTE_TURNS + max(len(self._scenario.agents) - 2, 0)
 
     async def _skip(self, speech: LiveSpeech) -> None:
         """Log the end of a turn that the producer has cut before its first word."""

@@ -28,6 +28,7 @@ __all__ = [
     "HintTaken",
     "HintUsed",
     "MoneySpent",
+    "Pause",
     "PhaseCast",
     "PhaseStarted",
     "ProducerActed",
@@ -438,10 +439,15 @@ class ProducerActed(_Event):
     viewer: str = ""
 
 
+Pause = Literal["producer", "models"]
+"""Who holds a show: its producer, or models of which none answers."""
+
+
 class ShowPaused(_Event):
     """Nothing is aired from here until ``show_resumed``."""
 
     type: Literal["show_paused"] = "show_paused"
+    why: Pause = "producer"
 
 
 class ShowResumed(_Event):

@@ -131,7 +131,9 @@ def public_body(event: ShowEvent, *, air_thoughts: bool) -> dict[str, Any] | Non
             return _body(event, "hint", "to")
         case HintHeld():
             return _body(event, "hint", "to")
-        case ShowPaused() | ShowResumed():
+        case ShowPaused():
+            return _body(event, "why")
+        case ShowResumed():
             return _body(event)
         case HintDeclined() | HintExpired():
             return _body(event, "hint", "reason")

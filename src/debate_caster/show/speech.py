@@ -15,7 +15,7 @@ from typing import Literal
 import regex  # type: ignore[import-untyped]  # comes without types
 import structlog
 
-from debate_caster.clock import Clock
+from debate_caster.clock import Clock, unhurried
 from debate_caster.errors import BudgetExhaustedError, ModelError
 from debate_caster.llm.conversation import LLM, Delta, Finished, ReasoningDelta, Request, TextDelta, UsageReported
 from debate_caster.llm.estimates import estimate_tokens
@@ -42,6 +42,9 @@ CHARS_PER_TOKEN = 12
 
 UNBILLED = frozenset({"connect", "refused", "rate_limited", "unavailable"})
 """Failures by which a provider has not even begun."""
+
+ASK_AGAIN_S = 1.0
+"""Least time between two rounds of asking models that are out; who is not to be asked so soon says so at once."""
 
 _PARAGRAPH = regex.compile(r"\n\s*\n")
 
@@ -90,6 +93,8 @@ class LiveSpeech:
         self.apology = False
         self.held_back: Objection | None = None
         self._passed: list[str] = []
+        self._outage = False
+        self._out_for_s: list[float] = []
         self.usage = Usage()
         self.first_token_s: float | None = None
         self.first_sentence_s: float | None = None
@@ -103,8 +108,21 @@ class LiveSpeech:
         """The speech, final once ``composed`` is set."""
         return self._draft.text
 
+    @property
+    def out(self) -> bool:
+        """Whether no model that may write the speech answers at present, and nothing of it is there to be taken."""
+        return self._outage and not (self.composed.is_set() or self._draft.taken or self._cleared)
+
+    async def back(self) -> None:
+        """Wait until the speech is not ``out`` any more."""
+        while self.out:
+            self._news.clear()
+            await self._news.wait()
+
     async def wait(self) -> bool:
-        """Wait for a chunk that has not been taken; return whether there is one, False where none will come.
+        """Wait for a chunk that has not been taken; return whether there is one, False where none will come for now.
+
+        For now is for ever, unless the speech is ``out``.
 
         Raises:
             BudgetExhaustedError: The speech was refused before its first word.
@@ -114,7 +132,7 @@ class LiveSpeech:
                 raise self.refusal
             if self._draft.taken < self._cleared:
                 return True
-            if self.composed.is_set():
+            if self.composed.is_set() or self.out:
                 return False
             self._news.clear()
             await self._news.wait()
@@ -146,16 +164,16 @@ class LiveSpeech:
         """Fill the speech: ask one model after the other, in as many attempts as the policy allows each.
 
         The next one is asked only while no word of the speech has been taken. Where all fail, the last error is in
-        ``error``, and the best that any of them began stands. ``prompt_tokens`` is an upper bound of the prompt's.
+        ``error``, and the best that any of them began stands; but where all are out, and nothing is begun, they are
+        asked again for as long as this is let run. ``prompt_tokens`` is an upper bound of the prompt's.
 
         Raises:
             LogError: The log could not be written.
         """
-        for place, voice in enumerate(voices):
-            if place:
-                logger.warning("fallback_asked", turn=self.turn.index, model=voice.name)
-            if not await self._ask(voice, prompt_tokens, random):
-                break
+        while (wait_s := await self._ask_all(voices, prompt_tokens, random)) is not None:
+            self._outage = True
+            self._news.set()
+            await unhurried(self._studio.clock).sleep(wait_s)
         if self.refusal is not None:
             return
         if self.error is not None:
@@ -164,6 +182,19 @@ class LiveSpeech:
             self._draft.abort()
             await self._screen()
         self._finish()
+
+    async def _ask_all(self, voices: Sequence[Voice], prompt_tokens: int, random: Random) -> float | None:
+        """Ask one model after the other; return when to do so again, in seconds, None where there is no sense in it."""
+        self._out_for_s = []
+        for place, voice in enumerate(voices):
+            if place:
+                logger.warning("fallback_asked", turn=self.turn.index, model=voice.name)
+            if not await self._ask(voice, prompt_tokens, random):
+                return None
+        begun = self._spare is not None and bool(self._spare[0].chunks)
+        if begun or self.composed.is_set() or len(self._out_for_s) < len(voices):
+            return None
+        return max(min(self._out_for_s), ASK_AGAIN_S)
 
     @property
     def _cleared(self) -> int:
@@ -233,6 +264,8 @@ class LiveSpeech:
                 # From here on nothing of the failed attempt can be taken: viewers get a whole speech, not half of one.
                 self._set_apart()
                 if (delay_s := self._studio.retries.delay_s(attempt, exc, random)) is None:
+                    if _may_pass(exc):
+                        self._out_for_s.append(exc.retry_after_s or 0.0)
                     return True
                 await self._studio.clock.sleep(delay_s)
             else:
@@ -321,6 +354,12 @@ class LiveSpeech:
         else:
             self._draft.truncate()
         await self._screen()
+
+
+def _may_pass(error: ModelError) -> bool:
+    """Whether a model is out for now: its provider was not even asked, because of what may be over the next time."""
+    cause = error.__cause__
+    return error.kind == "unavailable" and isinstance(cause, ModelError) and cause.retryable
 
 
 @dataclass(slots=True)

@@ -26,6 +26,7 @@ from debate_caster.show.events import (
     HintTaken,
     HintUsed,
     MoneySpent,
+    Pause,
     PhaseStarted,
     ProducerActed,
     ShowEnded,
@@ -170,14 +171,15 @@ class Transcript:
     was skipped before its first word has a speech without text. ``held`` are hints that wait for the producer,
     ``notes`` what it wants said and nobody has said yet, ``context`` what every prompt is to say; ``approval`` is None
     where it has left the scenario's setting alone. ``epoch`` is who writes, ``on_air_s`` how long the show has been on
-    air, without pauses and without the time between two epochs. ``parts`` are how many rooms an agent has had on a
-    target.
+    air, without pauses and without the time between two epochs, ``outage_s`` how long it has waited for models.
+    ``parts`` are how many rooms an agent has had on a target.
     """
 
     seq: int = 0
     at: datetime | None = None
     epoch: int = 0
     on_air_s: float = 0.0
+    outage_s: float = 0.0
     started: ShowStarted | None = None
     phase: PhaseStarted | None = None
     prepared: tuple[TurnPrepared, ...] = ()
@@ -193,13 +195,17 @@ class Transcript:
     spent_by_model: tuple[tuple[str, Usage], ...] = ()
     connected: frozenset[tuple[str, str]] = frozenset()
     parts: tuple[tuple[tuple[str, str], int], ...] = ()
-    paused: bool = False
+    paused_by: Pause | None = None
     approval: bool | None = None
     muted: tuple[str, ...] = ()
     context: str = ""
     notes: tuple[Note, ...] = ()
     acts: tuple[ProducerActed, ...] = ()
     ended: ShowEnded | None = None
+
+    @property
+    def paused(self) -> bool:
+        return self.paused_by is not None
 
     @property
     def next_turn(self) -> int:
@@ -236,10 +242,13 @@ class Transcript:
             raise _illegal(event, "the show has ended")
         if (self.started is None) != isinstance(event, ShowStarted):
             raise _illegal(event, "a show begins with show_started, once")
-        on_air_s = self.on_air_s
-        if self.at is not None and not (self.paused or self.ended or isinstance(event, EpochBegan)):
-            on_air_s += max((event.at - self.at).total_seconds(), 0.0)
-        return replace(self._applied(event), seq=event.seq or self.seq + 1, at=event.at, on_air_s=on_air_s)
+        on_air_s, outage_s = self.on_air_s, self.outage_s
+        if self.at is not None and not (self.ended or isinstance(event, EpochBegan)):
+            passed_s = max((event.at - self.at).total_seconds(), 0.0)
+            on_air_s += 0.0 if self.paused else passed_s
+            outage_s += passed_s if self.paused_by == "models" else 0.0
+        after = self._applied(event)
+        return replace(after, seq=event.seq or self.seq + 1, at=event.at, on_air_s=on_air_s, outage_s=outage_s)
 
     def _applied(self, event: ShowEvent) -> "Transcript":
         match event:
@@ -268,7 +277,7 @@ class Transcript:
             case ShowPaused() | ShowResumed():
                 if self.paused == isinstance(event, ShowPaused):
                     raise _illegal(event, "that is how it is already")
-                return replace(self, paused=isinstance(event, ShowPaused))
+                return replace(self, paused_by=event.why if isinstance(event, ShowPaused) else None)
             case VoteOpened() | VoteClosed() | VoteCounted():
                 return self._vote(event)
             case VerdictGiven():
@@ -442,7 +451,7 @@ class Transcript:
     def _close(self, event: ShowEnded) -> "Transcript":
         if self.open is not None:
             raise _illegal(event, f"turn {self.open.started.turn} is still on air")
-        return replace(self, ended=event, prepared=(), paused=False)
+        return replace(self, ended=event, prepared=(), paused_by=None)
 
 
 def fold(events: Iterable[ShowEvent], *, start: Transcript | None = None) -> Transcript:

@@ -160,6 +160,10 @@ class _VerdictGiven(_Part):
 
 
 class _ShowPaused(_Part):
+    why: str = ""
+
+
+class _ShowResumed(_Part):
     pass
 
 
@@ -182,7 +186,7 @@ CASTER_EVENTS: Mapping[str, type[BaseModel]] = {
     "vote_closed": _VoteClosed,
     "verdict_given": _VerdictGiven,
     "show_paused": _ShowPaused,
-    "show_resumed": _ShowPaused,
+    "show_resumed": _ShowResumed,
     "show_ended": _ShowEnded,
 }
 """What a caster may put on air with ``show_event``. Anything else it sends stays off the air."""

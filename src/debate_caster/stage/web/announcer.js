@@ -49,7 +49,7 @@ export class Announcer {
     }
     if (paused !== told.paused) {
       told.paused = paused;
-      return ended ? "" : paused ? "The show is paused." : "The show goes on.";
+      return ended ? "" : paused ? `${this.#state.pauseText}.` : "The show goes on.";
     }
     if (!ended && current && current !== told.speech) {
       told.speech = current;

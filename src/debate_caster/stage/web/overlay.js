@@ -70,6 +70,7 @@ function draw() {
   $("title").hidden = state.ended !== null || $("motion").textContent === "";
   say($("phase"), String(state.phase?.title ?? ""));
   $("paused").hidden = !state.paused;
+  say($("paused"), state.waits ? "A technical pause" : "The show is paused");
   drawClock();
   drawVote();
   reconcile($("captions"), state.ended ? [] : shown(), {

@@ -123,7 +123,7 @@ function casterAway() {
 function drawAir() {
   const { frame } = desk;
   mark($("air"), "data-air", air());
-  say($("air-title"), AIR[air()]);
+  say($("air-title"), air() === "paused" && state.waits ? "Waits for a model" : AIR[air()]);
   const { current } = state;
   const turn = frame.turn ?? current?.turn ?? null;
   const parts = [state.phase?.title, turn !== null && (state.turns ? `turn ${turn + 1} of ${state.turns}` : `turn ${turn + 1}`)];
@@ -147,7 +147,7 @@ function nameOf(speaker) {
 }
 
 function drawDeck() {
-  const paused = air() === "paused";
+  const paused = air() === "paused" && !state.waits;
   $("pause").dataset.command = paused ? "resume" : "pause";
   say($("pause"), paused ? "Resume" : "Pause");
   for (const button of document.querySelectorAll("[data-command]")) button.disabled = !desk.may(button.dataset.command);

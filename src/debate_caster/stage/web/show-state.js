@@ -42,6 +42,8 @@ export class ShowState {
     this.startedAt = null;
     this.lastAt = null;
     this.paused = false;
+    /** Whether it is paused since no model answers; nobody can let it go on then. */
+    this.waits = false;
     this.ended = null;
     this.head = 0;
     this.seq = 0;
@@ -243,12 +245,18 @@ export class ShowState {
     this.note(event, { kind: "answer", text: String(event.text ?? "") });
   }
 
-  on_show_paused() {
+  on_show_paused(event) {
     this.paused = true;
+    this.waits = event.why === "models";
+  }
+
+  /** What viewers are told of a pause. */
+  get pauseText() {
+    return this.waits ? "A technical pause: the show goes on as soon as a model answers" : "The show is paused";
   }
 
   on_show_resumed() {
-    this.paused = false;
+    this.paused = this.waits = false;
   }
 
   on_show_ended(event, at) {

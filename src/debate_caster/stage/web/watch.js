@@ -166,6 +166,7 @@ function draw() {
   list.draw({ from: state.ended ? "start" : "end", all: !settled && location.hash !== "", news: settled && !list.behind });
   showPondering($("pondering"), state);
   $("paused").hidden = !state.paused;
+  say($("paused"), state.pauseText);
   drawEnd();
   drawConnection();
   drawClock();
