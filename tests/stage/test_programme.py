@@ -168,6 +168,22 @@ async def test_a_replay_keeps_the_pace_times_the_speed(log: EventLog) -> None:
         assert 1.5 <= clock.monotonic() - started < 4
 
 
+async def test_a_replay_is_silent_for_ten_seconds_at_most(log: EventLog) -> None:
+    for number, at in enumerate(("01T00:00:00", "01T00:00:02", "02T08:00:00", "02T08:00:03")):
+        event: Frame = {"at": f"2026-01-{at}Z", "type": "chunk_aired", "room": "r", "text": str(number)}
+        event |= {"speaker": "ada", "index": number}
+        await log.append("air/old", [json.dumps(event)], expect=number)
+    clock = SystemClock(speed=20)
+    async with open_stage(log=log, clock=clock) as stage:
+        started = clock.monotonic()
+        again = await stage.replay("old", speed=1)
+        await stage.wait_over(again)
+        took = clock.monotonic() - started
+        texts = [event["text"] for event in await events_of(stage, again) if event["type"] == "chunk_aired"]
+    assert texts == ["0", "1", "2", "3"]
+    assert 2 + 10 + 3 <= took < 3600
+
+
 @pytest.mark.parametrize(("show", "speed"), [("nothing", 1.0), ("show-1", 0.0), ("show-1", -1.0)])
 async def test_what_can_not_be_replayed_is_the_callers_to_mend(stage: Stage, show: str, speed: float) -> None:
     with pytest.raises(SetupError):

@@ -55,6 +55,23 @@ async def test_a_past_show_has_a_timeline_of_its_turns_and_hints(stage: FakeStag
     await expect(page.locator("#connection-text")).to_have_text("Ended")
 
 
+async def test_a_long_silence_takes_ten_seconds_of_the_timeline(stage: FakeStage, visit: Visit) -> None:
+    show = await open_show(stage)
+    await whole_turn(stage, show, 0, "One. ", "Two. ")
+    await stage.air(show, "show_paused", by="Mia", seconds=9 * 3600)
+    await whole_turn(stage, show, 1, "Three. ")
+    await stage.air(show, "show_ended", why="completed", detail="")
+    show.state = "ended"
+    page = await visit.go(stage.url + "/shows/s1")
+
+    slider = page.get_by_role("slider", name="Moment of the show")
+    length = int(await slider.get_attribute("max") or 0) / 1000
+    assert 10 < length < 30
+    await scrub(page, length - 1)
+    await expect(words(page, 1)).to_have_text("Three. ")
+    await expect(page.locator("#clock-face")).to_contain_text("9:00:")
+
+
 async def test_scrubbing_shows_the_show_as_it_was_then_and_the_end_all_of_it(stage: FakeStage, visit: Visit) -> None:
     await past_show(stage)
     page = await visit.go(stage.url + "/shows/s1")

@@ -34,6 +34,9 @@ __all__ = ["DeniedError", "Programme"]
 
 logger = structlog.get_logger()
 
+LONGEST_SILENCE_S = 10.0
+"""A replay makes no more of a silence, in the show's seconds: it was paused, or its process dead for a day."""
+
 RESUME_S = 60.0
 """How long a dropped agent's room waits for it: what Pulsar's protocol page promises."""
 
@@ -216,6 +219,8 @@ class Programme:
     async def replay(self, identity: str, *, speed: float) -> Show:
         """Air a past show again, as a show of its own, ``speed`` times as fast; return it as soon as it has begun.
 
+        Silences are kept up to ``LONGEST_SILENCE_S``.
+
         Raises:
             SetupError: There is no such show, or ``speed`` is not above 0.
             LogError: The log can't be read or written.
@@ -240,8 +245,8 @@ class Programme:
             show.end("failed", "The log of the show could not be read.")
 
     async def _re_air_events(self, identity: str, show: Show, last: int, speed: float) -> None:
-        first: datetime | None = None
-        started = self._clock.monotonic()
+        before: datetime | None = None
+        due = self._clock.monotonic()
         after, ended = 0, False
         while after < last and not ended:
             records = await self._log.read(stream_of(identity), after, limit=200)
@@ -251,8 +256,10 @@ class Programme:
                 after = record.seq
                 event = event_of(record)
                 at = datetime.fromisoformat(event.pop("at"))
-                first = first or at
-                await self._clock.sleep_until(started + (at - first).total_seconds() / speed)
+                silence_s = (at - (before or at)).total_seconds()
+                before = at
+                due += max(0.0, min(silence_s, LONGEST_SILENCE_S)) / speed
+                await self._clock.sleep_until(due)
                 for private in ("via", "ref"):
                     event.pop(private, None)
                 if event["type"] == "show_started":

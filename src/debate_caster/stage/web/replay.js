@@ -7,6 +7,8 @@ import { element, mark, say } from "/static/elements.js";
 const TICK_MS = 100;
 /** A browser that sleeps (a closed lid, a hidden page) does not skip the show meanwhile. */
 const LONGEST_TICK_MS = 1000;
+/** A longer silence, as while the show was paused or its process was dead, passes as fast as this one. */
+const LONGEST_SILENCE_MS = 10_000;
 
 export class Replay {
   #state;
@@ -15,9 +17,11 @@ export class Replay {
   #onChange;
   #record = [];
   #times = [];
+  /** When each event comes in the replay, in milliseconds from its start. */
+  #moments = [];
   /** What the stage says of the show. */
   #summary = null;
-  /** Milliseconds since the start of the show; null where all of it is shown. */
+  /** Milliseconds since the start of the replay; null where all of it is shown. */
   #at = null;
   #shown = 0;
   #timer = null;
@@ -44,7 +48,10 @@ export class Replay {
   /** To be called with every event of the show, in order. */
   take(event) {
     const at = Date.parse(event.at);
-    this.#times.push(Math.max(Number.isNaN(at) ? 0 : at, this.#times.at(-1) ?? 0));
+    const before = this.#times.at(-1);
+    const time = Math.max(Number.isNaN(at) ? 0 : at, before ?? 0);
+    this.#moments.push(this.#length + Math.min(time - (before ?? time), LONGEST_SILENCE_MS));
+    this.#times.push(time);
     this.#record.push(event);
   }
 
@@ -53,6 +60,7 @@ export class Replay {
     this.pause();
     this.#record = [];
     this.#times = [];
+    this.#moments = [];
     this.#at = null;
     this.#marked = null;
   }
@@ -74,7 +82,9 @@ export class Replay {
 
   /** The show's own time, as milliseconds since 1970. */
   get now() {
-    return this.#start + (this.#at ?? this.#length);
+    if (this.#at === null || this.#shown === 0) return this.#times.at(this.#at === null ? -1 : 0) ?? 0;
+    const latest = this.#shown - 1;
+    return this.#times[latest] + (this.#at - this.#moments[latest]);
   }
 
   play() {
@@ -91,7 +101,7 @@ export class Replay {
     this.draw();
   }
 
-  /** Show the first `at` milliseconds of the show; all of it where it is shorter. */
+  /** Show the first `at` milliseconds of the replay; all of it where it is shorter. */
   seek(at) {
     const back = this.#at === null || at < this.#at;
     const whole = at >= this.#length;
@@ -126,12 +136,19 @@ export class Replay {
     mark(slider, "aria-valuetext", `${clockFace(at)} of ${clockFace(this.#length)}${current ? `, ${this.#state.agent(current.speaker).name}` : ""}`);
   }
 
-  get #start() {
-    return this.#times[0] ?? 0;
+  get #length() {
+    return this.#moments.at(-1) ?? 0;
   }
 
-  get #length() {
-    return (this.#times.at(-1) ?? 0) - this.#start;
+  /** When something comes in the replay that happened in the show at `time`, in milliseconds from the replay's start. */
+  #momentOf(time) {
+    let [latest, end] = [0, this.#times.length];
+    while (end - latest > 1) {
+      const middle = (latest + end) >> 1;
+      if (this.#times[middle] <= time) latest = middle;
+      else end = middle;
+    }
+    return this.#moments[latest] + Math.max(0, Math.min(time - this.#times[latest], LONGEST_SILENCE_MS));
   }
 
   /** The show as it was known before its first event: its summary would give away how it ended. */
@@ -164,7 +181,7 @@ export class Replay {
   /** Fold in what was aired up to now; returns whether that was anything. */
   #showDue() {
     const before = this.#shown;
-    while (this.#shown < this.#record.length && this.#times[this.#shown] <= this.now) {
+    while (this.#shown < this.#record.length && this.#moments[this.#shown] <= (this.#at ?? Infinity)) {
       this.#state.apply(this.#record[this.#shown]);
       this.#shown += 1;
     }
@@ -175,24 +192,24 @@ export class Replay {
   #drawMarks() {
     if (this.active || this.#marked === this.#record.length) return;
     this.#marked = this.#record.length;
-    const at = (time) => Math.min(1, Math.max(0, (time - this.#start) / this.#length));
+    const at = (moment) => String(Math.min(1, moment / this.#length));
     const speeches = this.#state.speeches.filter(({ startedAt }) => startedAt !== null);
     const marks = speeches.map((speech) => {
       const agent = this.#state.agent(speech.speaker);
-      const stretch = element("i", { class: "stretch", "data-at": speech.startedAt - this.#start, title: agent.name });
-      stretch.style.setProperty("--from", String(at(speech.startedAt)));
-      stretch.style.setProperty("--to", String(at(speech.heardAt ?? speech.startedAt)));
+      const stretch = element("i", { class: "stretch", "data-at": this.#momentOf(speech.startedAt), title: agent.name });
+      stretch.style.setProperty("--from", at(this.#momentOf(speech.startedAt)));
+      stretch.style.setProperty("--to", at(this.#momentOf(speech.heardAt ?? speech.startedAt)));
       stretch.style.setProperty("--persona", agent.color);
       return stretch;
     });
     const dots = new Map();
     this.#record.forEach((event, place) => {
       const kind = event.type === "hint_used" ? "hint" : /^vote_/.test(event.type) ? "vote" : "";
-      if (kind) dots.set(`${kind} ${event.hint ?? event.seq}`, [kind, this.#times[place]]);
+      if (kind) dots.set(`${kind} ${event.hint ?? event.seq}`, [kind, this.#moments[place]]);
     });
-    for (const [kind, time] of dots.values()) {
+    for (const [kind, moment] of dots.values()) {
       const dot = element("i", { class: "moment", "data-kind": kind });
-      dot.style.setProperty("--from", String(at(time)));
+      dot.style.setProperty("--from", at(moment));
       marks.push(dot);
     }
     this.#part("marks").replaceChildren(...marks);
