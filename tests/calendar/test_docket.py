@@ -42,6 +42,22 @@ def test_a_slot_starts_while_it_is_on_time_or_within_its_grace(late_s: float, gr
     assert decision.outcome == outcome
 
 
+def test_of_several_missed_slots_within_their_grace_only_the_newest_starts() -> None:
+    docket, now = (
+        Docket(Timetable("hourly", [entry("0 * * * *", grace_s=86_400)]), at("06-01 10:30")),
+        at("06-01 14:10"),
+    )
+
+    decisions = docket.decide(now, busy=False, queued=False)
+    docket.settle(now, decisions)
+
+    assert [(f"{one.slot.at:%H:%M}", one.outcome, one.why) for one in decisions] == [
+        ("11:00", "skipped", "missed"), ("12:00", "skipped", "missed"), ("13:00", "skipped", "missed"),
+        ("14:00", "caught_up", ""),
+    ]  # fmt: skip
+    assert docket.decide(now, busy=False, queued=False) == []
+
+
 def test_shows_beyond_the_count_are_no_slots_at_all() -> None:
     rules = entry("0 * * * *", count=2)
     docket = Docket(Timetable("two", [rules]), at("06-01 10:30"), started=Counter({"0 * * * * UTC": 2}))

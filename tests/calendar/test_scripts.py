@@ -94,6 +94,7 @@ def test_a_mistake_keeps_the_last_good_version_and_is_told_until_it_is_mended(tm
     broken = watched.look()
 
     assert (broken.admitted, broken.withdrawn) == ((), ())
+    assert [scenario.key for scenario, _ in watched.scenarios] == ["one"]
     assert "motion: this key is missing" in watched.problems["one"]
     write(tmp_path, "one.yaml", f"title: Mended\n{DUEL}")
     assert [scenario.title for scenario, _ in watched.look().admitted] == ["Mended"]

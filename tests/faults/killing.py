@@ -16,7 +16,7 @@ from websockets.exceptions import WebSocketException
 from tests.end_to_end.programs import Program, running
 from tests.faults.invariants import broken_in
 
-__all__ = ["Death", "ReturningViewer", "Show", "broken_invariants", "perform_with_deaths", "read_show"]
+__all__ = ["Death", "ReturningViewer", "Show", "broken_invariants", "perform_with_deaths", "read_log", "read_show"]
 
 DYING = Path(__file__).parent / "dying_program.py"
 KILLED = -9
@@ -145,8 +145,13 @@ async def _died(run: Program, viewer: ReturningViewer, death: Death | None) -> i
 
 
 def read_show(folder: Path, log: str, show: str) -> list[dict[str, Any]]:
-    """Return a show's events as one of the two logs of the data folder has them, and check the file."""
-    with closing(sqlite3.connect(folder / f"data/debate-caster/{log}-log.db")) as database:
+    """Return a show's events as one of the two logs below ``folder`` has them, and check the file."""
+    return read_log(folder / "data/debate-caster", log, show)
+
+
+def read_log(data: Path, log: str, show: str) -> list[dict[str, Any]]:
+    """Do the same with the data folder itself."""
+    with closing(sqlite3.connect(data / f"{log}-log.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         rows = database.execute(
             "SELECT seq, body FROM events JOIN streams ON id = stream WHERE name = ? ORDER BY seq", (f"{log}/{show}",)

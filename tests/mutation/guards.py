@@ -50,6 +50,8 @@ PRODUCERS = "stage/test_producers.py::"
 DISK = "faults/test_disk.py::"
 OUTAGES = "show/test_outages.py::"
 TAKEOVER = "faults/test_takeover.py::"
+SEASON = "calendar/test_season.py::"
+BACKUPS = "cli/test_backups.py::"
 
 OFFICE = "stage/test_box_office.py::"
 METRICS = "stage/test_metrics.py::"
@@ -996,7 +998,7 @@ GUARDS = (
         "log/sqlite.py",
         "passing = code in _CURES and code not in _LASTING",
         "passing = False",
-        (DISK + "test_a_disk_that_is_full_stops_the_log_and_harms_nothing",),
+        (DISK + "test_a_disk_that_takes_nothing_stops_the_show_says_why_and_harms_nothing",),
     ),
     Guard(
         "a show that waits for its log can be stopped",
@@ -1132,5 +1134,152 @@ GUARDS = (
         "if labels in values or len(values) < most else",
         "if True else",
         ("show/test_figures.py::test_scenarios_that_name_ever_new_servers_make_no_more_series_than_there_may_be",),
+    ),
+    Guard(
+        "a show that goes on gets the identities that it had",
+        "broadcast/credentials.py",
+        "for name in [*self._had_by(show, names), *names]:",
+        "for name in names:",
+        (
+            "broadcast/test_credentials.py"
+            "::test_a_show_that_goes_on_gets_the_identity_that_it_had_whoever_else_is_there",
+        ),
+    ),
+    Guard(
+        "an episode whose process died is written down by the next",
+        "episodes/series.py",
+        "if not episode.ended and episode.show != show:",
+        "if False:",
+        ("episodes/test_series.py::test_an_episode_whose_process_died_after_its_end_is_written_down_by_the_next",),
+    ),
+    Guard(
+        "a show that is resumed is the episode that it was",
+        "episodes/series.py",
+        "episode = annals.of(show) or await self._begin(scenario, show, annals)",
+        "episode = await self._begin(scenario, show + '+', annals)",
+        ("cli/test_remembering.py::test_a_show_that_is_resumed_is_the_episode_that_it_was",),
+    ),
+    # -- backups -------------------------------------------------------------------------------------------------
+    Guard(
+        "a database is copied as of one moment",
+        "cli/backups.py",
+        'if path.suffix == ".db":',
+        "if False:",
+        (
+            BACKUPS + "test_a_log_that_is_written_meanwhile_is_restored_up_to_one_moment",
+            BACKUPS + "test_a_commit_under_way_is_neither_waited_for_nor_copied",
+        ),
+    ),
+    Guard(
+        "what is in a backup is what was put there",
+        "cli/backups.py",
+        "if _digest(draft / name) != digest:",
+        "if False:",
+        (BACKUPS + "test_a_damaged_backup_restores_nothing",),
+    ),
+    Guard(
+        "a backup overwrites nothing",
+        "cli/backups.py",
+        "if destination.exists() and (not destination.is_dir() or any(destination.iterdir())):",
+        "if False:",
+        (
+            BACKUPS + "test_a_backup_in_a_used_folder_is_refused_and_changes_nothing",
+            BACKUPS + "test_a_restore_over_a_data_folder_in_use_is_refused",
+        ),
+    ),
+    # -- the calendar --------------------------------------------------------------------------------------------
+    Guard(
+        "slots follow the clocks of their place",
+        "scenario/recurrence.py",
+        'after.astimezone(UTC if zone.key == "UTC" else zone)',
+        "after.astimezone(UTC)",
+        (
+            "scenario/test_recurrence.py::test_half_past_two_comes_once_whatever_the_clocks_do",
+            SEASON + "test_a_year_in_six_zones_is_what_their_clocks_show",
+        ),
+    ),
+    Guard(
+        "of missed slots only the newest starts",
+        "calendar/docket.py",
+        "elif slot is not may_start[-1] or too_late(slot, now):",
+        "elif too_late(slot, now):",
+        ("calendar/test_docket.py::test_of_several_missed_slots_within_their_grace_only_the_newest_starts",),
+    ),
+    Guard(
+        "a slot whose grace is over starts nothing",
+        "calendar/docket.py",
+        "elif slot is not may_start[-1] or too_late(slot, now):",
+        "elif slot is not may_start[-1]:",
+        (
+            SEASON + "test_a_clock_that_is_set_neither_doubles_a_slot_nor_causes_a_burst",
+            SEASON + "test_after_an_outage_over_three_slots_at_most_the_newest_starts_and_only_within_its_grace",
+        ),
+    ),
+    Guard(
+        "the wall clock is looked at again and again",
+        "calendar/season.py",
+        "        wait = self._step_s\n",
+        "        wait = 1e9\n",
+        (SEASON + "test_a_machine_that_slept_over_a_slot_starts_it_when_it_wakes_within_the_grace",),
+    ),
+    Guard(
+        "a show that lasts into the next slot is left, followed or ended",
+        "calendar/docket.py",
+        "    if not busy:\n",
+        "    if True:\n",
+        (SEASON + "test_a_show_longer_than_its_period_is_left_followed_or_ended",),
+    ),
+    Guard(
+        "an edit counts from when it was made",
+        "calendar/season.py",
+        "if row.entries != entries:",
+        "if False:",
+        (SEASON + "test_a_slot_that_waits_for_its_jitter_survives_an_edit",),
+    ),
+    Guard(
+        "a schedule that fires too often is refused",
+        "scenario/recurrence.py",
+        "if least < shortest_period_s:",
+        "if False:",
+        ("scenario/test_recurrence.py::test_a_cron_that_is_none_or_too_fast_or_never_fires_is_refused",),
+    ),
+    Guard(
+        "a machine without time zones is told so",
+        "scenario/recurrence.py",
+        "if not zone_names():",
+        "if False:",
+        ("scenario/test_recurrence.py::test_a_machine_without_time_zone_data_is_told_so",),
+    ),
+    Guard(
+        "a simulated show goes on after a death for as long as was left of it",
+        "calendar/simulation.py",
+        "                so_far.left_s -= clock.monotonic() - began\n",
+        "                pass\n",
+        ("calendar/test_simulation.py::test_what_is_simulated_is_what_real_calendars_do_that_die",),
+    ),
+    Guard(
+        "a mistake in a scenario's file changes nothing",
+        "calendar/scripts.py",
+        "            script.problem = str(exc)\n",
+        "            script.problem, script.scenario = str(exc), None\n",
+        ("calendar/test_scripts.py::test_a_mistake_keeps_the_last_good_version_and_is_told_until_it_is_mended",),
+    ),
+    Guard(
+        "a calendar that is stopped ends what runs",
+        "calendar/season.py",
+        "                    for running in production.running:\n                        running.stop.set()\n",
+        "                    pass\n",
+        (
+            SEASON + "test_a_stop_ends_what_runs_and_starts_nothing",
+            "web/test_unattended.py::test_history_pages_and_metrics_of_a_calendar_agree_over_an_edit_and_a_stop",
+        ),
+    ),
+    # -- models --------------------------------------------------------------------------------------------------
+    Guard(
+        "an option that a model's server does not know is left out",
+        "llm/openai.py",
+        "option = next((name for name in _OPTIONAL if name in body and name in said), None)",
+        "option = None",
+        ("faults/test_models.py::test_oddities_of_a_model_need_no_stand_in",),
     ),
 )
