@@ -1,6 +1,7 @@
 """What comes over a socket and is no message: each entrance refuses it with the right code, and goes on for others."""
 
 import json
+import logging
 import random
 import zlib
 from collections.abc import AsyncIterator
@@ -123,7 +124,13 @@ ALL = [pytest.mark.soak, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize(("seed", "visits"), [(0, 12), (1, 12), (2, 12), pytest.param(3, 1_700, marks=ALL)])
 async def test_no_message_breaks_the_stage(
-    stage: Stage, entrance: str, seed: int, visits: int, log: EventLog, capfd: pytest.CaptureFixture[str]
+    stage: Stage,
+    entrance: str,
+    seed: int,
+    visits: int,
+    log: EventLog,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """Thirty messages in each visit: over both entrances 102,000 in all."""
     chance = random.Random(seed)
@@ -138,6 +145,7 @@ async def test_no_message_breaks_the_stage(
     said = capfd.readouterr()
     assert "agent_frame_failed" not in said.out + said.err, "a traceback of ours"
     assert "Traceback" not in said.out + said.err
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
     for stream in await log.streams(""):
         for record in await log.read(stream.name, 0, limit=1_000_000):
             json.loads(record.body)

@@ -54,6 +54,7 @@ SEASON = "calendar/test_season.py::"
 BACKUPS = "cli/test_backups.py::"
 
 OFFICE = "stage/test_box_office.py::"
+VIEWERS = "faults/test_viewers.py::"
 METRICS = "stage/test_metrics.py::"
 
 GUARDS = (
@@ -657,7 +658,10 @@ GUARDS = (
         "stage/viewers.py",
         "if len(self) + self._at_the_door >= self._max_viewers or here >= self._max_per_address:",
         "if len(self) + self._at_the_door >= self._max_viewers:",
-        ("stage/test_viewers.py::test_there_is_a_limit_to_viewers_and_to_those_of_one_address",),
+        (
+            "stage/test_viewers.py::test_there_is_a_limit_to_viewers_and_to_those_of_one_address",
+            VIEWERS + "test_one_address_gets_its_share_of_connections_and_others_are_served",
+        ),
     ),
     Guard(
         "who says nothing is not kept",
@@ -694,6 +698,16 @@ GUARDS = (
         "if _may_hold_surrogates(text):",
         "if False:",
         ("pulsar/test_frames.py::test_lone_surrogates_are_replaced_in_values_and_keys",),
+    ),
+    Guard(
+        "nesting without end is an error like any other",
+        "stage/viewers.py",
+        "except (ValueError, RecursionError):",
+        "except ValueError:",
+        (
+            "abuse/test_frames.py::test_no_message_breaks_the_stage",
+            "stage/test_viewers.py::test_what_a_viewer_says_amiss_is_an_error_and_no_more",
+        ),
     ),
     Guard(
         "who sends nonsense on and on is closed",
@@ -743,7 +757,10 @@ GUARDS = (
         "stage/fan_out.py",
         "if self.transport.get_write_buffer_size() > BUFFER_LIMIT:",
         "if False:",
-        ("stage/test_viewers.py::test_who_does_not_read_is_cut_and_nobody_else_waits",),
+        (
+            "stage/test_viewers.py::test_who_does_not_read_is_cut_and_nobody_else_waits",
+            VIEWERS + "test_a_viewer_whose_process_stands_still_is_cut_and_the_others_get_everything",
+        ),
     ),
     Guard(
         "who does not read history is cut",
@@ -757,7 +774,10 @@ GUARDS = (
         "stage/viewers.py",
         "elif viewer.silent:",
         "elif False:",
-        ("stage/test_viewers.py::test_a_quiet_viewer_is_pinged_and_one_that_does_not_answer_is_cut",),
+        (
+            "stage/test_viewers.py::test_a_quiet_viewer_is_pinged_and_one_that_does_not_answer_is_cut",
+            VIEWERS + "test_a_line_that_is_dead_without_a_word_is_noticed_within_45_s",
+        ),
     ),
     Guard(
         "a place beyond the end is a reset",
@@ -765,6 +785,59 @@ GUARDS = (
         'return Position(after) if after <= show.air.head else Position(0, reset="position")',
         "return Position(after)",
         ("stage/test_viewers.py::test_a_position_that_does_not_exist_is_reset_and_said_so",),
+    ),
+    Guard(
+        "a viewer goes on where it was",
+        "stage/viewers.py",
+        'return Position(after) if after <= show.air.head else Position(0, reset="position")',
+        'return Position(0, reset="" if after <= show.air.head else "position")',
+        (VIEWERS + "test_a_viewer_who_drops_50_times_gets_every_event_once",),
+    ),
+    Guard(
+        "a viewer becomes live where its history ends",
+        "stage/viewers.py",
+        "while after != fan_out.position:",
+        "while after < 0:",
+        (
+            "stage/test_viewers.py::test_viewers_who_join_while_events_flow_see_each_event_once",
+            "stage/test_coming_back.py",
+            VIEWERS + "test_a_viewer_who_drops_50_times_gets_every_event_once",
+        ),
+    ),
+    Guard(
+        "who has gone counts no more",
+        "stage/viewers.py",
+        "        show.fan_out.leave(viewer)\n        show.forget",
+        "        show.forget",
+        (VIEWERS + "test_the_count_is_right_after_100_viewers_were_killed",),
+    ),
+    Guard(
+        "who has gone leaves nothing behind",
+        "stage/viewers.py",
+        "        del self.watching[viewer]\n",
+        "        pass\n",
+        (VIEWERS + "test_who_came_and_went_leaves_nothing_behind",),
+    ),
+    Guard(
+        "an event of SSE has its number",
+        "stage/fan_out.py",
+        'b"id: %d\\ndata: %b\\n\\n" % (event.seq, event.json)',
+        'b"data: %b\\n\\n" % event.json',
+        ("stage/test_viewers.py::test_sse_goes_on_after_the_last_event_id_and_tells_who_comes_back_to_the_end_not_to",),
+    ),
+    Guard(
+        "a viewer by SSE gets the bytes of one by WebSocket",
+        "stage/fan_out.py",
+        "return self.frame[2 if first < 126 else 4 if first == 126 else 10 :]",
+        "return self.frame[2:]",
+        ("stage/test_viewers.py::test_websocket_and_sse_viewers_get_the_same_bytes",),
+    ),
+    Guard(
+        "a stage whose log takes nothing is not ready",
+        "stage/http.py",
+        "if failing or not await self._programme.archive.writable():",
+        "if False:",
+        ("stage/test_http.py::test_readiness_follows_the_log_and_liveness_does_not",),
     ),
     # -- scenarios -----------------------------------------------------------------------------------------------
     Guard(
@@ -1134,6 +1207,13 @@ GUARDS = (
         "if labels in values or len(values) < most else",
         "if True else",
         ("show/test_figures.py::test_scenarios_that_name_ever_new_servers_make_no_more_series_than_there_may_be",),
+    ),
+    Guard(
+        "an address of a removed show says gone",
+        "stage/programme.py",
+        "        if identity in self.archive.forgotten:\n",
+        "        if False:\n",
+        ("stage/test_programme.py::test_a_show_that_was_removed_is_in_no_list_and_every_address_of_it_says_gone",),
     ),
     Guard(
         "a show that goes on gets the identities that it had",
