@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
@@ -104,6 +105,18 @@ class Settings(BaseSettings):
     )
     keep_days: int | None = Field(
         default=None, ge=1, description="Shows are removed so many days after they were over. Unset: never."
+    )
+    money_per_day: Decimal | None = Field(
+        default=None,
+        ge=0,
+        lt=10**9,
+        description="What all shows may cost in a day, in the currency of the models' prices. Unset: no limit.",
+    )
+    money_per_month: Decimal | None = Field(
+        default=None, ge=0, lt=10**9, description="The same for a calendar month. Unset: no limit."
+    )
+    timezone: str | None = Field(
+        default=None, description="IANA time zone of those days and months; unset: the machine's own."
     )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,

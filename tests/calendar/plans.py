@@ -5,14 +5,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from debate_caster.calendar.allowance import Allowance, Standing, amount
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
+from debate_caster.calendar.purse import Purse
 from debate_caster.calendar.season import Calendar, Remains
 from debate_caster.clock import Clock
 from debate_caster.scenario.loading import load_scenario
 from debate_caster.scenario.script import Scenario, Schedule
+from debate_caster.show.spending import Spending
 from tests.scenario.files import DUEL, write
 
 DAY_S = 86_400.0
@@ -38,11 +42,17 @@ def told(occurrence: Occurrence) -> tuple[str, str]:
     return when, occurrence.outcome + (f": {occurrence.why}" if occurrence.why else "")
 
 
+def stands(standing: Standing) -> str:
+    """Return a period in words: what is spent, what is held."""
+    return f"{amount(standing.spent)} spent, {amount(standing.held)} held"
+
+
 @dataclass
 class House:
     """What a process has: a ledger, and shows that last ``length_s``, or what ``lengths_s`` has of them.
 
     Shows outlive it, as in the show log: ``begun`` has one once for each time that it was begun or gone on with.
+    ``most`` is what a scenario's show may cost, ``costs`` what it does cost where that is less.
     """
 
     clock: Clock
@@ -54,6 +64,8 @@ class House:
     dead: set[str] = field(default_factory=set)
     on_air: dict[str, Remains] = field(default_factory=dict)
     left_s: dict[str, float] = field(default_factory=dict)
+    most: Mapping[str, Decimal | None] = field(default_factory=dict)
+    costs: Mapping[str, Decimal] = field(default_factory=dict)
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         self.begun.append(show)
@@ -76,6 +88,18 @@ class House:
 
     async def remains(self, show: str) -> Remains | None:
         return self.on_air.get(show)
+
+    async def spending(self, show: str) -> Spending:
+        remains = self.on_air.get(show)
+        key = next((key for key in self.most if show.startswith(f"{key}-")), "")
+        cost = self.costs.get(key, self.most.get(key)) or Decimal(0)
+        return Spending() if remains is None else Spending(cost, remains.at)
+
+    def purse(self, allowance: Allowance) -> Purse:
+        def most(scenario: Scenario) -> Decimal | None:
+            return self.most.get(scenario.key, Decimal(0))
+
+        return Purse(self.ledger, allowance=allowance, most=most, spending=self.spending)
 
     def calendar(self, owner: str = "us", **rest: Any) -> Calendar:
         return Calendar(

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 from debate_caster.calendar.billing import Billing
+from debate_caster.calendar.ledger import Entry
 from debate_caster.calendar.scripts import Scripts
 from debate_caster.clock import ManualClock
 from debate_caster.scenario.loading import load_scenario
@@ -26,6 +27,20 @@ async def test_the_stage_is_told_the_next_shows_of_each_and_nothing_of_models(tm
         ("Otis Bell", "against"),
     ]
     assert all("model" not in agent for agent in coming[0].agents)
+    await house.ledger.aclose()
+
+
+async def test_it_is_said_that_a_show_was_not_in_the_budget_and_not_what_that_is(tmp_path: Path) -> None:
+    house = House(ManualClock(at("06-01 20:00")))
+    plan = scenario(tmp_path, "friday", entry())
+    missed = Entry("friday", at("06-01 20:00"), None, "", "skipped", "budget", None)
+    await house.ledger.record([missed], owner="us", now=at("06-01 20:00"))
+    calendar = house.calendar()
+    await calendar.admit(plan)
+    billing = Billing(calendar, Scripts((), lambda path: load_scenario(path, env={})))
+
+    assert billing.problems() == [f"The last show of {plan.title} was left out: it was not in the budget."]
+    assert billing.failing() is None
     await house.ledger.aclose()
 
 

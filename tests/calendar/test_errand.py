@@ -1,18 +1,22 @@
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.errand import errand, slot_of
 from debate_caster.calendar.ledger import IN_MEMORY, Entry, Ledger
 from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.purse import Purse
 from debate_caster.clock import ManualClock
 from debate_caster.errors import SetupError
 from debate_caster.scenario.script import Scenario
-from tests.calendar.plans import at, entry, scenario, told
+from debate_caster.show.spending import Spending
+from tests.calendar.plans import at, entry, scenario, stands, told
 
 SLOT = "06-01 20:00"
 
@@ -150,3 +154,40 @@ async def test_a_process_that_died_holds_no_place(tmp_path: Path, ledger: Ledger
         scenario(tmp_path, "next", entry()), "due", ledger=ledger, owners=owners, clock=clock, shows_at_once=1
     ) as task:
         assert task.show
+
+
+async def test_a_slot_is_skipped_where_the_shows_of_others_may_cost_all_that_is_left(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    owners, clock = Owners(tmp_path / "owners"), ManualClock(at(SLOT))
+    first, other = (scenario(tmp_path, key, entry("*/5 * * * *")) for key in ("first", "other"))
+
+    async def spending(show: str) -> Spending:
+        return Spending(Decimal(1), at(SLOT)) if show.startswith("first") else Spending()
+
+    purse = Purse(ledger, allowance=Allowance(per_day=Decimal(5)), most=lambda _: Decimal(3), spending=spending)
+    async with errand(first, "due", ledger=ledger, owners=owners, clock=clock, purse=purse) as task:
+        assert task.show
+        async with errand(other, "due", ledger=ledger, owners=owners, clock=clock, purse=purse) as late:
+            assert (late.show, late.why) == (None, "skipped: budget")
+    clock = ManualClock(at("06-01 20:05"))
+    async with errand(other, "due", ledger=ledger, owners=owners, clock=clock, purse=purse) as free:
+        assert free.show
+        day, _ = await purse.standings(clock.now())
+        assert stands(day) == "1 spent, 3 held"
+
+
+async def test_a_slot_that_waited_in_a_process_that_died_is_paid_by_who_takes_it_over(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    with Owners(tmp_path / "owners").join() as dead:
+        pass
+    plan, show = scenario(tmp_path, "friday", entry()), "friday-20260601-200000z"
+    waits = Entry("friday", at(SLOT), at(SLOT), "0 20 * * * UTC", "queued", "", show)
+    await ledger.record([waits], owner=dead, now=at(SLOT))
+    purse = Purse(ledger, allowance=Allowance(per_day=Decimal(5)), most=lambda _: Decimal(6))
+    owners, clock = Owners(tmp_path / "owners"), ManualClock(at(SLOT))
+
+    async with errand(plan, "due", ledger=ledger, owners=owners, clock=clock, purse=purse) as task:
+        assert (task.show, task.why) == (None, "skipped: budget")
+    assert [told(row) for row in await ledger.history()] == [("06-01 20:00", "skipped: budget")]

@@ -1,13 +1,16 @@
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.docket import Outcome
-from debate_caster.calendar.ledger import Entry, Ledger
+from debate_caster.calendar.ledger import APPLICATION_ID, Entry, Ledger
 from debate_caster.errors import LogError
-from tests.calendar.plans import at
+from tests.calendar.plans import at, stands
 
 NOW = at("06-01 20:00")
 
@@ -126,3 +129,44 @@ async def test_a_damaged_file_is_an_error_of_ours(tmp_path: Path) -> None:
     with pytest.raises(LogError, match="file is not a database"):
         await ledger.calendars()
     await ledger.aclose()
+
+
+FIRST_VERSION = """
+PRAGMA user_version = 1;
+CREATE TABLE calendars (
+  scenario TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, entries TEXT NOT NULL, handled INTEGER NOT NULL,
+  paused INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE occurrences (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, slot INTEGER, due INTEGER, rule TEXT NOT NULL,
+  outcome TEXT NOT NULL, why TEXT NOT NULL, show TEXT UNIQUE, owner TEXT NOT NULL, decided INTEGER NOT NULL,
+  ended INTEGER, ending TEXT NOT NULL DEFAULT '', UNIQUE (scenario, slot)
+) STRICT;
+CREATE TABLE requests (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, asked INTEGER NOT NULL, answer TEXT
+) STRICT;
+INSERT INTO requests (scenario, asked) VALUES ('friday', 1780000000000);
+INSERT INTO occurrences (scenario, rule, outcome, why, show, owner, decided)
+  VALUES ('friday', '', 'ran', '', 'old-show', 'dead', 1780000000000);
+"""
+
+
+async def test_a_file_of_the_first_version_keeps_what_it_has_and_counts_money_from_now_on(tmp_path: Path) -> None:
+    path = tmp_path / "calendar.db"
+    with closing(sqlite3.connect(path)) as old:
+        old.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        old.executescript(FIRST_VERSION)
+    first, second = Ledger(path), Ledger(path)
+    try:
+        (request,) = await first.asked()
+        assert (request.scenario, request.over_budget) == ("friday", False)
+        await second.ask("friday", NOW, over_budget=True)
+        assert [one.over_budget for one in await first.asked()] == [False, True]
+        assert [one.show for one in await second.unfinished()] == ["old-show"]
+        await first.finish("old-show", "completed", NOW)
+        await first.settle("old-show", Decimal("1.25"), NOW)
+        day, _ = await second.standings(Allowance().periods(NOW))
+        assert stands(day) == "1.25 spent, 0 held"
+    finally:
+        await first.aclose()
+        await second.aclose()

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from heapq import merge
 from itertools import takewhile
 from pathlib import Path
@@ -9,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.docket import Outcome, Reason
 from debate_caster.calendar.ledger import IN_MEMORY, CalendarRow, Entry, Ledger, Request
 from debate_caster.calendar.season import CUT_OFF, TAKEN_UP_AT_MOST, Calendar, Remains, as_json
@@ -17,7 +19,7 @@ from debate_caster.errors import LogError
 from debate_caster.scenario.casting import slug
 from debate_caster.scenario.recurrence import instants
 from debate_caster.scenario.script import Scenario
-from tests.calendar.plans import DAY_S, House, at, entry, kill, scenario
+from tests.calendar.plans import DAY_S, House, at, entry, kill, scenario, stands
 from tests.scenario.test_recurrence import ZONES
 
 HOUR_S = 3600.0
@@ -491,9 +493,9 @@ class MoodyLedger(Ledger):
         self._fail("asked")
         return await super().asked()
 
-    async def grant(self, request: int, entry: Entry, *, owner: str, now: datetime) -> bool:
+    async def grant(self, request: int, entry: Entry, **rest: Any) -> bool:
         self._fail("grant")
-        return await super().grant(request, entry, owner=owner, now=now)
+        return await super().grant(request, entry, **rest)
 
     async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
         self._fail("revise")
@@ -642,6 +644,172 @@ def test_a_show_that_died_keeps_its_place_for_who_takes_it_up(tmp_path: Path) ->
         assert len(house.ended) == 1
 
     assert performed(play) == [("06-01 20:00", "ran"), ("06-01 20:05", "skipped: limit")]
+
+
+PARIS = ZoneInfo("Europe/Paris")
+
+
+def of_days(history: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return what became of the slots of each day in Paris."""
+    days: dict[str, list[str]] = {}
+    for when, what in history:
+        local = at(when).astimezone(PARIS)
+        days.setdefault(f"{local:%m-%d}", []).append(f"{local:%H:%M} {what}")
+    return days
+
+
+@pytest.mark.parametrize(("start", "first"), [("02-28 23:00", "03-01"), ("09-30 22:00", "10-01")])
+def test_days_and_a_month_have_their_money_also_when_summer_time_begins_and_ends(
+    tmp_path: Path, start: str, first: str
+) -> None:
+    """A day has enough for one show, the month for twenty; a day in UTC would have the wrong two together."""
+
+    async def play(house: House) -> None:
+        calendar = house.calendar(purse=house.purse(Allowance(Decimal(2), Decimal(40), PARIS)))
+        await calendar.admit(scenario(tmp_path, "dear", entry("15 0 * * *", "Europe/Paris")))
+        await calendar.admit(scenario(tmp_path, "also", entry("45 23 * * *", "Europe/Paris")))
+        async with house.running(calendar):
+            await house.clock.sleep(33 * DAY_S)
+
+    days = of_days(performed(play, start=start, most={"dear": Decimal(2), "also": Decimal(2)}, length_s=600))
+
+    month, following = first[:2], f"{int(first[:2]) + 1:02}"
+    enough, too_much = ["00:15 ran", "23:45 skipped: budget"], ["00:15 skipped: budget", "23:45 skipped: budget"]
+    assert [days[f"{month}-{day:02}"] for day in range(1, 32)] == [enough] * 20 + [too_much] * 11
+    assert days[f"{following}-01"] == enough
+
+
+def test_what_a_show_did_not_cost_is_there_for_the_next(tmp_path: Path) -> None:
+    """Each may cost 4 of the day's 10, and costs 1.5: before the sixth 7.5 are spent. What is free is always given."""
+
+    async def play(house: House) -> None:
+        calendar = house.calendar(purse=house.purse(Allowance(per_day=Decimal(10))))
+        await calendar.admit(scenario(tmp_path, "hourly", entry("0 1-6 * * *")))
+        await calendar.admit(scenario(tmp_path, "free", entry("30 6 * * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S - 60)
+
+    found = performed(play, most={"hourly": Decimal(4)}, costs={"hourly": Decimal("1.5")})
+
+    assert [f"{when[6:]} {what}" for when, what in found] == [
+        "01:00 ran", "02:00 ran", "03:00 ran", "04:00 ran", "05:00 ran", "06:00 skipped: budget", "06:30 ran",
+    ]  # fmt: skip
+
+
+def test_while_a_show_is_on_all_that_it_may_cost_is_held_back(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(purse=house.purse(Allowance(per_month=Decimal(5))))
+        await calendar.admit(scenario(tmp_path, "first", entry("0 20 1 * *")))
+        await calendar.admit(scenario(tmp_path, "other", entry("5,15 20 1 * *")))
+        async with house.running(calendar):
+            await house.clock.sleep(DAY_S - 60)
+
+    most = {"first": Decimal(4), "other": Decimal(2)}
+    found = performed(play, most=most, costs={"first": Decimal(1)})
+
+    assert [f"{when[6:]} {what}" for when, what in found] == ["20:00 ran", "20:05 skipped: budget", "20:15 ran"]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "limit", "expected", "ended"),
+    [
+        ("replace", 4, "21:00 skipped: budget", 1),  # the one that is on the air is not ended for one that can't be
+        ("replace", 8, "21:00 ran", 1),
+        ("queue", 4, "21:00 skipped: budget", 1),  # its turn comes when the first has cost it all
+        ("queue", 8, "21:00 caught_up", 2),
+    ],
+)
+def test_no_show_is_ended_for_money_and_one_that_waits_is_paid_when_its_turn_comes(
+    tmp_path: Path, overlap: str, limit: int, expected: str, ended: int
+) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(purse=house.purse(Allowance(per_day=Decimal(limit))))
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20,21 * * *", overlap=overlap, count=2)))
+        async with house.running(calendar):
+            await house.clock.sleep((at("06-01 23:30") - house.clock.now()).total_seconds())
+            assert [plan.key for plan in calendar.unpaid] == (["long"] if "budget" in expected else [])
+            await house.clock.sleep(DAY_S)
+        assert len([show for show in house.ended if "20260601" in show]) == ended
+
+    found = [f"{when} {what}" for when, what in performed(play, most={"long": Decimal(4)}, length_s=1.2 * HOUR_S)]
+
+    assert found[:2] == ["06-01 20:00 ran", f"06-01 {expected}"]
+    # What was skipped is not one of the two that were ordered.
+    assert found[2:] == (["06-02 20:00 ran"] if "budget" in expected else [])
+
+
+def test_of_a_show_asked_for_by_hand_it_is_said_why_it_is_too_dear_and_it_is_given_all_the_same(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(purse=house.purse(Allowance(per_day=Decimal("2.5"))), step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "dear"))
+        async with house.running(calendar):
+            answers = []
+            for over_budget in (False, True):
+                request = await house.ledger.ask("dear", house.clock.now(), over_budget=over_budget)
+                calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+                await house.clock.sleep(5)
+                answers.append(await house.ledger.answer_to(request))
+            day, _ = await house.ledger.standings(Allowance().periods(house.clock.now()))
+            assert day.held == 3
+        assert answers == [
+            "refused: 2.5 of the day's 2.5 is left, and the show may cost 3; --over-budget gives it all the same",
+            "show dear-by-hand-0",
+        ]
+
+    assert performed(play, most={"dear": Decimal(3)}) == [("by hand", "ran")]
+
+
+def test_what_a_show_cost_that_died_counts_and_is_held_for_as_long_as_it_may_go_on(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        purse = house.purse(Allowance(per_day=Decimal(5)))
+        first = house.calendar("first", purse=purse)
+        on, later = scenario(tmp_path, "on", entry()), scenario(tmp_path, "later", entry("8,30,50 20 * * *"))
+        for plan in (on, later):
+            await first.admit(plan)
+        running = asyncio.create_task(first.run(asyncio.Event()))
+        await house.clock.sleep((at("06-01 20:05") - house.clock.now()).total_seconds())
+        await kill(running)
+        house.dead.add("first")
+        second = house.calendar("second", purse=purse)
+        for plan in (later, on):
+            await second.admit(plan)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+        day, _ = await purse.standings(house.clock.now())
+        assert stands(day) == "5 spent, 0 held"
+
+    most = {"on": Decimal(4), "later": Decimal(2)}
+    found = performed(play, most=most, costs={"on": Decimal(3)})
+
+    assert [f"{when[6:]} {what}" for when, what in found] == [
+        "20:00 ran", "20:08 skipped: budget", "20:30 ran", "20:50 skipped: budget",
+    ]  # fmt: skip
+
+
+def test_a_slot_that_was_left_by_the_dead_is_paid_by_its_heir_or_skipped(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        purse = house.purse(Allowance(per_day=Decimal(5)))
+        now = house.clock.now()
+        outcomes: tuple[tuple[str, Outcome], ...] = (("held", "ran"), ("waits", "queued"))
+        for key, outcome in outcomes:
+            show = f"{key}-20260601-200000z"
+            written = Entry(key, at("06-01 20:00"), None, "0 20 * * * UTC", outcome, "", show, Decimal(3))
+            await house.ledger.record([written], owner="dead", now=now, periods=purse.periods(now))
+        house.dead.add("dead")
+        calendar = house.calendar(purse=purse)
+        for key in ("held", "waits"):
+            await calendar.admit(scenario(tmp_path, key, entry()))
+        async with house.running(calendar):
+            await house.clock.sleep(HOUR_S)
+        assert [plan.key for plan in calendar.unpaid] == ["waits"]
+        restarted = house.calendar("restarted", purse=purse)
+        await restarted.admit(scenario(tmp_path, "waits", entry()))
+        assert [plan.key for plan in restarted.unpaid] == ["waits"]
+
+    most = {"held": Decimal(3), "waits": Decimal(3)}
+    found = performed(play, most=most, start="06-01 20:00")
+
+    assert [what for _, what in found] == ["ran", "skipped: budget"]
 
 
 def test_a_calendar_that_does_not_get_to_look_is_not_on_watch(tmp_path: Path) -> None:

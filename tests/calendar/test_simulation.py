@@ -1,9 +1,13 @@
 import asyncio
+from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from time import process_time
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import Occurrence
 from debate_caster.calendar.simulation import simulate
 from debate_caster.clock import VirtualClock, run_virtual
@@ -136,3 +140,47 @@ def test_the_limit_on_shows_at_once_skips_the_slots_that_the_real_calendar_skips
     assert any(occurrence.why == "limit" for occurrence in simulated)
     given = [(one.decided_at, one.ended_at or end) for one in simulated if one.show is not None]
     assert max(sum(began <= at < ended for began, ended in given) for at, _ in given) <= shows_at_once
+
+
+@pytest.mark.parametrize("outages", [[], [("03-28 20:10", "03-30 06:00")]])
+def test_the_money_of_a_month_skips_the_slots_that_the_real_calendar_skips(
+    tmp_path: Path, outages: list[tuple[str, str]]
+) -> None:
+    """Over the beginning of summer time, whose day has 23 hours; the shows cost all that they may."""
+    plans = [
+        scenario(tmp_path, f"every-{hours}", entry(f"{hours} */{hours} * * *", "Europe/Paris", overlap=overlap))
+        for hours, overlap in ((3, "queue"), (4, "skip"), (6, "replace"))
+    ]
+    most: dict[str, Decimal | None] = {"every-3": Decimal("0.7"), "every-4": Decimal("1.3"), "every-6": Decimal(0)}
+    allowance = Allowance(Decimal(8), Decimal(150), ZoneInfo("Europe/Paris"))
+    begin, end = at("02-28 23:00"), at("04-02 00:00")
+    times = [(at(down), at(up)) for down, up in outages]
+
+    async def really(clock: VirtualClock) -> list[tuple[str, str]]:
+        house = House(clock, length_s=12_000, most=most)
+        purse = house.purse(allowance)
+        for number, (down, up) in enumerate([*times, (end, end)]):
+            calendar = house.calendar(str(number), step_s=3600.0, purse=purse)
+            for plan in plans:
+                await calendar.admit(plan)
+            process = asyncio.create_task(calendar.run(asyncio.Event()))
+            await clock.sleep((down - clock.now()).total_seconds() - 0.001)
+            await kill(process)
+            house.dead.add(str(number))
+            await clock.sleep((up - clock.now()).total_seconds())
+        return await house.history()
+
+    simulated = simulate(
+        plans, begin, end, length_s=lambda _: 12_000.0, outages=times, allowance=allowance,
+        most=lambda plan: most[plan.key],
+    )  # fmt: skip
+
+    assert [told(occurrence) for occurrence in simulated] == run_virtual(really, start=begin)
+    skipped = [occurrence for occurrence in simulated if occurrence.why == "budget"]
+    assert {occurrence.scenario for occurrence in skipped} == {"every-3", "every-4"}
+    counted: Counter[str] = Counter()
+    for one in simulated:
+        if one.show is not None and one.slot is not None:
+            counted[f"{one.decided_at.astimezone(allowance.zone):%m-%d}"] += int(10 * (most[one.scenario] or 0))
+    assert max(counted.values()) <= 80
+    assert sum(count for day, count in counted.items() if day[:2] == "03") in range(1488, 1501)

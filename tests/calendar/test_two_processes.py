@@ -3,13 +3,17 @@
 import asyncio
 import multiprocessing
 import random
+from collections import Counter
 from datetime import timedelta
+from decimal import Decimal
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import Ledger, Occurrence
+from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.season import CUT_OFF
 from debate_caster.log import SqliteEventLog
 from tests.calendar.worker import FIRST_SLOT, PERIOD, tell, work
@@ -21,8 +25,9 @@ SCHEDULE = '\nschedule: {cron: "*/5 * * * *", timezone: UTC, grace_s: 300}\n'
 class Pair:
     """The two processes; each that is killed is followed by a new one."""
 
-    def __init__(self, folder: Path) -> None:
-        self._arguments = (folder, write(folder, "often.yaml", DUEL.strip() + SCHEDULE))
+    def __init__(self, folder: Path, *names: str, per_day: Decimal | None = None) -> None:
+        scenarios = [write(folder, f"{name}.yaml", DUEL.strip() + SCHEDULE) for name in names]
+        self._arguments = (folder, scenarios, per_day)
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.calendar.worker"])
         self.processes: list[BaseProcess] = []
@@ -61,6 +66,46 @@ async def test_each_slot_gives_exactly_one_show_whoever_is_killed_and_when(tmp_p
     await give_all(tmp_path, 30)
 
 
+@pytest.mark.timeout(60)
+async def test_two_processes_never_spend_more_together_than_the_day_has(tmp_path: Path) -> None:
+    """Two slots at a time, of which only one can be paid at the end, and half of the deciders are killed."""
+    chance, limit = random.Random(11), Decimal(7)
+    tell(tmp_path / "time", FIRST_SLOT - timedelta(seconds=10))
+    ledger, pair = Ledger(tmp_path / "calendar.db"), Pair(tmp_path, "one", "two", per_day=limit)
+    owners, periods = Owners(tmp_path / "owners"), Allowance(limit).periods(FIRST_SLOT)
+    log = SqliteEventLog(tmp_path / "show-log.db")
+    try:
+        pair.keep_two()
+        async with asyncio.timeout(15):
+            while len(await ledger.calendars()) < 2:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.01)
+        rows: list[Occurrence] = []
+        for number in range(10):
+            tell(tmp_path / "time", FIRST_SLOT + number * PERIOD)
+            for process in list(pair.processes):
+                if chance.random() < 0.5:
+                    await asyncio.sleep(chance.uniform(0, 0.02))
+                    pair.kill(process)
+            async with asyncio.timeout(20):
+                rows = await settled(ledger, pair, 2 * (number + 1))
+                while any(owners.alive(owner) for _, owner in await ledger.unsettled()):  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.005)
+            day, _ = await ledger.standings(periods)
+            assert day.spent + day.held <= limit
+        shows = await log.streams("show:")
+    finally:
+        pair.close()
+        await ledger.aclose()
+        await log.close()
+
+    # Of each slot both can be paid, or one: 2 may be spent beside what was, 1 is; before the fifth there is 1 left.
+    assert pair.kills > 2
+    ran = Counter(row.slot for row in rows if row.outcome == "ran")
+    assert [ran[FIRST_SLOT + number * PERIOD] for number in range(10)] == [2, 2, 1, 1] + [0] * 6
+    assert {row.why for row in rows if row.outcome == "skipped"} == {"budget"}
+    assert len(shows) == 6
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(200)
 async def test_each_of_a_hundred_slots_gives_exactly_one_show(tmp_path: Path) -> None:
@@ -71,7 +116,11 @@ async def give_all(tmp_path: Path, slots: int) -> None:
     """Have that many slots come with the two processes there, and look at what became of them."""
     chance = random.Random(7)
     tell(tmp_path / "time", FIRST_SLOT - timedelta(seconds=10))
-    ledger, log, pair = Ledger(tmp_path / "calendar.db"), SqliteEventLog(tmp_path / "show-log.db"), Pair(tmp_path)
+    ledger, log, pair = (
+        Ledger(tmp_path / "calendar.db"),
+        SqliteEventLog(tmp_path / "show-log.db"),
+        Pair(tmp_path, "often"),
+    )
     try:
         pair.keep_two()
         async with asyncio.timeout(15):

@@ -3,16 +3,21 @@
 import asyncio
 import struct
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.purse import Purse
 from debate_caster.calendar.season import Calendar, Remains
 from debate_caster.clock import SystemClock
 from debate_caster.log import SqliteEventLog
 from debate_caster.scenario.loading import load_scenario
 from debate_caster.scenario.script import Scenario
+from debate_caster.show.spending import Spending
 
 LOOK_EVERY_S = 0.002
 
@@ -39,12 +44,12 @@ def tell(file: Path, now: datetime) -> None:
     fresh.replace(file)
 
 
-def work(folder: Path, scenario: Path) -> None:
-    """Be the process."""
-    asyncio.run(_work(folder, scenario))
+def work(folder: Path, scenarios: Sequence[Path], per_day: Decimal | None) -> None:
+    """Be the process. A show may cost 2, and costs 1, of what there is ``per_day``."""
+    asyncio.run(_work(folder, scenarios, per_day))
 
 
-async def _work(folder: Path, path: Path) -> None:
+async def _work(folder: Path, scenarios: Sequence[Path], per_day: Decimal | None) -> None:
     clock, owners, log = ToldClock(folder / "time"), Owners(folder / "owners"), SqliteEventLog(folder / "show-log.db")
 
     async def perform(scenario: Scenario, show: str, stop: asyncio.Event) -> str:
@@ -59,12 +64,18 @@ async def _work(folder: Path, path: Path) -> None:
     async def remains(show: str) -> Remains | None:
         return Remains(clock.now()) if await log.last_seq(f"show:{show}") > 0 else None
 
+    async def spending(show: str) -> Spending:
+        return Spending(Decimal(min(await log.last_seq(f"show:{show}"), 1)), clock.now())
+
+    ledger = Ledger(folder / "calendar.db")
+    purse = Purse(ledger, allowance=Allowance(per_day), most=lambda _scenario: Decimal(2), spending=spending)
     with owners.join() as owner:
         calendar = Calendar(
-            Ledger(folder / "calendar.db"), clock=clock, owner=owner, alive=owners.alive, perform=perform,
-            remains=remains, new_show_id=lambda scenario: f"{scenario.key}-{time.monotonic_ns()}",
+            ledger, clock=clock, owner=owner, alive=owners.alive, perform=perform, remains=remains, purse=purse,
+            new_show_id=lambda scenario: f"{scenario.key}-{time.monotonic_ns()}",
         )  # fmt: skip
-        await calendar.admit(load_scenario(path, env={}))
+        for path in scenarios:
+            await calendar.admit(load_scenario(path, env={}))
         await calendar.run(asyncio.Event())
 
 

@@ -22,11 +22,13 @@ class Billing:
     def problems(self) -> Sequence[str]:
         """Say what holds instead, and nothing of the files' contents: this is public."""
         kept = {scenario.key for scenario in self._calendar.scenarios}
-        return [
+        mistakes = [
             f"The scenario {name} has a mistake: "
             + ("its last good version holds." if name in kept else "it is not on the calendar.")
             for name in sorted(self._scripts.problems)
         ]
+        unpaid = sorted(scenario.title for scenario in self._calendar.unpaid)
+        return mistakes + [f"The last show of {title} was left out: it was not in the budget." for title in unpaid]
 
     def failing(self) -> str | None:
         return None if self._calendar.failure is None else "the calendar's ledger can't be read or written"

@@ -19,7 +19,7 @@ ON_TIME_S = 30.0
 """A show that starts up to so many seconds late has run; one that starts later was caught up."""
 
 Outcome = Literal["queued", "ran", "caught_up", "skipped"]
-Reason = Literal["", "missed", "overlap", "paused", "blackout", "shutdown", "limit"]
+Reason = Literal["", "missed", "overlap", "paused", "blackout", "shutdown", "limit", "budget"]
 
 
 @dataclass(frozen=True, slots=True)

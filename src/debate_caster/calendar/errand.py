@@ -14,6 +14,7 @@ from debate_caster.calendar.docket import ON_TIME_S, Docket, too_late
 from debate_caster.calendar.figures import SlotFigures
 from debate_caster.calendar.ledger import Entry, Ledger
 from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.purse import Purse
 from debate_caster.calendar.season import as_json
 from debate_caster.calendar.timetable import Slot, Timetable, show_id_of
 from debate_caster.clock import Clock
@@ -76,16 +77,17 @@ async def errand(
     owners: Owners,
     clock: Clock,
     shows_at_once: int | None = None,
+    purse: Purse | None = None,
 ) -> AsyncIterator[Errand]:
     """Take a slot on, and write down what became of it; for the block that gives its show.
 
-    ``shows_at_once`` is as for ``Calendar``: all that share the ledger count.
+    ``shows_at_once`` and ``purse`` are as for ``Calendar``: all that share the ledger count.
 
     Raises:
         SetupError: As ``slot_of``, or the data folder can't be written.
         LogError: The ledger failed.
     """
-    now, name = clock.now(), scenario.key
+    now, name, purse = clock.now(), scenario.key, purse or Purse(ledger)
     slot = slot_of(scenario, wanted, now)
     if slot is None:
         yield Errand(None, "no slot is due")
@@ -114,14 +116,20 @@ async def errand(
         decision, show, notes = decisions[0], show_id_of(name, slot.at), SlotFigures()
         written = Entry(
             name, slot.at, slot.due, slot.rule, decision.outcome, decision.why,
-            None if decision.outcome == "skipped" else show,
+            None if decision.outcome == "skipped" else show, await purse.most(scenario),
         )  # fmt: skip
-        ours = await ledger.record([written], owner=owner, now=now, shows_at_once=shows_at_once, dead=dead)
+        await purse.settle_what_is_over(owner, alive=owners.alive, now=now)
+        ours = await ledger.record(
+            [written], owner=owner, now=now, shows_at_once=shows_at_once, dead=dead, periods=purse.periods(now)
+        )
         if not ours and not await _taken_over(ledger, owners, show, owner):
             yield Errand(None, "that slot has been dealt with")
         elif (found := ours[0] if ours else written).outcome == "skipped":
             notes.note_skipped(name, slot.at, found.why)
             yield Errand(None, f"skipped: {found.why}")
+        elif await purse.hold(show, found.money, owner=owner, now=now):  # it was queued by who died
+            await ledger.revise(show, "skipped", "budget", now)
+            yield Errand(None, "skipped: budget")
         else:
             result = Errand(show, due=slot.due)
             notes.note_started(name, slot, now, how=found.outcome)
@@ -129,6 +137,7 @@ async def errand(
                 yield result
             finally:
                 logger.info("show_over", show=show, ending=result.ending)
+                await purse.settle(show, clock.now())
                 await ledger.finish(show, result.ending, clock.now())
 
 

@@ -12,18 +12,23 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
+from debate_caster.calendar import accounts
+from debate_caster.calendar.accounts import Books, Shortage
+from debate_caster.calendar.allowance import Period, Standing
 from debate_caster.calendar.docket import Outcome, Reason
+from debate_caster.calendar.instants import from_ms, in_ms
 from debate_caster.errors import LogError
 
 __all__ = ["IN_MEMORY", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x64636361
 """Marks the file as ours ("dcca"), so that another program's database named by mistake is not written to."""
 
@@ -31,8 +36,6 @@ BUSY_TIMEOUT_S = 5.0
 """How long another process may hold the write lock."""
 
 IN_MEMORY = ":memory:"
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -48,9 +51,14 @@ CREATE TABLE IF NOT EXISTS occurrences (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS unfinished ON occurrences (scenario) WHERE show IS NOT NULL AND ended IS NULL;
 CREATE TABLE IF NOT EXISTS requests (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, asked INTEGER NOT NULL, answer TEXT
+  id INTEGER PRIMARY KEY AUTOINCREMENT, scenario TEXT NOT NULL, asked INTEGER NOT NULL, answer TEXT,
+  over_budget INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+{accounts.SCHEMA}
 """
+
+_FROM_VERSION = {1: "ALTER TABLE requests ADD COLUMN over_budget INTEGER NOT NULL DEFAULT 0;"}
+"""What a file of an older version lacks that ``_SCHEMA`` does not make."""
 
 _OCCURRENCES = (
     "SELECT id, scenario, slot, due, rule, outcome, why, show, owner, decided, ended, ending FROM occurrences"
@@ -71,7 +79,10 @@ class CalendarRow:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is to be written of one slot. Without ``slot`` it is a show that somebody asked for by hand."""
+    """What is to be written of one slot. Without ``slot`` it is a show that somebody asked for by hand.
+
+    ``money`` is the most that the show may cost, None where nobody knows.
+    """
 
     scenario: str
     slot: datetime | None
@@ -80,6 +91,7 @@ class Entry:
     outcome: Outcome
     why: Reason
     show: str | None
+    money: Decimal | None = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +114,12 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Somebody's wish for a show of a scenario, now."""
+    """Somebody's wish for a show of a scenario, now; one ``over_budget`` may cost more than is left."""
 
     id: int
     scenario: str
     asked_at: datetime
+    over_budget: bool
 
 
 class Ledger:
@@ -142,7 +155,7 @@ class Ledger:
                 db.execute(
                     "INSERT INTO calendars VALUES (?, ?, ?, ?, ?, 0) "
                     "ON CONFLICT DO UPDATE SET title = excluded.title, path = excluded.path",
-                    (scenario, title, path, entries, _ms(now)),
+                    (scenario, title, path, entries, in_ms(now)),
                 )
                 row = db.execute(
                     "SELECT scenario, title, path, entries, handled, paused FROM calendars WHERE scenario = ?",
@@ -156,7 +169,7 @@ class Ledger:
         """Take a new schedule, which holds after ``since``."""
         await self._write(
             "UPDATE calendars SET entries = ?, handled = max(handled, ?) WHERE scenario = ?",
-            (entries, _ms(since), scenario),
+            (entries, in_ms(since), scenario),
         )
 
     async def pause(self, scenario: str, *, paused: bool) -> bool:
@@ -173,6 +186,7 @@ class Ledger:
         handled_until: Mapping[str, datetime] | None = None,
         shows_at_once: int | None = None,
         dead: Collection[str] = (),
+        periods: Sequence[Period] = (),
     ) -> list[Entry]:
         """Write what becomes of slots, all or none; return those that nobody had written before.
 
@@ -181,19 +195,27 @@ class Ledger:
 
         Where ``shows_at_once`` shows of other scenarios are on the air, a show that would start now is skipped instead,
         and comes back as such: however many processes write at the same moment, no more start. Those of the owners
-        named in ``dead`` do not count.
+        named in ``dead`` do not count. In the same way one is skipped whose money one of the ``periods`` does not have;
+        what the others may cost is held back.
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
             with _transaction(db):
-                ours = []
+                ours, books = [], Books(db, periods)
                 for entry in entries:
-                    placed = entry if _has_place(db, entry, shows_at_once, dead) else _without_place(entry)
+                    placed = entry
+                    if _starts(entry):
+                        if not _has_place(db, entry, shows_at_once, dead):
+                            placed = replace(entry, outcome="skipped", why="limit", show=None)
+                        elif books.shortage(entry.money):
+                            placed = replace(entry, outcome="skipped", why="budget", show=None)
                     if _insert(db, placed, owner, now):
                         ours.append(placed)
+                        if placed.show is not None and _starts(placed):
+                            books.hold(placed.show, placed.money, owner=owner, now=now)
                 for scenario, handled in (handled_until or {}).items():
                     db.execute(
-                        "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?", (_ms(handled), scenario)
+                        "UPDATE calendars SET handled = max(handled, ?) WHERE scenario = ?", (in_ms(handled), scenario)
                     )
             return ours
 
@@ -201,24 +223,39 @@ class Ledger:
 
     async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
         """Say anew what became of a slot whose show waited, or never began."""
-        await self._write(
-            "UPDATE occurrences SET outcome = ?, why = ?, decided = ?, "
-            "show = CASE ? WHEN 'skipped' THEN NULL ELSE show END WHERE show = ?",
-            (outcome, why, _ms(now), outcome, show),
-        )
+
+        def work(db: sqlite3.Connection) -> None:
+            with _transaction(db):
+                db.execute(
+                    "UPDATE occurrences SET outcome = ?, why = ?, decided = ?, "
+                    "show = CASE ? WHEN 'skipped' THEN NULL ELSE show END WHERE show = ?",
+                    (outcome, why, in_ms(now), outcome, show),
+                )
+                if outcome == "skipped":
+                    accounts.drop(db, show)
+
+        await self._run(lambda: work(self._open()))
 
     async def finish(self, show: str, ending: str, now: datetime) -> None:
         """Say that a show has ended, and how."""
         await self._write(
-            "UPDATE occurrences SET ended = ?, ending = ? WHERE show = ? AND ended IS NULL", (_ms(now), ending, show)
+            "UPDATE occurrences SET ended = ?, ending = ? WHERE show = ? AND ended IS NULL", (in_ms(now), ending, show)
         )
 
     async def take_over(self, show: str, *, from_owner: str, owner: str) -> bool:
         """Make another's unfinished show ours; False where somebody was quicker."""
-        changed = await self._write(
-            "UPDATE occurrences SET owner = ? WHERE show = ? AND owner = ? AND ended IS NULL", (owner, show, from_owner)
-        )
-        return changed > 0
+
+        def work(db: sqlite3.Connection) -> bool:
+            with _transaction(db):
+                done = db.execute(
+                    "UPDATE occurrences SET owner = ? WHERE show = ? AND owner = ? AND ended IS NULL",
+                    (owner, show, from_owner),
+                )
+                if done.rowcount:
+                    accounts.move(db, show, owner)
+                return done.rowcount > 0
+
+        return await self._run(lambda: work(self._open()))
 
     async def unfinished(self) -> list[Occurrence]:
         """Return the occurrences whose shows run, or wait, or died with their process; oldest first."""
@@ -240,34 +277,80 @@ class Ledger:
             (scenario, scenario, limit),
         )
 
-    async def ask(self, scenario: str, now: datetime) -> int:
-        """Ask for a show by hand; return the request's number."""
+    async def ask(self, scenario: str, now: datetime, *, over_budget: bool = False) -> int:
+        """Ask for a show by hand, maybe whatever it costs; return the request's number."""
 
         def work(db: sqlite3.Connection) -> int:
-            done = db.execute("INSERT INTO requests (scenario, asked) VALUES (?, ?)", (scenario, _ms(now)))
+            done = db.execute(
+                "INSERT INTO requests (scenario, asked, over_budget) VALUES (?, ?, ?)",
+                (scenario, in_ms(now), int(over_budget)),
+            )
             return int(done.lastrowid or 0)
 
         return await self._run(lambda: work(self._open()))
 
     async def asked(self) -> list[Request]:
         """Return the requests that nobody has answered, oldest first."""
-        rows = await self._select("SELECT id, scenario, asked FROM requests WHERE answer IS NULL ORDER BY id")
-        return [Request(int(id_), str(scenario), _time(asked)) for id_, scenario, asked in rows]
+        rows = await self._select(
+            "SELECT id, scenario, asked, over_budget FROM requests WHERE answer IS NULL ORDER BY id"
+        )
+        return [Request(int(id_), str(scenario), from_ms(asked), bool(over)) for id_, scenario, asked, over in rows]
 
     async def answer(self, request: int, answer: str) -> bool:
         """Answer a request; False where somebody else has."""
         return await self._run(lambda: _answer(self._open(), request, answer))
 
-    async def grant(self, request: int, entry: Entry, *, owner: str, now: datetime) -> bool:
-        """Answer a request with a show, and write the show down, both or neither; False where somebody has answered."""
+    async def grant(
+        self, request: int, entry: Entry, *, owner: str, now: datetime, periods: Sequence[Period] = ()
+    ) -> bool:
+        """Answer a request with a show, and write the show down, both or neither; False where there is nothing to do.
+
+        That is where somebody has answered, or where one of the ``periods`` does not have the money: it is refused.
+        """
 
         def work(db: sqlite3.Connection) -> bool:
             with _transaction(db):
-                if not _answer(db, request, f"show {entry.show}"):
+                books = Books(db, periods)
+                if shortage := books.shortage(entry.money):
+                    _answer(db, request, f"refused: {shortage}; --over-budget gives it all the same")
                     return False
-                return _insert(db, entry, owner, now)
+                if not _answer(db, request, f"show {entry.show}") or not _insert(db, entry, owner, now):
+                    return False
+                books.hold(str(entry.show), entry.money, owner=owner, now=now)
+                return True
 
         return await self._run(lambda: work(self._open()))
+
+    # -- money ---------------------------------------------------------------------------------------------------
+
+    async def hold(
+        self, show: str, money: Decimal | None, *, owner: str, now: datetime, periods: Sequence[Period]
+    ) -> Shortage | None:
+        """Hold back what a show may cost, unless that is done, or say which of the ``periods`` does not have it."""
+
+        def work(db: sqlite3.Connection) -> Shortage | None:
+            with _transaction(db):
+                books = Books(db, periods)
+                if not books.is_open(show) and (shortage := books.shortage(money)):
+                    return shortage
+                books.hold(show, money, owner=owner, now=now)
+                return None
+
+        return await self._run(lambda: work(self._open()))
+
+    async def settle(self, show: str, spent: Decimal, last: datetime) -> None:
+        """Say what a show has cost that is over, and when it last spent."""
+        await self._run(lambda: accounts.settle(self._open(), show, spent, last))
+
+    async def unsettled(self) -> list[tuple[str, str]]:
+        """Return the shows, each with its owner, that are not on the calendar any more, and are not settled."""
+        return await self._run(lambda: accounts.unsettled(self._open()))
+
+    async def standings(self, periods: Sequence[Period]) -> list[Standing]:
+        """Return how the periods stand."""
+        return await self._run(lambda: [accounts.standing(self._open(), period) for period in periods])
+
+    # -- news ----------------------------------------------------------------------------------------------------
 
     async def answer_to(self, request: int) -> str | None:
         """Return the answer to a request, None as long as there is none."""
@@ -284,7 +367,7 @@ class Ledger:
         rows = await self._select(f"{_OCCURRENCES} {where}", values)
         return [
             Occurrence(
-                id_, scenario, _maybe_time(slot), _maybe_time(due), rule, outcome, why, show, owner, _time(decided),
+                id_, scenario, _maybe_time(slot), _maybe_time(due), rule, outcome, why, show, owner, from_ms(decided),
                 _maybe_time(ended), ending,
             )
             for id_, scenario, slot, due, rule, outcome, why, show, owner, decided, ended, ending in rows
@@ -330,7 +413,7 @@ class Ledger:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if version < SCHEMA_VERSION:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            _bring_up_to_date(connection)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -338,8 +421,20 @@ class Ledger:
             self._connection = None
 
 
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    with _transaction(db):
+        version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
+        steps = [_FROM_VERSION[older] for older in range(max(version, 1), SCHEMA_VERSION) if version]
+        for statement in "".join([*steps, _SCHEMA]).split(";"):  # not a script: that would commit half way
+            db.execute(statement)
+
+
+def _starts(entry: Entry) -> bool:
+    return entry.show is not None and entry.outcome != "queued"
+
+
 def _has_place(db: sqlite3.Connection, entry: Entry, shows_at_once: int | None, dead: Collection[str]) -> bool:
-    if shows_at_once is None or entry.show is None or entry.outcome == "queued":
+    if shows_at_once is None:
         return True
     on_air = db.execute(
         "SELECT count(DISTINCT scenario) FROM occurrences WHERE show IS NOT NULL AND ended IS NULL "
@@ -349,17 +444,13 @@ def _has_place(db: sqlite3.Connection, entry: Entry, shows_at_once: int | None, 
     return int(on_air) < shows_at_once
 
 
-def _without_place(entry: Entry) -> Entry:
-    return replace(entry, outcome="skipped", why="limit", show=None)
-
-
 def _insert(db: sqlite3.Connection, entry: Entry, owner: str, now: datetime) -> bool:
     done = db.execute(
         "INSERT OR IGNORE INTO occurrences (scenario, slot, due, rule, outcome, why, show, owner, decided) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             entry.scenario, _maybe_ms(entry.slot), _maybe_ms(entry.due), entry.rule, entry.outcome,
-            entry.why, entry.show, owner, _ms(now),
+            entry.why, entry.show, owner, in_ms(now),
         ),
     )  # fmt: skip
     return done.rowcount > 0
@@ -383,20 +474,12 @@ def _transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def _calendar(row: tuple[str, str, str, str, int, int]) -> CalendarRow:
     scenario, title, path, entries, handled, paused = row
-    return CalendarRow(scenario, title, path, entries, _time(handled), bool(paused))
-
-
-def _ms(at: datetime) -> int:
-    return (at - EPOCH) // timedelta(milliseconds=1)
+    return CalendarRow(scenario, title, path, entries, from_ms(handled), bool(paused))
 
 
 def _maybe_ms(at: datetime | None) -> int | None:
-    return None if at is None else _ms(at)
-
-
-def _time(ms: int) -> datetime:
-    return EPOCH + timedelta(milliseconds=ms)
+    return None if at is None else in_ms(at)
 
 
 def _maybe_time(ms: int | None) -> datetime | None:
-    return None if ms is None else _time(ms)
+    return None if ms is None else from_ms(ms)

@@ -11,15 +11,17 @@ import json
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import islice
-from typing import Protocol
+from typing import Literal, Protocol
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
-from debate_caster.calendar.docket import Decision, Docket, Outcome, late_start, too_late
+from debate_caster.calendar.docket import Decision, Docket, Outcome, Reason, late_start, too_late
 from debate_caster.calendar.figures import SlotFigures
-from debate_caster.calendar.ledger import Entry, Ledger, Occurrence
+from debate_caster.calendar.ledger import Entry, Ledger, Occurrence, Request
+from debate_caster.calendar.purse import Purse
 from debate_caster.calendar.timetable import Slot, Slots, Spliced, Timetable, show_id_of
 from debate_caster.clock import Clock
 from debate_caster.errors import DebateCasterError, LogError
@@ -95,10 +97,16 @@ class _Running:
 
 @dataclass(slots=True)
 class _Production:
-    """A scenario on the calendar. ``change`` holds while slots of its former schedule are still to be handled."""
+    """A scenario on the calendar. ``change`` holds while slots of its former schedule are still to be handled.
+
+    ``money`` is the most that a show of it may cost, None where nobody knows; ``unpaid`` says that its last slot was
+    skipped for it.
+    """
 
     scenario: Scenario
     docket: Docket
+    money: Decimal | None
+    unpaid: bool = False
     change: Spliced | None = None
     running: list[_Running] = field(default_factory=list)
     queued: Slot | None = None
@@ -128,6 +136,7 @@ class Calendar:
         step_s: Longest wait between two looks at the clock.
         shows_at_once: How many scenarios may be on the air at the same time; a show that would be one more is skipped.
             None sets no limit. A show that is on the air is never ended for it.
+        purse: What shows may cost in all; without, money is not looked at.
     """
 
     def __init__(
@@ -142,11 +151,12 @@ class Calendar:
         new_show_id: Callable[[Scenario], str],
         step_s: float = STEP_S,
         shows_at_once: int | None = None,
+        purse: Purse | None = None,
     ) -> None:
         self.failure: str | None = None
         self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
         self._perform, self._remains, self._new_show_id, self._step_s = perform, remains, new_show_id, step_s
-        self._shows_at_once = shows_at_once
+        self._shows_at_once, self._purse = shows_at_once, purse or Purse(ledger)
         self._productions: dict[str, _Production] = {}
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
@@ -166,6 +176,11 @@ class Calendar:
     def scenarios(self) -> list[Scenario]:
         """What is on the calendar."""
         return [production.scenario for production in self._productions.values()]
+
+    @property
+    def unpaid(self) -> list[Scenario]:
+        """Those whose last slot was skipped because there was no money for it."""
+        return [production.scenario for production in self._productions.values() if production.unpaid]
 
     def _states(self) -> dict[tuple[str, ...], float]:
         paused = sum(production.docket.paused for production in self._productions.values())
@@ -205,10 +220,13 @@ class Calendar:
                 since = min(now if changed_at is None else max(changed_at, row.handled_until), now)
                 slots = change = Spliced(Timetable(name, entries_of(row.entries)), since, slots)
             docket = Docket(slots, row.handled_until, started=await self._ledger.started(name), paused=row.paused)
+            money = await self._purse.most(scenario)
+            last = await self._ledger.history(name, limit=1)
+            unpaid = any(occurrence.why == "budget" for occurrence in last)
             if known := self._productions.get(name):
-                known.scenario, known.docket, known.change = scenario, docket, change
+                known.scenario, known.docket, known.money, known.change = scenario, docket, money, change
             else:
-                self._productions[name] = _Production(scenario, docket, change)
+                self._productions[name] = _Production(scenario, docket, money, unpaid, change)
             await self._settle_change(self._productions[name])
         self._wake.set()
 
@@ -297,10 +315,16 @@ class Calendar:
         ]
         if not due:
             return
-        entries = [_entry(production.scenario.key, decision) for production, found in due for decision in found]
+        entries = [_entry(production, decision) for production, found in due for decision in found]
         handled = {production.scenario.key: found[-1].slot.at for production, found in due if found}
+        await self._settle_what_is_over(now)
         written = await self._ledger.record(
-            entries, handled_until=handled, owner=self._owner, now=now, shows_at_once=self._shows_at_once
+            entries,
+            handled_until=handled,
+            owner=self._owner,
+            now=now,
+            shows_at_once=self._shows_at_once,
+            periods=self._purse.periods(now),
         )
         ours = {(entry.scenario, entry.slot): entry for entry in written}
         for production, decided in due:
@@ -316,7 +340,7 @@ class Calendar:
     def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
         slot, name = decision.slot, production.scenario.key
         if decision.outcome == "skipped":
-            self._slots.note_skipped(name, slot.at, decision.why)
+            self._note_skipped(production, slot, decision.why)
         elif decision.outcome == "queued":
             self._slots.note_queued(name, slot)
             production.queued = slot
@@ -328,18 +352,35 @@ class Calendar:
 
     async def _start_queued(self, production: _Production, slot: Slot) -> None:
         name, now = production.scenario.key, self._clock.now()
-        show = show_id_of(name, slot.at)
-        if not await self._has_place(name):
-            await self._ledger.revise(show, "skipped", "limit", now)
+        show, why_not = show_id_of(name, slot.at), await self._hindrance(production, slot, now)
+        if why_not:
+            await self._ledger.revise(show, "skipped", why_not, now)
             production.queued = None
             production.docket.started[slot.rule] -= 1
-            self._slots.note_skipped(name, slot.at, "limit")
+            self._note_skipped(production, slot, why_not)
             return
         how = late_start(slot.due, now)
         await self._ledger.revise(show, how, "", now)
         production.queued = None
         self._slots.note_started(name, slot, now, how="queued")
         self._start(production, show, slot=slot, how=how)
+
+    def _note_skipped(self, production: _Production, slot: Slot, why: Reason) -> None:
+        production.unpaid = why == "budget"
+        self._slots.note_skipped(production.scenario.key, slot.at, why)
+
+    async def _hindrance(self, production: _Production, slot: Slot, now: datetime) -> Literal["", "limit", "budget"]:
+        """Hold back what a show may cost that has waited; or say why it may not start."""
+        name = production.scenario.key
+        if not await self._has_place(name):
+            return "limit"
+        show = show_id_of(name, slot.at)
+        return "budget" if await self._purse.hold(show, production.money, owner=self._owner, now=now) else ""
+
+    async def _settle_what_is_over(self, now: datetime) -> None:
+        """Count what shows have cost that are over instead of what they might have; before more is held back."""
+        if self._purse.allowance.is_limited:
+            await self._purse.settle_what_is_over(self._owner, alive=self._alive, now=now)
 
     async def _has_place(self, name: str) -> bool:
         """Say whether a show of a scenario may be on the air beside those of the others."""
@@ -373,6 +414,7 @@ class Calendar:
         """
         if self._tasks is None:
             raise RuntimeError("shows start only while the calendar runs")
+        production.unpaid = False
         before = list(production.running) if replaces else []
         for running in before:
             running.stop.set()
@@ -397,6 +439,7 @@ class Calendar:
                 logger.warning("show_failed", show=show, error=str(exc))
             except Exception:  # a bug in one show must not take the others' calendar down
                 logger.exception("show_failed", show=show)
+            await self._purse.settle(show, self._clock.now())  # first: once the row is finished, the next may start
             await self._unless_log_fails(self._ledger.finish(show, ending, self._clock.now()))
             logger.info("show_over", show=show, ending=ending)
         finally:
@@ -422,7 +465,7 @@ class Calendar:
                         logger.info("scenario_paused" if row.paused else "scenario_resumed", scenario=row.scenario)
                     production.docket.paused = row.paused
             for request in await self._ledger.asked():
-                await self._answer(request.id, request.scenario, request.asked_at)
+                await self._answer(request)
             self._version = version  # last: what the ledger keeps from us now is looked for again
         for occurrence in await self._ledger.unfinished():
             if self._is_orphan(occurrence):
@@ -434,21 +477,23 @@ class Calendar:
             return not self._alive(occurrence.owner)
         return not any(production.gives(occurrence.show) for production in self._productions.values())
 
-    async def _answer(self, request: int, name: str, asked_at: datetime) -> None:
-        now, production = self._clock.now(), self._productions.get(name)
-        if abs(now - asked_at) > timedelta(seconds=ASKED_S):
-            await self._ledger.answer(request, "too late: nobody was there in time")
+    async def _answer(self, request: Request) -> None:
+        name, now = request.scenario, self._clock.now()
+        production = self._productions.get(name)
+        if abs(now - request.asked_at) > timedelta(seconds=ASKED_S):
+            await self._ledger.answer(request.id, "too late: nobody was there in time")
         elif production is None:
             return  # maybe another process has it
         elif production.running:
-            await self._ledger.answer(request, f"refused: {production.running[0].show} is on the air")
+            await self._ledger.answer(request.id, f"refused: {production.running[0].show} is on the air")
         elif not await self._has_place(name):
-            await self._ledger.answer(request, f"refused: only {self._shows_at_once} may be on the air at once")
+            await self._ledger.answer(request.id, f"refused: only {self._shows_at_once} may be on the air at once")
         else:
             show = self._new_show_id(production.scenario)
-            if await self._ledger.grant(
-                request, Entry(name, None, now, "", "ran", "", show), owner=self._owner, now=now
-            ):
+            entry = Entry(name, None, now, "", "ran", "", show, production.money)
+            await self._settle_what_is_over(now)
+            periods = () if request.over_budget else self._purse.periods(now)
+            if await self._ledger.grant(request.id, entry, owner=self._owner, now=now, periods=periods):
                 logger.info("show_asked_for", scenario=name, show=show)
                 self._start(production, show)
 
@@ -463,7 +508,7 @@ class Calendar:
         production = self._productions.get(orphan.scenario)
         if remains is not None:
             if remains.ending and orphan.owner == self._owner:  # we gave it to its end, and could not say so
-                await self._ledger.finish(show, remains.ending, remains.at)
+                await self._close(show, remains.ending, remains.at)
             else:
                 await self._go_on(production, show, remains, now)
             return
@@ -483,6 +528,9 @@ class Calendar:
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
             self._slots.note_skipped(orphan.scenario, slot.at, "overlap")
+        elif await self._purse.hold(show, production.money, owner=self._owner, now=now):
+            await self._ledger.revise(show, "skipped", "budget", now)
+            self._note_skipped(production, slot, "budget")
         else:
             how = late_start(slot.due, now)
             await self._ledger.revise(show, how, "", now)
@@ -497,10 +545,14 @@ class Calendar:
             logger.info("show_taken_up", show=show, silent_s=round(silent_s, 3))
             self._start(production, show)
         elif remains.ending:
-            await self._ledger.finish(show, remains.ending, remains.at)
+            await self._close(show, remains.ending, remains.at)
         else:
             logger.warning("show_cut_off", show=show, silent_s=round(silent_s, 3), taken_up=remains.taken_up)
-            await self._ledger.finish(show, CUT_OFF, now)
+            await self._close(show, CUT_OFF, now)
+
+    async def _close(self, show: str, ending: str, at: datetime) -> None:
+        await self._purse.settle(show, at)
+        await self._ledger.finish(show, ending, at)
 
 
 def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:
@@ -512,10 +564,10 @@ def _slot_of(production: _Production, orphan: Occurrence) -> Slot | None:
     return slot if slot is not None and slot.at == orphan.slot else None
 
 
-def _entry(scenario: str, decision: Decision) -> Entry:
-    slot = decision.slot
-    show = None if decision.outcome == "skipped" else show_id_of(scenario, slot.at)
-    return Entry(scenario, slot.at, slot.due, slot.rule, decision.outcome, decision.why, show)
+def _entry(production: _Production, decision: Decision) -> Entry:
+    slot, name = decision.slot, production.scenario.key
+    show = None if decision.outcome == "skipped" else show_id_of(name, slot.at)
+    return Entry(name, slot.at, slot.due, slot.rule, decision.outcome, decision.why, show, production.money)
 
 
 def _as_written(decision: Decision, entry: Entry | None) -> Decision:

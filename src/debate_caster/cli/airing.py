@@ -112,18 +112,21 @@ def _loaded(session: Session, path: Path) -> Scenario:
 
 async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumption: Resumption | None) -> int:
     if session.options.slot is None:
-        return await _perform(session, scenario, folder, resumption)
+        return await _perform_unscheduled(session, scenario, folder, resumption)
     # Here, since a show that nobody scheduled should not wait for the calendar to be imported.
     from debate_caster.calendar.errand import errand
     from debate_caster.calendar.ledger import Ledger
     from debate_caster.calendar.owners import Owners
+    from debate_caster.cli.money import purse_of
 
     clock = SystemClock()
     folder.make()
     async with aclosing(Ledger(folder.calendar)) as ledger:
         slot, places = session.options.slot, session.settings.shows_at_once
-        owners = Owners(folder.owners)
-        async with errand(scenario, slot, ledger=ledger, owners=owners, clock=clock, shows_at_once=places) as task:
+        owners, purse = Owners(folder.owners), purse_of(session, ledger, folder)
+        async with errand(
+            scenario, slot, ledger=ledger, owners=owners, clock=clock, shows_at_once=places, purse=purse
+        ) as task:
             if task.show is None or task.due is None:
                 session.remark(f"{scenario.key}: {task.why}")
                 return RAN
@@ -136,6 +139,21 @@ async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumpt
                 raise
             task.ending = {RAN: "completed", INTERRUPTED: "interrupted"}.get(status, "failed")
             return status
+
+
+async def _perform_unscheduled(
+    session: Session, scenario: Scenario, folder: DataFolder, resumption: Resumption | None
+) -> int:
+    """Perform a show that somebody wants now; where money is limited, or a calendar is kept, it counts there."""
+    settings = session.settings
+    if settings.money_per_day is None and settings.money_per_month is None and not folder.calendar.exists():
+        return await _perform(session, scenario, folder, resumption)
+    from debate_caster.cli.money import paid_for  # as above
+
+    clock = SystemClock()
+    show = resumption.keepsake.show if resumption else new_show_id(scenario, clock)
+    async with paid_for(session, scenario, show, folder=folder, clock=clock, goes_on=resumption is not None):
+        return await _perform(session, scenario, folder, resumption, show=show)
 
 
 @contextmanager

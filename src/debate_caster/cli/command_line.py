@@ -45,6 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             whole.error("run needs a SCENARIO, or --resume SHOW")
         if options.command == "run" and options.resume is not None and options.slot is not None:
             whole.error("--slot gives a show of the schedule and goes on with it by itself: leave --resume out")
+        if options.command == "run" and options.over_budget and options.slot is not None:
+            whole.error("--slot gives a show of the schedule, which keeps to the budget: leave --over-budget out")
     except SystemExit as exc:  # argparse has printed help, the version, or what is wrong
         return exc.code if isinstance(exc.code, int) else 2
     # Pydantic would look through every installed package for plugins, of which there are none of ours.
@@ -106,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--speed", type=_above_zero, metavar="X", help="X times as fast (default: 1)")
     run.add_argument("--events", metavar="FILE|-", help="write the show's events as JSON Lines to a file, or to stdout")
+    _over_budget_option(run)
     run.add_argument("--open", action="store_true", help="open the page in a browser")
     run.add_argument(
         "--linger",
@@ -375,7 +378,9 @@ def _schedule_command(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     )
     simulate.add_argument("--from", dest="begin", required=True, metavar="TIME", help="2026-10-01, or 2026-10-01T18:00")
     simulate.add_argument("--to", dest="end", required=True, metavar="TIME", help="the end, not included")
-    simulate.add_argument("--timezone", default="UTC", metavar="ZONE", help="of all these times (default: UTC)")
+    simulate.add_argument(
+        "--timezone", dest="zone", default="UTC", metavar="ZONE", help="of all these times (default: UTC)"
+    )
     simulate.add_argument(
         "--outage", action="append", default=[], metavar="A..B", help="the program is dead from A to B; may be repeated"
     )
@@ -389,11 +394,14 @@ def _schedule_command(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     export.add_argument("--image", default=f"debate-caster:{__version__}", help="kubernetes: (default: %(default)s)")
     _output_options(export)
     run_now = actions.add_parser("run-now", help="have a running `serve` give a show now, besides its slots")
+    _over_budget_option(run_now)
+    money = actions.add_parser("money", help="what shows have cost today and this month, and what is left")
+    money.add_argument("--json", action="store_true", help="as JSON Lines")
     pause = actions.add_parser("pause", help="skip a scenario's slots until `resume`")
     resume = actions.add_parser("resume", help="let a scenario's slots start shows again")
     for action in (run_now, pause, resume):
         action.add_argument("name", metavar="NAME", help="a scenario's name: its file's, without folder and .yaml")
-    for action in (listing, coming, history, run_now, pause, resume):
+    for action in (listing, coming, history, run_now, money, pause, resume):
         _output_options(action)
 
 
@@ -446,6 +454,14 @@ def _key_option(command: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="FILE",
         help="keys that tokens are signed with, one a line, the newest first (default: in the data folder)",
+    )
+
+
+def _over_budget_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--over-budget",
+        action="store_true",
+        help="give the show although the day or the month may not have the money for it",
     )
 
 

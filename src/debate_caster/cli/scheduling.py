@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from debate_caster.calendar.allowance import amount
 from debate_caster.calendar.docket import Docket
 from debate_caster.calendar.exporting import Program, exported
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
+from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.purse import most_money
 from debate_caster.calendar.season import entries_of
 from debate_caster.calendar.simulation import simulate
 from debate_caster.calendar.timetable import Slot, Timetable, show_id_of
 from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.money import allowance_of, purse_of
 from debate_caster.cli.past_shows import table
 from debate_caster.cli.printable import json_line, printable
 from debate_caster.cli.serving import read_scripts
@@ -113,15 +117,16 @@ async def _history(session: Session) -> int:
 
 def _simulate(session: Session) -> int:
     options, scenarios = session.options, named_scenarios(session)
-    if problem := zone_problem(options.timezone):
+    if problem := zone_problem(options.zone):
         raise SetupError(f"--timezone: {problem}")
-    zone = ZoneInfo(options.timezone)
+    zone = ZoneInfo(options.zone)
     begin, end = _instant("--from", options.begin, zone), _instant("--to", options.end, zone)
     outages = [_outage(text, zone) for text in options.outage]
     times = [begin, *(instant for outage in outages for instant in outage), end]
     if times != sorted(times) or begin == end:
         raise SetupError("the times of --from, --outage and --to must follow each other")
     lengths = {scenario.key: forecast(scenario, plan(scenario)).expected_s for scenario in scenarios}
+    money = {scenario.key: most_money(scenario) for scenario in scenarios}
     emit, session.log_output.emit = session.log_output.emit, _unheard  # what is only imagined is not logged
     try:
         found = simulate(
@@ -131,6 +136,8 @@ def _simulate(session: Session) -> int:
             length_s=lambda scenario: lengths[scenario.key],
             outages=outages,
             shows_at_once=session.settings.shows_at_once,
+            allowance=allowance_of(session.settings),
+            most=lambda scenario: money[scenario.key],
         )
     finally:
         session.log_output.emit = emit
@@ -211,7 +218,7 @@ async def _run_now(session: Session) -> int:
     async with _ledger(session) as ledger:
         if name not in [row.scenario for row in await ledger.calendars()]:
             raise await _unknown(ledger, name)
-        request = await ledger.ask(name, clock.now())
+        request = await ledger.ask(name, clock.now(), over_budget=session.options.over_budget)
         answer = None
         for _ in range(int(ANSWER_S / LOOK_EVERY_S)):
             if (answer := await ledger.answer_to(request)) is not None:
@@ -224,6 +231,27 @@ async def _run_now(session: Session) -> int:
         session.stderr.put(printable(f"debate-caster: {rest}\n"))
         return ENDED_EARLY
     session.say(printable(f"Show: {rest}"))
+    return RAN
+
+
+async def _money(session: Session) -> int:
+    """Say how the day and the month stand, once the shows of processes that died are settled."""
+    folder, now, rows = DataFolder(session.settings.data_dir), SystemClock().now(), []
+    async with _ledger(session) as ledger:
+        purse = purse_of(session, ledger, folder)
+        await purse.settle_what_is_over("", alive=Owners(folder.owners).alive, now=now)
+        standings = await purse.standings(now)
+    for standing in standings:
+        period = standing.period
+        until = period.until.astimezone(purse.allowance.zone)
+        spent, held = amount(standing.spent), amount(standing.held)
+        limit, left = (None if money is None else amount(money) for money in (period.limit, standing.left))
+        if session.options.json:
+            facts = {"period": period.name, "since": period.since.isoformat(), "until": until.isoformat()}
+            session.say(json_line(facts | {"spent": spent, "held": held, "limit": limit, "left": left}))
+        rows.append((period.name, spent, held, limit or "none", left or "", f"{until:%a %Y-%m-%d %H:%M %Z}"))
+    if not session.options.json:
+        _say_table(session, ("PERIOD", "SPENT", "HELD", "LIMIT", "LEFT", "UNTIL"), rows, nothing="")
     return RAN
 
 
@@ -249,6 +277,7 @@ _ACTIONS: Mapping[str, Callable[[Session], Coroutine[Any, Any, int]]] = {
     "next": _next,
     "history": _history,
     "run-now": _run_now,
+    "money": _money,
     "pause": _pause,
     "resume": _resume,
 }

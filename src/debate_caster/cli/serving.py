@@ -13,12 +13,14 @@ from debate_caster.broadcast import Credentials
 from debate_caster.calendar.billing import Billing
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
+from debate_caster.calendar.purse import most_money
 from debate_caster.calendar.scripts import Scripts, keep_up
 from debate_caster.calendar.season import CUT_OFF, Calendar, Remains
 from debate_caster.cli.airing import stage_and_own_targets
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
+from debate_caster.cli.money import allowance_of, purse_of
 from debate_caster.cli.resumption import (
     Keepsake,
     Resumption,
@@ -42,6 +44,7 @@ from debate_caster.log import EventLog
 from debate_caster.runner import new_seed, new_show_id, new_show_key, run_show
 from debate_caster.scenario import Scenario, load_scenario
 from debate_caster.show.figures import ShowFigures
+from debate_caster.show.spending import spending_of
 from debate_caster.show.transcript import read_transcript
 from debate_caster.stage import Stage
 
@@ -51,6 +54,8 @@ logger = structlog.get_logger()
 
 STANDBY_S = 1.0
 """How often a process that stands by looks whether the other has gone."""
+
+PRICES = "give each model a `price`, 0 where it costs nothing"
 
 LET_GO_S = 2.0
 """How long the system may take to let go of all that a dead process held; it does not do it all in one instant."""
@@ -97,6 +102,7 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
         owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
         stack.push_async_callback(ledger.aclose)
         company = _Company(session, show_log, folder, clock, token)
+        purse = purse_of(session, ledger, folder, spending=lambda show: spending_of(show_log, show))
         calendar = Calendar(
             ledger,
             clock=clock,
@@ -106,6 +112,7 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
             remains=company.remains,
             new_show_id=lambda scenario: new_show_id(scenario, clock),
             shows_at_once=session.settings.shows_at_once,
+            purse=purse,
         )
         await asyncio.to_thread(scripts.look)  # again: we may have stood by for weeks
         for scenario, changed_at in scripts.scenarios:
@@ -174,7 +181,12 @@ async def _claim_stage(
 
 
 def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
-    """Return the scenarios that the command line names, to be looked at; their secrets are kept out of the log."""
+    """Return the scenarios that the command line names, to be looked at; their secrets are kept out of the log.
+
+    Raises:
+        SetupError: As ``allowance_of``.
+    """
+    limited = allowance_of(session.settings).is_limited
 
     def read(path: Path) -> Scenario:
         scenario = load_scenario(
@@ -188,6 +200,8 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
         session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
         for remark in remarks_on(scenario):
             session.remark(f"{path}: {remark}")
+        if limited and most_money(scenario) is None:
+            session.remark(f"{path}: money is limited and nobody knows what a show costs, so none is given: {PRICES}")
         return scenario
 
     return Scripts(tuple(session.options.scenarios), read)
