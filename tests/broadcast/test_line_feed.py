@@ -17,13 +17,27 @@ from tests.broadcast.scenes import PULSAR, Kind, debate, gaps, mirrored_text, mo
 
 @PULSAR
 def test_lines_are_two_seconds_apart_whatever_the_log_does_and_also_after_a_drop(kind: Kind) -> None:
-    async def main(clock: VirtualClock) -> None:
+    assert sent_apart(kind, lines=300) >= 200
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(120)
+@PULSAR
+def test_a_thousand_lines_are_two_seconds_apart(kind: Kind) -> None:
+    assert sent_apart(kind, lines=1500) >= 1000
+
+
+def sent_apart(kind: Kind, *, lines: int) -> int:
+    """Have three agents say so many lines, their connections cut now and then; return how many texts were sent."""
+
+    async def main(clock: VirtualClock) -> int:
+        sent = 0
         show = Performance(clock, cast("ada", "bob", "cat"))
         random = Random(5)
         async with kind(clock) as server:
             async with show.on(Target("t", server.url)):
                 await show.start()
-                for number in range(300):
+                for number in range(lines):
                     if number % 60 == 59:
                         server.drop(random.choice(["Ada", "Bob", "Cat"]))
                     speaker = ("ada", "bob", "cat")[number // 5 % 3]
@@ -36,9 +50,11 @@ def test_lines_are_two_seconds_apart_whatever_the_log_does_and_also_after_a_drop
                 assert min(gaps(server.sent_texts(agent))) > 1.9999999
                 mine = [frame for frame in server.received if frame.agent_id.startswith(agent)]
                 assert most_within_a_second(mine) <= 10
+                sent += len(server.sent_texts(agent))
             assert server.warnings == []
+        return sent
 
-    run_virtual(main)
+    return run_virtual(main)
 
 
 @PULSAR

@@ -1,15 +1,16 @@
 """Models that fail in whole shows: what stands in for them, and what viewers hear when nothing can."""
 
+import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import run_show
-from debate_caster.scenario.script import Budget, ModelScript
+from debate_caster.scenario.script import Budget, ModelScript, Pacing
 from debate_caster.show.apologies import Cause, apology_for
 from debate_caster.show.events import (
     ChunkAired,
@@ -216,3 +217,82 @@ def test_what_viewers_have_heard_stands_and_nobody_says_it_again() -> None:
     assert show.text(0).endswith(".")
     assert STAND_IN not in show.text(0)
     assert show.ended.why == "completed"
+
+
+@pytest.mark.parametrize("after", [0, 4, 9, 20])
+def test_a_model_that_falls_silent_after_some_words_is_asked_again_or_its_turn_is_over(after: int) -> None:
+    assert_no_word_is_said_twice(after)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("after", range(21))
+def test_a_model_that_falls_silent_after_any_of_its_first_words_is_asked_again_or_its_turn_is_over(after: int) -> None:
+    assert_no_word_is_said_twice(after)
+
+
+def assert_no_word_is_said_twice(after: int) -> None:
+    calls = count()
+    speech = words_of(30)
+
+    def stalls_once(_second: float) -> Reply:
+        return Reply(speech, fault="stalled", after=after) if next(calls) == 0 else Reply(speech)
+
+    show = perform(stalls_once)
+
+    first = show.turns()[0]
+    if first.how == "completed":
+        assert (show.text(0), first.usage.attempts) == (speech, 2)
+    else:
+        assert (first.how, first.usage.attempts) == ("aborted", 1)
+        assert speech.startswith(show.text(0))
+        assert show.text(0).endswith(".")
+    assert [turn.how for turn in show.turns()[1:]] == ["completed"]
+    assert show.ended.why == "completed"
+
+
+@pytest.mark.parametrize(
+    ("header", "least_s", "most_s"),
+    [("1", 1.0, 1.5), ("120", 15.0, 15.5), ("Fri, 31 Dec 2100 23:59:59 GMT", 15.0, 15.5), ("soonish", 0.0, 1.0)],
+)
+def test_a_model_asks_for_patience_and_gets_as_much_as_a_show_has(header: str, least_s: float, most_s: float) -> None:
+    calls = count()
+
+    def busy_once(_second: float) -> Reply:
+        refused = Reply(fault="status", status=429, headers=(("Retry-After", header),))
+        return refused if next(calls) == 0 else Reply(words_of(20))
+
+    show = perform(busy_once)
+
+    assert least_s <= show.called_at[1] - show.called_at[0] <= most_s
+    assert [turn.how for turn in show.turns()] == ["completed", "completed"]
+
+
+def test_a_show_that_is_stopped_hangs_up_on_its_model_within_a_second() -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with FaultyServer(default=Reply(words_of(150), token_s=1.0)) as server, asyncio.TaskGroup() as tasks:
+            stop = asyncio.Event()
+            model = ModelScript(name="m", provider="openai", base_url=server.base_url, model="m")
+            scenario = make_scenario(words=150, models={"m": model})
+            show = tasks.create_task(run_show(scenario, log=MemoryEventLog(), clock=clock, seed=1, stop=stop))
+            await clock.sleep(10)
+            stopped_at = clock.monotonic()
+            stop.set()
+            await server.hangups.wait()
+            took_s = clock.monotonic() - stopped_at
+            assert (await show).ended.why == "interrupted"
+            return took_s
+
+    assert run_virtual(main) <= 1.0
+
+
+def test_a_model_that_says_10_000_words_a_second_is_heard_at_the_pace_of_a_debate() -> None:
+    show = perform(Reply(words_of(20_000)), rounds=2, words=60)
+
+    pacing = Pacing()
+    chunks = [event for event in show.events if isinstance(event, ChunkAired)]
+    assert [turn.how for turn in show.turns()] == ["clipped"] * 4
+    assert all(turn.words <= 60 for turn in show.turns())
+    assert max(len(chunk.text) for chunk in chunks) <= pacing.max_chunk_chars
+    for sooner, later in pairwise(chunks):
+        assert (later.at - sooner.at).total_seconds() >= pacing.min_interval_s - 0.01 or later.speaker != sooner.speaker
+    assert max(spent.completion_tokens for spent in show.spent()) < 1000  # of a reply of some 30,000

@@ -1,3 +1,5 @@
+from random import Random
+
 import pytest
 
 from debate_caster.clock import ManualClock, VirtualClock, run_virtual
@@ -29,6 +31,26 @@ async def test_thoughts_leave_the_text_wherever_they_stand_in_it() -> None:
 
     assert (visible(taken), thoughts(taken), error) == ("Hello there", "apart. secretmore", None)
     assert taken[-2:] == [UsageReported(5, 7), STOP]
+
+
+async def test_of_10_000_pieces_that_are_passed_on_none_holds_a_thought() -> None:
+    random, passed = Random(1), 0
+    while passed < 10_000:
+        speech = " ".join(f"word{number}." for number in range(random.randint(50, 150)))
+        place = random.choice([0, random.randint(0, len(speech))])
+        text = f"{speech[:place]}<think>SECRET {'SECRET ' * random.randint(0, 9)}</think>{speech[place:]}"
+        steps: list[Delta] = [ReasoningDelta("SECRET")] if random.random() < 0.5 else []
+        while text:
+            cut = random.randint(1, 9)
+            steps.append(TextDelta(text[:cut]))
+            text = text[cut:]
+
+        taken, error = await through(*steps, STOP)
+
+        pieces = [delta.text for delta in taken if isinstance(delta, TextDelta)]
+        assert ("".join(pieces), error) == (speech, None)
+        assert not any("S" in piece or "<" in piece for piece in pieces)
+        passed += len(pieces)
 
 
 async def test_a_control_character_can_not_hide_a_tag() -> None:

@@ -130,6 +130,16 @@ def test_a_reply_that_ends_without_a_word_about_its_end_is_not_completed() -> No
     assert evening.of(TurnEnded)[0].how == "aborted"
 
 
+def test_a_reply_without_its_end_that_nobody_has_heard_is_tried_again() -> None:
+    whole = Reply("Again, and to the end. " + words_of(20))
+    evening = perform_evening(
+        make_scenario(), [Reply(words_of(40)), Reply(words_of(20), ends="", words_per_s=1000), whole]
+    )
+
+    assert evening.text_of(1) == whole.text
+    assert [event.how for event in evening.of(TurnEnded)] == ["completed"] * 4
+
+
 def test_a_failure_before_the_first_visible_word_is_tried_again() -> None:
     evening = perform_evening(make_scenario(), [Reply(error=outage()), Reply(error=outage()), Reply(words_of(20))])
 
