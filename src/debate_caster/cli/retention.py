@@ -28,6 +28,7 @@ from debate_caster.errors import DebateCasterError, FencedError, ForgottenError,
 from debate_caster.log import EventLog
 from debate_caster.settings import Settings
 from debate_caster.show.events import stream_of
+from debate_caster.stage.air import stream_of as air_stream_of
 from debate_caster.stage.archive import Archive
 
 __all__ = ["Keeping", "Plan", "Retention", "prune"]
@@ -37,9 +38,9 @@ logger = structlog.get_logger()
 EVERY_S: Final = 86_400.0
 """How often ``serve`` looks what is no longer to be kept: days are what it counts in."""
 
-PAUSE_S: Final = 0.05
-"""How long the log is left to others after each piece of room that was given back. SQLite has one who waits look again
-within a tenth of a second at the latest."""
+PAUSE_S: Final = 0.03
+"""How long the log is left to others after each piece of room that was given back: longer than the piece took. SQLite
+has who waits look again after 1, 2, 5, … and at the latest 100 ms."""
 
 SILENT_AT_LEAST: Final = timedelta(days=1)
 """How long nothing has happened in a show without an end or a file of its own, for it to be over: far longer than any
@@ -133,11 +134,12 @@ class Retention:
         Raises:
             LogError: A log can't be read or written.
         """
-        gone = await self._past.removed()
-        left = {info.name.removeprefix("show/") for info in await self._show_log.streams("show/")}
-        left |= {info.name.removeprefix("air/") for info in await self._air_log.streams("air/")}
         archive = await self._stage()
-        return [show for show in sorted(gone & left | archive.untold) if await self._remove(show, archive)]
+        half = set(archive.untold)
+        for show in await self._past.removed():
+            if await _holds(self._show_log, stream_of(show)) or await _holds(self._air_log, air_stream_of(show)):
+                half.add(show)
+        return [show for show in sorted(half) if await self._remove(show, archive)]
 
     async def give_back(self) -> int:
         """Give the room of what was removed back to the disk, in pieces; return how many bytes that were.
@@ -171,7 +173,7 @@ class Retention:
         if is_running(self._folder, show.id):
             return "it is on the air"
         if show.id in archive.opened and show.id not in archive.ended:
-            return "the stage has not seen its end"
+            return "no stage on this folder has seen its end; the next one will"
         if not show.why and show.ours and is_kept(self._folder, show.id):
             return f"it was broken off: `debate-caster run --resume {show.id}` goes on with it"
         if not show.why and self._clock.now() - show.last_at < SILENT_AT_LEAST:
@@ -248,6 +250,13 @@ async def _prune(session: Session, keeping: Keeping) -> int:
     done = "would be removed" if dry else f"removed, {_bytes(given_back)} given back"
     session.say(printable(f"{len(going)} show{'' if len(going) == 1 else 's'} {done}: {folder.path}"))
     return RAN
+
+
+async def _holds(log: EventLog, stream: str) -> bool:
+    try:
+        return await log.last_seq(stream) > 0
+    except ForgottenError:
+        return False
 
 
 def _size_of(path: Path) -> int:

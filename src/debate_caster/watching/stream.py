@@ -45,7 +45,7 @@ _WORDS = {
     4401: "the ticket has expired",
     4400: "it does not understand the request",
     NO_ADMISSION: "it does not let us in",
-    4404: "there is no such show",
+    4404: "there is no such show, or it is no longer kept",
 }
 
 
