@@ -158,6 +158,20 @@ async def test_a_show_stays_until_the_calendar_and_its_series_have_written_down_
     await ledger.aclose()
 
 
+async def test_a_show_that_somebody_takes_up_after_all_is_not_removed(tmp_path: Path) -> None:
+    folder = await archive_of(tmp_path, ["old", "new"])
+    with kept_on_file(folder, file_of("old")):
+        pass
+    async with logs_of(folder) as logs:
+        retention = retention_of(folder, logs)
+        plan = await retention.plan(Keeping(shows=1))
+        with kept_on_file(folder, file_of("old")):
+            assert await retention.remove(plan.going) == []
+
+    assert [show.id for show in plan.going] == ["old"]
+    assert await traces(folder, "old") == {*streams_of("old"), "old.json"}
+
+
 # -- gone ------------------------------------------------------------------------------------------------------------
 
 

@@ -54,6 +54,7 @@ SEASON = "calendar/test_season.py::"
 BACKUPS = "cli/test_backups.py::"
 
 OFFICE = "stage/test_box_office.py::"
+RETENTION = "cli/test_retention.py::"
 VIEWERS = "faults/test_viewers.py::"
 METRICS = "stage/test_metrics.py::"
 
@@ -1476,5 +1477,103 @@ GUARDS = (
         "option = next((name for name in _OPTIONAL if name in body and name in said), None)",
         "option = None",
         ("faults/test_models.py::test_oddities_of_a_model_need_no_stand_in",),
+    ),
+    Guard(
+        "nobody writes a stream that was removed",
+        "log/sqlite.py",
+        'request.error = FencedError(request.stream, "it has been removed")',
+        "pass",
+        ("log/test_sqlite.py::test_what_one_process_forgets_is_gone_for_another_that_reads_or_writes_it",),
+    ),
+    Guard(
+        "who reads a stream that was removed is told",
+        "log/sqlite.py",
+        "raise ForgottenError(stream)",
+        "return 0",
+        ("log/test_sqlite.py::test_what_one_process_forgets_is_gone_for_another_that_reads_or_writes_it",),
+    ),
+    Guard(
+        "what was removed and not swept out is not read",
+        "log/sqlite.py",
+        "AND events.seq > ? AND streams.epoch < ? ORDER",
+        "AND events.seq > ? AND streams.epoch <= ? ORDER",
+        ("log/test_sqlite.py::test_what_a_dead_process_had_only_marked_is_gone_and_swept_out_by_the_next",),
+    ),
+    Guard(
+        "a stream that somebody writes is not removed",
+        "log/removal.py",
+        "if last_seq != expect:",
+        "if False:",
+        ("log/test_sqlite.py",),
+    ),
+    Guard(
+        "the room of what was removed goes back to the disk",
+        "log/sqlite.py",
+        'connection.execute("PRAGMA auto_vacuum = INCREMENTAL")',
+        "pass",
+        ("log/test_sqlite.py::test_room_is_given_back_in_pieces_between_which_others_write",),
+    ),
+    Guard(
+        "room is given back in pieces",
+        "log/removal.py",
+        "(identity, first + left)",
+        "(identity, 2**62)",
+        ("log/test_sqlite.py::test_room_is_given_back_in_pieces_between_which_others_write",),
+    ),
+    Guard(
+        "a show that is on the air is not chosen to be removed",
+        "cli/retention.py",
+        "if is_running(self._folder, show.id):",
+        "if False:",
+        (RETENTION + "test_a_show_that_is_on_or_can_go_on_stays_and_it_is_said_why",),
+    ),
+    Guard(
+        "a show that was taken up after all is not removed",
+        "cli/retention.py",
+        "if not free:",
+        "if False:",
+        (RETENTION + "test_a_show_that_somebody_takes_up_after_all_is_not_removed",),
+    ),
+    Guard(
+        "a show that can go on is not removed",
+        "cli/retention.py",
+        "if not show.why and show.ours and is_kept(self._folder, show.id):",
+        "if False:",
+        (RETENTION + "test_a_show_that_is_on_or_can_go_on_stays_and_it_is_said_why",),
+    ),
+    Guard(
+        "a show whose end its stage has not seen is not removed",
+        "cli/retention.py",
+        "if show.id in archive.opened and show.id not in archive.ended:",
+        "if False:",
+        (RETENTION + "test_a_show_that_is_on_or_can_go_on_stays_and_it_is_said_why",),
+    ),
+    Guard(
+        "a show is not removed before calendar and series know how it went",
+        "cli/retention.py",
+        'reason = wanted.get(show.id, "")',
+        'reason = ""',
+        (RETENTION + "test_a_show_stays_until_the_calendar_and_its_series_have_written_down_how_it_went",),
+    ),
+    Guard(
+        "a show whose removal was broken off goes whole",
+        "cli/retention.py",
+        "half.add(show)",
+        "pass",
+        ("faults/test_prunes.py::test_a_prune_survives_kill_9_at_any_step",),
+    ),
+    Guard(
+        "what directs a removed show goes with it",
+        "cli/retention.py",
+        "remove_desk(self._folder, show)",
+        "pass",
+        (RETENTION + "test_nothing_is_left_of_a_removed_show_but_its_name",),
+    ),
+    Guard(
+        "other stages hear what was removed",
+        "stage/archive.py",
+        "if show in self.opened and show not in self._told:",
+        "if False:",
+        ("stage/test_archive.py::test_a_show_that_is_forgotten_leaves_its_id_and_nothing_else",),
     ),
 )
