@@ -42,7 +42,7 @@ async def measure(path: Path) -> list[Figure]:
         await log.forget({f"air/{show}": EVENTS for show in range(SHOWS - KEPT)})
         while await log.reclaim():
             await clock.sleep(PAUSE_S)
-        took = clock.monotonic() - begun
+        took_s = clock.monotonic() - begun
         during = [writer.take() for writer in (ours, theirs)]
         for task in writing:
             task.cancel()
@@ -50,16 +50,19 @@ async def measure(path: Path) -> list[Figure]:
     for each in (log, other):
         await each.close()
     how = f"{SHOWS - KEPT} of {SHOWS} shows of {EVENTS} events removed from {full / 2**20:.0f} MiB; two shows written"
-    quiet = f"{1000 * percentile(before[0], 0.99):.1f} and {1000 * percentile(before[1], 0.99):.1f} ms before"
-    late, foreign = percentile(during[0], 0.99), percentile(during[1], 0.99)
+    added = []
+    for place in range(2):
+        quiet, late = (1000 * percentile(took[place], 0.99) for took in (before, during))
+        added.append((max(late - quiet, 0.0), f"{late:.1f} ms, {quiet:.1f} ms in the seconds before"))
+    (ours_ms, told), (theirs_ms, foreign) = added
     return [
-        Figure("an append meanwhile, p99", 1000 * late, "ms", "<= 50", late <= 0.05, f"{how}; {quiet}"),
+        Figure("what an append meanwhile takes longer, p99", ours_ms, "ms", "<= 50", ours_ms <= 50, f"{how}; {told}"),
         Figure(
-            "one of another process, p99", 1000 * foreign, "ms", "<= 250", foreign <= 0.25,
-            "SQLite has who waits for the lock look again after 1, 2, 5, … 100 ms",
+            "one of another process, p99", theirs_ms, "ms", "<= 150", theirs_ms <= 150,
+            f"SQLite has who waits for the lock look again after 1, 2, 5, … 100 ms; {foreign}",
         ),
         Figure("the file afterwards", left, "% of what it was", "<= 25", left <= 25, "with its write-ahead log"),
-        Figure("until all room is given back", took, "s", "", True, "with a pause after each piece"),
+        Figure("until all room is given back", took_s, "s", "", True, "with a pause after each piece"),
     ]  # fmt: skip
 
 
