@@ -4,11 +4,12 @@ import asyncio
 import json
 import sqlite3
 import stat
-from contextlib import closing
+from contextlib import aclosing, closing
 from pathlib import Path
 
 import pytest
 
+from debate_caster.announce.outbox import Outbox
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.cli.backups import ORDER, make_backup, take_back
 from debate_caster.cli.command_line import main
@@ -20,6 +21,7 @@ from debate_caster.episodes.annals import Archive
 from debate_caster.errors import SetupError
 from debate_caster.log import SqliteEventLog
 from debate_caster.settings import Settings
+from tests.announce.receivers import notice
 from tests.cli.test_commands import Say, at_home, keep_past_shows, say
 from tests.episodes.seasons import duel
 
@@ -50,6 +52,8 @@ def folder() -> DataFolder:
         ledger = Ledger(folder.calendar)
         await ledger.ask("tea", ManualClock().now())
         await ledger.aclose()
+        async with aclosing(Outbox(folder.announcements)) as outbox:
+            await outbox.put(["someone"], notice("ended"), ManualClock().now())
 
     asyncio.run(make_databases())
     return folder
@@ -82,7 +86,7 @@ def test_what_was_backed_up_and_restored_shows_exports_and_goes_on_as_before(
     assert broken_off(restored) == ["cut-1"]
     assert signing_keys(restored.signing_keys) == signing_keys(folder.signing_keys)
     assert (restored.agents / "stage.ada.1.json").read_bytes() == (folder.agents / "stage.ada.1.json").read_bytes()
-    assert all(whole(path) for path in (restored.show_log, restored.air_log, restored.calendar))
+    assert all(whole(path) for path in (restored.show_log, restored.air_log, restored.calendar, restored.announcements))
 
 
 def test_a_backup_holds_something_of_every_kind_and_no_lock_or_draft(folder: DataFolder, tmp_path: Path) -> None:

@@ -413,9 +413,9 @@ GUARDS = (
     ),
     Guard(
         "a hook does not reach into a private network",
-        "llm/reviewing.py",
-        "        if not allow_private:\n",
-        "        if False:\n",
+        "llm/destinations.py",
+        "    if not allow_private:\n",
+        "    if False:\n",
         ("llm/test_reviewing.py::test_a_hook_does_not_reach_into_a_private_network_unasked",),
     ),
     Guard(

@@ -8,7 +8,7 @@ go on with those that had.
 import asyncio
 import heapq
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -189,13 +189,16 @@ class Calendar:
     def _failing(self) -> dict[tuple[str, ...], float]:
         return {(): float(self.failure is not None)}
 
-    def coming(self, limit: int, *, each: int) -> list[Coming]:
-        """Return the next shows in order, at most ``each`` of one scenario; those of paused ones are left out."""
+    def coming(self, limit: int, *, each: int, of: Collection[str] | None = None) -> list[Coming]:
+        """Return the next shows in order, at most ``each`` of one scenario; those of paused ones are left out.
+
+        ``of`` names the scenarios that are asked about; all without it.
+        """
         now = self._clock.now()
         ahead = [
             list(islice(production.coming(now), each))
-            for production in self._productions.values()
-            if not production.docket.paused
+            for name, production in self._productions.items()
+            if not production.docket.paused and (of is None or name in of)
         ]
         return list(islice(heapq.merge(*ahead, key=lambda coming: coming.slot.due), limit))
 

@@ -13,6 +13,7 @@ import structlog
 from pydantic import SecretStr
 
 from debate_caster.broadcast import Credentials, Target
+from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
@@ -83,6 +84,7 @@ def _air(session: Session, folder: DataFolder, resumption: Resumption | None) ->
     session.redaction.add(model.api_key for model in scenario.models.values())
     session.redaction.add(target.token for target in scenario.targets)
     session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
+    hide_receivers(session.redaction, scenario)
     for remark in remarks_on(scenario):
         session.remark(remark)
     return asyncio.run(_run(session, scenario, folder, resumption))
@@ -173,6 +175,8 @@ async def _perform(
         views = stack.enter_context(_views(session, clock))
         stack.enter_context(stop_on_signals(stop, at_once=views.close))
         log = await stack.enter_async_context(folder.open(folder.show_log))
+        courier = await stack.enter_async_context(open_courier(folder, stop))
+        courier.serve(scenario)
         show = before.show if before else show or new_show_id(scenario, clock)
         figures = ShowFigures()
         series = Series(Archive(folder.seasons), log, clock=clock, metered=figures.metered)
@@ -195,20 +199,23 @@ async def _perform(
         async with asyncio.TaskGroup() as tasks:
             following = tasks.create_task(follower.run())
             refreshing = tasks.create_task(views.keep_fresh(stage))
-            outcome = await run_show(
-                scenario,
-                log=log,
-                targets=targets,
-                clock=clock,
-                seed=resumption.keepsake.seed,
-                show_id=show,
-                credentials=Credentials(folder.agents),
-                stop=stop,
-                on_state=_Announcement(session, stage, show, targets, desk).hear,
-                producer_token=token,
-                show_key=resumption.keepsake.key,
-                figures=figures,
-            )
+            correspondent = correspondent_of(courier, scenario, show, stage, session.settings)
+            async with correspondent.on_site(log):
+                outcome = await run_show(
+                    scenario,
+                    log=log,
+                    targets=targets,
+                    clock=clock,
+                    seed=resumption.keepsake.seed,
+                    show_id=show,
+                    credentials=Credentials(folder.agents),
+                    stop=stop,
+                    on_state=_Announcement(session, stage, show, targets, desk).hear,
+                    producer_token=token,
+                    show_key=resumption.keepsake.key,
+                    figures=figures,
+                )
+            await correspondent.conclude(outcome.transcript)
             await series.conclude(whole, show)
             resumption.forget()
             await _until_shown(following, stop)

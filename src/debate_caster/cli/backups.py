@@ -42,12 +42,14 @@ ORDER: Final = (
     "seasons/*.json",
     "agents/*.json",
     "signing-keys",
+    "announcements.db",
 )
 """In which order what is kept is copied. Left out is what only processes that live need: locks, drafts, desks, owners.
 
 The air log before the show log: a show can go on when its log is ahead of the stage's, not the other way round. What a
 show needs to go on before both: a file without its show does no harm. The calendar and the annals after: they know of a
-show before its first event, so that no show of the copy is unknown to them and given a second time.
+show before its first event, so that no show of the copy is unknown to them and given a second time. Last what
+was announced: it knows of all that the copy has, so that none of it is announced a second time.
 """
 
 

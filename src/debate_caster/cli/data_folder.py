@@ -57,6 +57,11 @@ class DataFolder:
         return self.path / "calendar-owners"
 
     @property
+    def announcements(self) -> Path:
+        """The outbox: what is still to be announced, and what was."""
+        return self.path / "announcements.db"
+
+    @property
     def shows(self) -> Path:
         """The folder of what it takes to go on with the shows that have not ended."""
         return self.path / "shows"

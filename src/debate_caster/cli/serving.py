@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from debate_caster.announce import Courier
 from debate_caster.broadcast import Credentials
 from debate_caster.calendar.billing import Billing
 from debate_caster.calendar.ledger import Ledger
@@ -17,6 +18,7 @@ from debate_caster.calendar.purse import most_money
 from debate_caster.calendar.scripts import Scripts, keep_up
 from debate_caster.calendar.season import CUT_OFF, Calendar, Remains
 from debate_caster.cli.airing import stage_and_own_targets
+from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier, open_herald
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
@@ -101,7 +103,8 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
         session.redaction.add([token])
         owners, ledger = Owners(folder.owners), Ledger(folder.calendar)
         stack.push_async_callback(ledger.aclose)
-        company = _Company(session, show_log, folder, clock, token)
+        courier = await stack.enter_async_context(open_courier(folder, stop))
+        company = _Company(session, show_log, folder, clock, token, courier)
         purse = purse_of(session, ledger, folder, spending=lambda show: spending_of(show_log, show))
         calendar = Calendar(
             ledger,
@@ -130,10 +133,13 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
             keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
             giving = tasks.create_task(calendar.run(stop))
             tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
+            herald = open_herald(courier, calendar, company.stage, session.settings)
+            announcing = tasks.create_task(herald.run())
             await _open(session, company.stage, manager, stop)
             tidying.cancel()
             await giving
             keeping_up.cancel()
+            announcing.cancel()
 
 
 async def _open(session: Session, stage: Stage, manager: ServiceManager, stop: asyncio.Event) -> None:
@@ -198,6 +204,7 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
         session.redaction.add(model.api_key for model in scenario.models.values())
         session.redaction.add(target.token for target in scenario.targets)
         session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
+        hide_receivers(session.redaction, scenario)
         for remark in remarks_on(scenario):
             session.remark(f"{path}: {remark}")
         if limited and most_money(scenario) is None:
@@ -210,10 +217,12 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
 class _Company:
     """Gives the calendar's shows on the stage, which is opened after the calendar is made."""
 
-    def __init__(self, session: Session, show_log: EventLog, folder: DataFolder, clock: Clock, token: str) -> None:
+    def __init__(
+        self, session: Session, show_log: EventLog, folder: DataFolder, clock: Clock, token: str, courier: Courier
+    ) -> None:
         self.stage: Stage | None = None
         self.figures = ShowFigures()
-        self._session, self._token = session, token
+        self._session, self._token, self._courier = session, token, courier
         self._show_log, self._folder, self._clock = show_log, folder, clock
         self._credentials = Credentials(folder.agents)
         self._series = Series(Archive(folder.seasons), show_log, clock=clock, metered=self.figures.metered)
@@ -237,19 +246,22 @@ class _Company:
             kept = resumption.keepsake
             self._session.redaction.add([kept.key, kept.producer_token])
             stack.enter_context(left_for_producers(self._folder, Desk(show, self.stage.url, kept.producer_token)))
-            outcome = await run_show(
-                episode,
-                log=self._show_log,
-                targets=stage_and_own_targets(scenario, self.stage, show),
-                clock=self._clock,
-                seed=kept.seed,
-                show_id=show,
-                credentials=self._credentials,
-                stop=stop,
-                producer_token=kept.producer_token,
-                show_key=kept.key,
-                figures=self.figures,
-            )
+            correspondent = correspondent_of(self._courier, episode, show, self.stage, self._session.settings)
+            async with correspondent.on_site(self._show_log):
+                outcome = await run_show(
+                    episode,
+                    log=self._show_log,
+                    targets=stage_and_own_targets(scenario, self.stage, show),
+                    clock=self._clock,
+                    seed=kept.seed,
+                    show_id=show,
+                    credentials=self._credentials,
+                    stop=stop,
+                    producer_token=kept.producer_token,
+                    show_key=kept.key,
+                    figures=self.figures,
+                )
+            await correspondent.conclude(outcome.transcript)
             await self._series.conclude(scenario, show)
             resumption.forget()
         return outcome.ended.why

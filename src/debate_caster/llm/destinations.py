@@ -20,6 +20,7 @@ __all__ = [
     "ForbiddenAddressError",
     "PublicTransport",
     "check_destination",
+    "checked_client",
     "checked_transport",
     "goes_through_proxy",
     "server_of",
@@ -70,6 +71,32 @@ def checked_transport(scheme: str, host: str, connect_timeout_s: float) -> "Publ
     if is_loopback(host) or goes_through_proxy(scheme, host):
         return None
     return PublicTransport(httpx2.AsyncHTTPTransport(), connect_timeout_s=connect_timeout_s)
+
+
+def checked_client(
+    url: str, *, name: str, timeout_s: float, allow_private: bool, has_key: bool = False
+) -> httpx2.AsyncClient:
+    """Return a client for requests to an address that somebody's scenario names; it follows no redirect.
+
+    Args:
+        url: The address.
+        name: What errors call it.
+        timeout_s: How long each step of a request may take; a look-up as well.
+        allow_private: Whether it may lead into a private network; our own machine is never one.
+        has_key: Whether what is sent must not be read on the way.
+
+    Raises:
+        SetupError: It is none, or can be seen to lead where it must not.
+    """
+    scheme, host = server_of(url, name=name)
+    if not allow_private:
+        check_destination(scheme, host, name=name, has_key=has_key)
+    return httpx2.AsyncClient(
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=not is_loopback(host),  # a proxy can't reach our own machine
+        transport=checked_transport(scheme, host, timeout_s) if not allow_private else None,
+    )
 
 
 def goes_through_proxy(scheme: str, host: str) -> bool:

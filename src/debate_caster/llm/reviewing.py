@@ -4,8 +4,6 @@ A reviewer gives a reason against a text, or none; whatever is no clear answer r
 goes into logs, so that only a plain word or two of it is kept.
 """
 
-import hashlib
-import hmac
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,12 +11,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import httpx2
 import regex  # type: ignore[import-untyped]  # comes without types
 
-from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import ReviewError
 from debate_caster.llm.conversation import Reviewer
-from debate_caster.llm.destinations import check_destination, checked_transport, server_of
+from debate_caster.llm.destinations import checked_client
 from debate_caster.scenario.script import HookScript, ModelScript, Moderation
+from debate_caster.signatures import SIGNATURE_HEADER, signature
 
 __all__ = ["HookReviewer", "ProviderReviewer", "open_reviewers"]
 
@@ -123,12 +121,10 @@ class HookReviewer:
         await self._endpoint.close()
 
     def _signature(self, body: bytes) -> dict[str, str]:
-        """Return the header by which the hook knows who asks, and when: an old request can't be sent again later."""
+        """Return the header by which the hook knows who asks, and when."""
         if not self._secret:
             return {}
-        at = str(int(self._clock.now().timestamp()))
-        digest = hmac.new(self._secret, at.encode() + b"." + body, hashlib.sha256).hexdigest()
-        return {"Debate-Caster-Signature": f"t={at},v1={digest}"}
+        return {SIGNATURE_HEADER: signature(self._secret, body, self._clock.now())}
 
 
 class _Endpoint:
@@ -137,15 +133,9 @@ class _Endpoint:
     def __init__(
         self, by: str, url: str, *, clock: Clock, timeout_s: float, has_key: bool, allow_private: bool
     ) -> None:
-        scheme, host = server_of(url, name=f"moderation.{by}")
-        if not allow_private:
-            check_destination(scheme, host, name=f"moderation.{by}", has_key=has_key)
         self._by, self._url, self._clock, self._timeout_s = by, url, clock, timeout_s
-        self._client = httpx2.AsyncClient(
-            timeout=timeout_s,
-            follow_redirects=False,
-            trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-            transport=checked_transport(scheme, host, timeout_s) if not allow_private else None,
+        self._client = checked_client(
+            url, name=f"moderation.{by}", timeout_s=timeout_s, allow_private=allow_private, has_key=has_key
         )
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> dict[str, object]:

@@ -52,7 +52,13 @@ def nearest(word: str, choices: Iterable[str], *, what: str = "") -> str:
     return f"choose from {listed}"
 
 
-_SECRET_PLACES = {("models", "api_key"), ("moderation", "secret"), ("targets", "token")}
+_SECRET_PLACES = {
+    ("announce", "secret"),
+    ("announce", "url"),
+    ("models", "api_key"),
+    ("moderation", "secret"),
+    ("targets", "token"),
+}
 _INTERPOLATION = re.compile(r"\$\{[^}]*\}?")
 
 
@@ -125,6 +131,7 @@ _CURES = {
     manuscript.LIST_FILE: "name a .txt file beside the scenario, or write a list: lines that begin with '- '",
     manuscript.REFERENCE: "a secret never stands in a file: write ${NAME}, and set NAME in the environment",
     manuscript.HTTP_URL: "write an address such as http://localhost:11434/v1, without user name, '?' or '#'",
+    manuscript.ANNOUNCE_URL: "write ${NAME}, or an address such as https://host/path, without user name and '#'",
     manuscript.WEBSOCKET_URL: "write an address such as wss://host/path, without user name, '?' or '#'",
     LANGUAGE: "write a language tag such as en or pt-BR",
     NAME: "a name has small letters, digits and hyphens, at most 63, and begins with a letter or digit",

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from debate_caster.errors import Problem, ScenarioError
+from debate_caster.scenario.announce_check import check_announce
 from debate_caster.scenario.casting import Casting, slug
 from debate_caster.scenario.diagnosis import validate
 from debate_caster.scenario.library import SUFFIX, Library, as_persona, open_document
@@ -16,6 +17,7 @@ from debate_caster.scenario.manuscript import (
     REFERENCE,
     REHEARSAL,
     AgentEntry,
+    AnnounceEntry,
     ModelEntry,
     ModerationEntry,
     PersonaFile,
@@ -28,6 +30,7 @@ from debate_caster.scenario.schedule_check import check_schedule
 from debate_caster.scenario.script import (
     NAME,
     AgentScript,
+    AnnounceScript,
     Format,
     GuestSeat,
     HookScript,
@@ -151,6 +154,7 @@ def _read_scenario(document: Document, library: Library, reading: _Reading) -> S
     topics = check_season(document, root, casting)
     words = unwanted_words(document, root)
     secrets = _secrets(document, root, reading.env, required=reading.secrets_required)
+    check_announce(document, root, secrets)
     if written is None or casting.rules is None or document.problems:
         return None
     season = _season(written.season, topics, casting.personas) if written.season else None
@@ -164,11 +168,7 @@ def _secrets(
     """Return the secrets that the file refers to, by their place in it; an empty variable counts as unset."""
     found = {}
     for path, node in root.walk():
-        if (
-            node.text is None
-            or path[-1:] not in {("api_key",), ("secret",), ("token",)}
-            or not re.fullmatch(REFERENCE, node.text)
-        ):
+        if node.text is None or not _may_refer(path) or not re.fullmatch(REFERENCE, node.text):
             continue
         name = node.text[2:-1]
         value = env.get(name, "")
@@ -180,6 +180,10 @@ def _secrets(
         elif required:
             document.report(node.mark, f"the environment variable {name} is not set: set it to the secret", *path)
     return found
+
+
+def _may_refer(path: tuple[str | int, ...]) -> bool:
+    return path[-1:] in {("api_key",), ("secret",), ("token",)} or (path[:1], path[-1:]) == (("announce",), ("url",))
 
 
 def _assemble(
@@ -219,6 +223,10 @@ def _assemble(
                 name=target.name, url=target.url, token=secrets.get(("targets", index, "token")), mirror=target.mirror
             )
             for index, target in enumerate(written.targets)
+        ),
+        announce=tuple(
+            _announce(entry, secrets.get(("announce", index, "url")), secrets.get(("announce", index, "secret")))
+            for index, entry in enumerate(written.announce)
         ),
         budget=written.budget,
         schedule=written.schedule if isinstance(written.schedule, tuple) else (written.schedule,),
@@ -270,6 +278,19 @@ def _moderation(entry: ModerationEntry, words: tuple[str, ...], secret: SecretSt
         hook=HookScript(url=hook.url, secret=secret, timeout_s=hook.timeout_s, allow_private=hook.allow_private)
         if hook is not None
         else None,
+    )
+
+
+def _announce(entry: AnnounceEntry, url: SecretStr | None, secret: SecretStr | None) -> AnnounceScript:
+    if not re.fullmatch(REFERENCE, entry.url):
+        url = SecretStr(entry.url)
+    return AnnounceScript(
+        url=url,
+        secret=secret,
+        format=entry.format,
+        on=entry.on,
+        before_s=entry.before_s,
+        allow_private=entry.allow_private,
     )
 
 

@@ -9,12 +9,16 @@ import regex  # type: ignore[import-untyped]  # comes without types
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from debate_caster.scenario.script import (
+    DEFAULT_BEFORE_S,
+    DEFAULT_NOTICES,
     LONGEST_UNWANTED,
     Audience,
     Budget,
     LanguageTag,
     Memory,
     Name,
+    NoticeFormat,
+    NoticeKind,
     Pacing,
     PhaseScript,
     Price,
@@ -26,12 +30,14 @@ from debate_caster.scenario.script import (
 )
 
 __all__ = [
+    "ANNOUNCE_URL",
     "COLOR",
     "LIST_FILE",
     "NULLABLE",
     "REFERENCE",
     "REHEARSAL",
     "AgentEntry",
+    "AnnounceEntry",
     "FormatFile",
     "GuestEntry",
     "HookEntry",
@@ -55,6 +61,7 @@ LINE = r"^[^\n\t]*\S[^\n\t]*$"
 REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
 LIST_FILE = r"^[^/\\\s.][^/\\]*\.txt$"
 HTTP_URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
+ANNOUNCE_URL = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|https?://[^\s/@?#]+([/?][^\s#]*)?)$"
 WEBSOCKET_URL = r"^wss?://[^\s/@?#]+(/[^\s@?#]*)?$"
 
 
@@ -218,6 +225,34 @@ class TargetEntry(Strict):
     mirror: bool = Field(default=True, description="Whether each room shows the other agents' lines as well.")
 
 
+class AnnounceEntry(Strict):
+    """Who is told by HTTP that the show is scheduled, starts soon, is live or has ended."""
+
+    url: str = Field(
+        pattern=ANNOUNCE_URL,
+        description="The address that gets a POST: ${NAME} of an environment variable where it is a secret, as those "
+        "of Discord and Slack are; or https://….",
+    )
+    secret: SecretReference | None = Field(
+        default=None, description="json: ${NAME} of an environment variable; every request is signed with it."
+    )
+    format: NoticeFormat = Field(
+        default="json", description="json: everything, for programs; discord and slack: a message for a channel."
+    )
+    on: tuple[NoticeKind, ...] = Field(
+        default=DEFAULT_NOTICES,
+        min_length=1,
+        max_length=4,
+        description="What is told. 'scheduled' and 'starting_soon' are for shows that 'serve' gives by a schedule.",
+    )
+    before_s: int = Field(
+        default=DEFAULT_BEFORE_S, ge=30, le=604_800, description="How long before it a show starts soon, in seconds."
+    )
+    allow_private: bool = Field(
+        default=False, description="The address is in a private network (one on this machine needs no leave)."
+    )
+
+
 class GuestEntry(Strict):
     """A seat whose persona changes from episode to episode."""
 
@@ -273,6 +308,9 @@ class ScenarioFile(Strict):
         default=ModerationEntry(), description="Who looks at every piece of a speech before it is aired."
     )
     targets: tuple[TargetEntry, ...] = Field(default=(), max_length=10, description="Where else to broadcast to.")
+    announce: tuple[AnnounceEntry, ...] = Field(
+        default=(), max_length=10, description="Who is told of the show by HTTP: webhooks, Discord, Slack."
+    )
     budget: Budget = Field(default=Budget(), description="Limits that close the show politely.")
     schedule: Annotated[
         Annotated[Schedule, Tag("one")]

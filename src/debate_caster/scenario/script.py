@@ -6,15 +6,18 @@ Everything here is frozen and strict: unknown keys are refused, since a typo mus
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 __all__ = [
+    "DEFAULT_BEFORE_S",
+    "DEFAULT_NOTICES",
     "LANGUAGE",
     "LONGEST_UNWANTED",
     "NAME",
     "AgentScript",
+    "AnnounceScript",
     "Audience",
     "Budget",
     "Format",
@@ -25,6 +28,8 @@ __all__ = [
     "ModelScript",
     "Moderation",
     "Name",
+    "NoticeFormat",
+    "NoticeKind",
     "Pacing",
     "Persona",
     "PhaseScript",
@@ -48,6 +53,13 @@ LANGUAGE = r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$"
 Name = Annotated[str, Field(pattern=NAME)]
 Stance = Literal["for", "against", "neutral"]
 TurnKind = Literal["opening", "speech", "rebuttal", "question", "answer", "exchange", "moderation", "closing"]
+
+NoticeKind = Literal["scheduled", "starting_soon", "live", "ended"]
+NoticeFormat = Literal["json", "discord", "slack"]
+
+DEFAULT_NOTICES: Final[tuple[NoticeKind, ...]] = ("starting_soon", "live", "ended")
+DEFAULT_BEFORE_S: Final = 600
+"""How long before a show it is said that it starts soon, in seconds: long enough to come, too short to forget it."""
 
 LanguageTag = Annotated[str, Field(pattern=LANGUAGE, max_length=35)]
 
@@ -222,6 +234,20 @@ class TargetScript(Strict):
     mirror: bool = True
 
 
+class AnnounceScript(Strict):
+    """Whom to tell of the show by HTTP, of what and in which form; docs/announcements.md says what is sent.
+
+    The address is a secret where the file names a variable, and None where that is not set and need not be.
+    """
+
+    url: SecretStr | None
+    secret: SecretStr | None = None
+    format: NoticeFormat = "json"
+    on: tuple[NoticeKind, ...] = DEFAULT_NOTICES
+    before_s: int = DEFAULT_BEFORE_S
+    allow_private: bool = False
+
+
 class Budget(Strict):
     """Hard limits of one show; null is no limit."""
 
@@ -368,6 +394,7 @@ class Scenario(Strict):
     audience: Audience = Audience()
     moderation: Moderation = Moderation()
     targets: tuple[TargetScript, ...] = ()
+    announce: tuple[AnnounceScript, ...] = ()
     budget: Budget = Budget()
     schedule: tuple[Schedule, ...] = ()
     season: Season | None = None

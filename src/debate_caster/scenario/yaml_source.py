@@ -245,7 +245,8 @@ class _Composer:
             return "a key must be text, not a list or a mapping"
         if event.value == "<<" and event.style is None:
             return "merge keys are not taken: write the keys out"
-        complaint, value = resolve(event.value, plain=event.style is None)
+        # `on` is a key of scenarios, as of many programs' files; that some readers take it for true does no harm here.
+        complaint, value = resolve(event.value, plain=event.style is None and event.value != "on")
         if not complaint and not isinstance(value, str):
             return f"a key must be text: write {json.dumps(event.value, ensure_ascii=False)}"
         if not complaint and event.value in frame.node.key_marks:

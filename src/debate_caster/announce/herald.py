@@ -1,0 +1,103 @@
+"""The herald: announces shows to come, when they are put on the calendar and shortly before they begin."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from debate_caster.announce.courier import Courier, receiver_of
+from debate_caster.announce.notices import about_planned
+from debate_caster.clock import Clock
+from debate_caster.scenario.script import AnnounceScript, NoticeKind, Scenario
+
+__all__ = ["Herald", "Planned"]
+
+STEP_S = 5.0
+"""How often the calendar is looked at, in seconds: an edit of a schedule is noticed within it."""
+
+_Said = tuple[str, str, NoticeKind]
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A show to come."""
+
+    scenario: Scenario
+    show: str
+    starts_at: datetime
+
+
+class Herald:
+    """Announces what ``planned`` says is coming of the scenarios named, in order of time, several of one scenario.
+
+    Args:
+        courier: Takes the announcements.
+        scenarios: The scenarios as they are now.
+        planned: Returns the next shows of those of the names given.
+        page: Where people find out about them; empty where they can't.
+        clock: The machine's.
+    """
+
+    def __init__(
+        self,
+        courier: Courier,
+        *,
+        scenarios: Callable[[], Sequence[Scenario]],
+        planned: Callable[[Collection[str]], Sequence[Planned]],
+        page: str,
+        clock: Clock,
+    ) -> None:
+        self._courier, self._scenarios, self._planned = courier, scenarios, planned
+        self._page, self._clock = page, clock
+        self._said: set[_Said] = set()
+
+    async def run(self) -> None:
+        """Announce, for ever."""
+        while True:
+            wait_s = await self.look()
+            await self._clock.sleep(wait_s)
+
+    async def look(self) -> float:
+        """Announce what is to be by now; return after how many seconds to look again."""
+        scenarios = self._scenarios()
+        for scenario in scenarios:
+            self._courier.serve(scenario)
+        wanted = {scenario.key for scenario in scenarios if _announces_ahead(scenario)}
+        coming = self._planned(wanted) if wanted else ()
+        self._said &= {said for show in coming for said in _sayings(show)}
+        wait_s, first = STEP_S, set[str]()
+        for show in coming:
+            now = self._clock.now()
+            if show.scenario.key not in first:
+                first.add(show.scenario.key)
+                await self._say(show, "scheduled", list(show.scenario.announce), now)
+            left_s = (show.starts_at - now).total_seconds()
+            due = [script for script in show.scenario.announce if left_s <= script.before_s]
+            await self._say(show, "starting_soon", due, now)
+            ahead = [left_s - script.before_s for script in show.scenario.announce if left_s > script.before_s]
+            wait_s = min([wait_s, *ahead])
+        return wait_s
+
+    async def _say(self, show: Planned, kind: NoticeKind, scripts: Sequence[AnnounceScript], now: datetime) -> None:
+        new = {
+            said
+            for script in scripts
+            if kind in script.on and (said := (show.show, receiver_of(script), kind)) not in self._said
+        }
+        if not new:
+            return
+        notice = about_planned(kind, show.scenario, show=show.show, starts_at=show.starts_at, at=now, url=self._page)
+        receivers = {receiver for _, receiver, _ in new}
+        if await self._courier.announce(show.scenario, notice, to=lambda script: receiver_of(script) in receivers):
+            self._said |= new
+
+
+def _announces_ahead(scenario: Scenario) -> bool:
+    return any({"scheduled", "starting_soon"} & set(script.on) for script in scenario.announce)
+
+
+def _sayings(show: Planned) -> list[_Said]:
+    return [
+        (show.show, receiver_of(script), kind)
+        for script in show.scenario.announce
+        for kind in ("scheduled", "starting_soon")
+    ]

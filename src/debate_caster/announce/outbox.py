@@ -1,0 +1,161 @@
+"""The outbox: what is to be announced to whom, in a SQLite file that several processes may share.
+
+An announcement is written here before anybody is told, once for each receiver, and stays until it has been delivered
+or given up; so it survives whoever wrote it. No address and no secret is kept: a receiver is known by a digest.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from debate_caster.announce.notices import Notice
+from debate_caster.log.database import Database, as_ms, transaction
+
+__all__ = ["LEASE", "Outbox", "Parcel"]
+
+LEASE = timedelta(seconds=30)
+"""How long who delivers something has it for itself: longer than an attempt may take. After that who had it is dead."""
+
+KEPT = timedelta(days=30)
+"""How long it is remembered what was announced, so that it is not announced again; a show that goes on is younger."""
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS announcements (
+  id INTEGER PRIMARY KEY AUTOINCREMENT, receiver TEXT NOT NULL, notice_id TEXT NOT NULL, show TEXT NOT NULL,
+  notice TEXT NOT NULL, made INTEGER NOT NULL, expires INTEGER NOT NULL, due INTEGER NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0, leased INTEGER NOT NULL DEFAULT 0, fate TEXT NOT NULL DEFAULT '',
+  UNIQUE (receiver, notice_id)
+) STRICT;
+CREATE INDEX IF NOT EXISTS waiting ON announcements (due) WHERE fate = '';
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """An announcement on its way to a receiver; ``attempts`` were made before."""
+
+    id: int
+    receiver: str
+    notice: Notice
+    attempts: int
+
+
+class Outbox:
+    """The outbox in the file ``path``, made when first needed. Every method raises ``LogError`` where it fails."""
+
+    def __init__(self, path: Path | str) -> None:
+        self._file = Database(path, name="announcements", application_id=0x6463616E, version=1, schema=_SCHEMA)
+
+    async def aclose(self) -> None:
+        """Let go of the file."""
+        await self._file.aclose()
+
+    async def put(self, receivers: Collection[str], notice: Notice, now: datetime) -> int:
+        """Write down that these are to be told; return how many had not been."""
+        values = [
+            (receiver, notice.id, notice.show.id, notice.model_dump_json(), *map(as_ms, (now, notice.expires_at, now)))
+            for receiver in sorted(receivers)
+        ]
+
+        def work(db: sqlite3.Connection) -> int:
+            before = db.total_changes
+            with transaction(db):
+                db.executemany(
+                    "INSERT OR IGNORE INTO announcements (receiver, notice_id, show, notice, made, expires, due) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    values,
+                )
+            return db.total_changes - before
+
+        return await self._file.run(work)
+
+    async def take(self, receivers: Collection[str], now: datetime, *, limit: int) -> list[Parcel]:
+        """Return what is due for these receivers, one for each at most, and have it for ourselves for ``LEASE``.
+
+        What was said of a show first is delivered first. A lease that ends later than any could is none: the clock was
+        set back.
+        """
+
+        def work(db: sqlite3.Connection) -> list[Parcel]:
+            with transaction(db):
+                rows = db.execute(
+                    "SELECT min(id), receiver, notice, attempts FROM announcements AS this "
+                    "WHERE fate = '' AND due <= ? AND leased NOT BETWEEN ? AND ? "
+                    "AND receiver IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM announcements AS "
+                    "other WHERE other.receiver = this.receiver AND other.show = this.show AND other.id < this.id "
+                    "AND other.fate = '') GROUP BY receiver ORDER BY 1 LIMIT ?",
+                    (as_ms(now), *_leased(now), json.dumps(sorted(receivers)), limit),
+                ).fetchall()
+                parcels = [parcel for row in rows if (parcel := _parcel(db, *row)) is not None]
+                db.executemany(
+                    "UPDATE announcements SET leased = ? WHERE id = ?",
+                    [(as_ms(now + LEASE), parcel.id) for parcel in parcels],
+                )
+            return parcels
+
+        return await self._file.run(work)
+
+    async def close_case(self, parcel: Parcel, fate: str) -> None:
+        """Say what has become of it for good."""
+        await self._write("UPDATE announcements SET fate = ?, attempts = attempts + 1 WHERE id = ?", fate, parcel.id)
+
+    async def put_off(self, parcel: Parcel, until: datetime) -> None:
+        """Say that it could not be delivered, and when to try again."""
+        await self._write(
+            "UPDATE announcements SET due = ?, leased = 0, attempts = attempts + 1 WHERE id = ?",
+            as_ms(until), parcel.id,
+        )  # fmt: skip
+
+    async def let_go(self, parcel: Parcel) -> None:
+        """Let others have it: we stop before we know what became of it."""
+        await self._write("UPDATE announcements SET leased = 0 WHERE id = ?", parcel.id)
+
+    async def expire(self, now: datetime) -> list[tuple[str, str]]:
+        """Give up what nobody needs to hear any more, and forget what is long done; return kind and show of the former.
+
+        What is being delivered just now is left alone.
+        """
+
+        def work(db: sqlite3.Connection) -> list[tuple[str, str]]:
+            with transaction(db):
+                rows = db.execute(
+                    "UPDATE announcements SET fate = 'expired' WHERE fate = '' AND expires <= ? "
+                    "AND leased NOT BETWEEN ? AND ? RETURNING notice_id, show",
+                    (as_ms(now), *_leased(now)),
+                ).fetchall()
+                db.execute("DELETE FROM announcements WHERE fate != '' AND made < ?", (as_ms(now - KEPT),))
+            return [(str(notice).rpartition(".")[2], str(show)) for notice, show in rows]
+
+        return await self._file.run(work)
+
+    async def waiting(self, receivers: Collection[str]) -> int:
+        """Return how many announcements are still to be delivered to these."""
+        rows = await self._file.run(
+            lambda db: db.execute(
+                "SELECT count(*) FROM announcements WHERE fate = '' AND receiver IN (SELECT value FROM json_each(?))",
+                (json.dumps(sorted(receivers)),),
+            ).fetchall()
+        )
+        return int(rows[0][0])
+
+    async def _write(self, statement: str, *values: object) -> None:
+        await self._file.run(lambda db: db.execute(statement, values))
+
+
+def _leased(now: datetime) -> tuple[int, int]:
+    """Return between which ends a lease holds. Who took one may have looked at the clock after us: twice its length."""
+    return as_ms(now) + 1, as_ms(now + 2 * LEASE)
+
+
+def _parcel(db: sqlite3.Connection, id_: int, receiver: str, notice: str, attempts: int) -> Parcel | None:
+    """Return what a row holds; one that a newer program wrote otherwise is closed, so that it holds up nothing."""
+    try:
+        return Parcel(id_, receiver, Notice.model_validate_json(notice), attempts)
+    except ValidationError:
+        db.execute("UPDATE announcements SET fate = 'unreadable' WHERE id = ?", (id_,))
+        return None

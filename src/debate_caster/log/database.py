@@ -1,0 +1,119 @@
+"""A SQLite file that several processes may share, used from one thread so that nobody waits for the disk but who asked.
+
+Times are kept as milliseconds since 1970, UTC. What is acknowledged is on the disk: WAL, ``synchronous=FULL``.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TypeVar
+
+from debate_caster.errors import LogError
+
+__all__ = ["IN_MEMORY", "Database", "as_ms", "as_time", "transaction"]
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_S = 5.0
+"""How long another process may hold the write lock."""
+
+IN_MEMORY = ":memory:"
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Database:
+    """The file ``path``, made when first needed; ``IN_MEMORY`` keeps it in this process.
+
+    Args:
+        path: Where it is.
+        name: What errors call it.
+        application_id: Marks the file as ours, so that another program's, named by mistake, is not written to.
+        version: Of the schema; a file with a higher one is of a newer program and is left alone.
+        schema: Makes it; run in one transaction where the file is older than ``version``.
+    """
+
+    def __init__(self, path: Path | str, *, name: str, application_id: int, version: int, schema: str) -> None:
+        self.path = path
+        self._name, self._application_id, self._version = name, application_id, version
+        self._schema = f"PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; {schema}"
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._connection: sqlite3.Connection | None = None
+
+    async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Return what ``work`` does with the connection.
+
+        Raises:
+            LogError: The file can't be read or written.
+        """
+        return await self._in_thread(lambda: work(self._open()))
+
+    async def aclose(self) -> None:
+        """Let go of the file."""
+        await self._in_thread(self._close)
+        self._thread.shutdown(wait=True)
+
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        try:
+            if self.path == IN_MEMORY:  # no disk to wait for
+                return work()
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+        except sqlite3.Error as exc:
+            raise LogError(self._name, f"{self.path}: {exc}") from exc
+        except OSError as exc:
+            raise LogError(self._name, f"{self.path}: its folder can't be used ({exc.strerror})") from exc
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            if isinstance(self.path, Path):
+                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+            try:
+                self._prepare(connection)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
+        mark, version = (
+            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
+        )
+        if mark not in (0, self._application_id):
+            raise LogError(self._name, f"{self.path} is another program's file")
+        if version > self._version:
+            raise LogError(self._name, f"{self.path} was written by a newer debate-caster")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        if version < self._version:
+            connection.executescript(f"BEGIN IMMEDIATE; {self._schema} COMMIT;")
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Have all of the block written, or nothing."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def as_ms(at: datetime) -> int:
+    return (at - EPOCH) // timedelta(milliseconds=1)
+
+
+def as_time(ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=ms)

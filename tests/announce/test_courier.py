@@ -1,0 +1,288 @@
+"""Deliveries to loopback receivers that fail in every way, and what survives whom."""
+
+import asyncio
+import hashlib
+import hmac
+import json
+from contextlib import aclosing
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+
+import pytest
+from structlog.testing import capture_logs
+
+from debate_caster.announce.courier import MOST_ATTEMPTS, Courier, receiver_of
+from debate_caster.announce.outbox import LEASE, Outbox
+from debate_caster.announce.postman import POST_TIMEOUT_S
+from debate_caster.clock import EPOCH_OF_TESTS, ManualClock, SystemClock, VirtualClock, run_virtual
+from tests.announce.receivers import OK, at_work, notice, receiver, scenario, script
+
+
+async def test_a_receiver_gets_the_notice_signed_and_with_its_id(tmp_path: Path) -> None:
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(f"{target.url}/hook?a=b", secret="canary"))
+        async with at_work(SystemClock(), debate) as courier:
+            await courier.announce(debate, notice(at=SystemClock().now()))
+            left = await courier.drained(10)
+
+    [body] = target.bodies
+    stamp, digest = (part.partition("=")[2] for part in target.header("Debate-Caster-Signature").split(","))
+    assert left == 0
+    assert target.heads[0].startswith("POST /hook?a=b ")
+    assert target.header("Content-Type") == "application/json"
+    assert json.loads(body)["id"] == target.header("Debate-Caster-Id") == "friday-1.live"
+    assert digest == hmac.new(b"canary", f"{stamp}.".encode() + body, hashlib.sha256).hexdigest()
+    assert "canary" not in target.heads[0] + body.decode()
+
+
+async def test_a_receiver_without_a_secret_gets_no_signature(tmp_path: Path) -> None:
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(target.url))
+        async with at_work(SystemClock(), debate) as courier:
+            await courier.announce(debate, notice(at=SystemClock().now()))
+            await courier.drained(10)
+
+    assert target.header("Debate-Caster-Signature") == ""
+
+
+@pytest.mark.parametrize("status", ["500 Oops", "503 Busy", "429 Slow down", "408 Late", "", None])
+def test_whoever_fails_is_asked_again_with_the_same_id_until_it_answers(status: str | None, tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> tuple[list[str], int, float]:
+        async with receiver(status, status, status, OK) as target:
+            debate = scenario(tmp_path, script(target.url))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice())
+                left = await courier.drained(200)
+            return target.ids, left, clock.monotonic()
+
+    ids, left, took_s = run_virtual(main)
+
+    assert (ids, left) == (["friday-1.live"] * 4, 0)
+    assert took_s >= 0.5 * (1 + 2 + 4)
+
+
+@pytest.mark.parametrize(
+    "status", ["400 No", "401 Who", "404 Gone", "410 Gone", "301 Moved\r\nLocation: /other", "307 T"]
+)
+def test_a_refusal_and_a_redirect_are_final_and_end_with_a_line_in_the_log(status: str, tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> tuple[list[str], int]:
+        async with receiver(status) as target:
+            debate = scenario(tmp_path, script(f"{target.url}/canary"))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice())
+                left = await courier.drained(60)
+            return target.ids, left
+
+    with capture_logs() as lines:
+        ids, left = run_virtual(main)
+
+    [line] = [line for line in lines if line["event"] == "announcement_given_up"]
+    assert (len(ids), left) == (1, 0)
+    assert (line["to"], line["kind"], line["show"], line["attempts"]) == ("127.0.0.1", "live", "friday-1", 1)
+    assert status[:3] in line["why"]
+    assert "canary" not in str(lines)
+
+
+def test_a_receiver_that_never_answers_is_given_up_in_bounds(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> tuple[int, int, float]:
+        async with receiver(None) as target:
+            debate = scenario(tmp_path, script(target.url))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice("ended"))
+                left = await courier.drained(1e6)
+            return len(target.ids), left, clock.monotonic()
+
+    with capture_logs() as lines:
+        requests, left, took_s = run_virtual(main)
+
+    assert (requests, left) == (MOST_ATTEMPTS, 0)
+    assert took_s <= MOST_ATTEMPTS * (300 + POST_TIMEOUT_S + 1)
+    assert [line["event"] for line in lines].count("announcement_given_up") == 1
+
+
+def test_a_receiver_that_says_when_to_come_back_is_left_alone_until_then(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with receiver("429 Slow down\r\nRetry-After: 90", OK) as target:
+            debate = scenario(tmp_path, script(target.url))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice())
+                assert await courier.drained(500) == 0
+            return clock.monotonic()
+
+    assert 90 <= run_virtual(main) < 95
+
+
+def test_what_nobody_needs_to_hear_any_more_is_given_up(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> tuple[int, float]:
+        async with receiver("500 Oops") as target:
+            debate = scenario(tmp_path, script(target.url))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice("starting_soon", starts_in_s=60))
+                assert await courier.drained(500) == 0
+            return len(target.ids), clock.monotonic()
+
+    requests, took_s = run_virtual(main)
+
+    assert 4 <= requests <= 8
+    assert took_s < 60
+
+
+def test_a_dead_receiver_holds_up_no_other(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with receiver(None) as dead, receiver() as well:
+            debate = scenario(tmp_path, script(dead.url), script(well.url))
+            async with at_work(clock, debate) as courier:
+                for number in range(5):
+                    await courier.announce(debate, notice(show=f"friday-{number}"))
+                while len(well.ids) < 5:
+                    await clock.sleep(0.05)
+            return clock.monotonic()
+
+    assert run_virtual(main) < POST_TIMEOUT_S
+
+
+def test_a_show_is_told_of_in_order(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> list[str]:
+        async with receiver("500 Oops", "500 Oops", OK) as target:
+            debate = scenario(tmp_path, script(target.url))
+            async with at_work(clock, debate) as courier:
+                await courier.announce(debate, notice("live"))
+                await courier.announce(debate, notice("ended"))
+                assert await courier.drained(100) == 0
+            return target.ids
+
+    assert run_virtual(main) == ["friday-1.live"] * 3 + ["friday-1.ended"]
+
+
+def test_announcing_waits_for_no_receiver(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with receiver(None) as dead:
+            debate = scenario(tmp_path, script(dead.url))
+            async with at_work(clock, debate) as courier:
+                for number in range(20):
+                    await courier.announce(debate, notice(show=f"friday-{number}"))
+                return clock.monotonic()
+
+    assert run_virtual(main) == 0
+
+
+async def test_each_is_told_once_however_often_it_is_announced_and_by_whom(tmp_path: Path) -> None:
+    path, now = tmp_path / "announcements.db", SystemClock().now()
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(target.url))
+        async with (
+            at_work(SystemClock(), debate, outbox=Outbox(path)) as first,
+            at_work(SystemClock(), debate, outbox=Outbox(path)) as second,
+        ):
+            for _ in range(3):
+                await first.announce(debate, notice(at=now))
+                await second.announce(debate, notice(at=now))
+            await first.drained(10)
+            await second.announce(debate, notice(at=now))
+            await second.drained(10)
+
+    assert target.ids == ["friday-1.live"]
+
+
+async def test_only_who_wants_to_hear_it_is_told(tmp_path: Path) -> None:
+    async with receiver() as one, receiver() as other:
+        debate = scenario(tmp_path, script(one.url, on=("live",)), script(other.url, on=("ended", "scheduled")))
+        async with at_work(SystemClock(), debate) as courier:
+            await courier.announce(debate, notice("live", at=SystemClock().now()))
+            await courier.announce(debate, notice("ended", at=SystemClock().now()))
+            await courier.drained(10)
+
+    assert (one.ids, other.ids) == (["friday-1.live"], ["friday-1.ended"])
+
+
+async def test_what_was_announced_outlives_the_process_and_is_delivered_by_the_next(tmp_path: Path) -> None:
+    path, clock = tmp_path / "announcements.db", SystemClock()
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(target.url))
+        async with aclosing(Outbox(path)) as box:
+            await Courier(box, clock=clock, random=Random(1)).announce(debate, notice(at=clock.now()))
+
+        async with at_work(clock, debate, outbox=Outbox(path)) as courier:
+            assert await courier.drained(10) == 0
+
+    assert target.ids == ["friday-1.live"]
+    assert target.url.encode() not in path.read_bytes()
+
+
+async def test_what_is_being_delivered_when_we_stop_is_let_go_at_once(tmp_path: Path) -> None:
+    path, clock = tmp_path / "announcements.db", SystemClock()
+    async with receiver(None) as target:
+        debate = scenario(tmp_path, script(target.url))
+        async with at_work(clock, debate, outbox=Outbox(path)) as courier:
+            await courier.announce(debate, notice(at=clock.now()))
+            while not target.ids:  # noqa: ASYNC110 - a receiver's list
+                await asyncio.sleep(0.01)
+        target.statuses = [OK]
+        async with at_work(clock, debate, outbox=Outbox(path)) as courier:
+            assert await courier.drained(10) == 0
+
+    assert target.ids == ["friday-1.live"] * 2
+
+
+def test_what_somebody_died_with_is_delivered_once_its_lease_is_over(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with receiver() as target:
+            debate = scenario(tmp_path, script(target.url))
+            box = Outbox(tmp_path / "announcements.db")
+            async with aclosing(Outbox(tmp_path / "announcements.db")) as dying:
+                courier = Courier(dying, clock=clock, random=Random(1))
+                courier.serve(debate)
+                await courier.announce(debate, notice())
+                await dying.take([receiver_of(debate.announce[0])], clock.now(), limit=1)
+            async with at_work(clock, debate, outbox=box) as next_one:
+                assert await next_one.drained(100) == 0
+            assert target.ids == ["friday-1.live"]
+            return clock.monotonic()
+
+    assert LEASE.total_seconds() <= run_virtual(main) < LEASE.total_seconds() + 5
+
+
+async def test_a_private_address_is_told_nothing_unasked(tmp_path: Path) -> None:
+    clock = SystemClock()
+    debate = scenario(tmp_path, script("http://10.1.2.3/hook"), script("https://[fd00::1]/hook"))
+    with capture_logs() as lines:
+        async with at_work(clock, debate) as courier:
+            await courier.announce(debate, notice(at=clock.now()))
+            assert await courier.drained(10) == 0
+
+    why = [line["why"] for line in lines if line["event"] == "announcement_given_up"]
+    assert len(why) == 2
+    assert all("allow_private" in one for one in why)
+
+
+async def test_an_outbox_that_can_not_be_written_loses_the_announcement_and_not_the_show(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    debate = scenario(tmp_path, script("http://127.0.0.1:9/hook"))
+    clock = ManualClock()
+    with capture_logs() as lines:
+        async with aclosing(Outbox(tmp_path / "file" / "announcements.db")) as box:
+            courier = Courier(box, clock=clock, random=Random(1))
+            assert not await courier.announce(debate, notice())
+
+    assert [line["event"] for line in lines] == ["announcement_lost"]
+
+
+async def test_nobody_to_tell_touches_no_file(tmp_path: Path) -> None:
+    path, clock = tmp_path / "announcements.db", SystemClock()
+    debate = scenario(tmp_path)
+    async with at_work(clock, debate, outbox=Outbox(path)) as courier:
+        await courier.announce(debate, notice(at=clock.now()))
+        assert await courier.drained(10) == 0
+
+    assert not path.exists()
+
+
+async def test_news_that_is_old_already_is_not_announced(tmp_path: Path) -> None:
+    clock = ManualClock(EPOCH_OF_TESTS + timedelta(days=2))
+    debate = scenario(tmp_path, script("http://127.0.0.1:9/hook"))
+    async with aclosing(Outbox(tmp_path / "announcements.db")) as box:
+        courier = Courier(box, clock=clock, random=Random(1))
+        courier.serve(debate)
+        assert await courier.announce(debate, notice("ended"))
+        assert await courier.drained(1) == 0
