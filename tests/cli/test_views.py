@@ -10,6 +10,8 @@ from debate_caster.show.events import (
     ConnectionUp,
     HintDeclined,
     ShowEnded,
+    ShowPaused,
+    ShowResumed,
     VerdictGiven,
     VoteChoice,
     VoteClosed,
@@ -65,6 +67,9 @@ async def test_what_happens_beside_the_speeches_is_said_once_and_short() -> None
         ConnectionDown(at=AT, agent="ada", target="stage", reason="the connection broke"),
         ConnectionUp(at=AT, agent="ada", target="stage", room="r2", part=2),
         HintDeclined(at=AT, hint="h2", viewer="v1", reason="too_fast"),
+        ShowPaused(at=AT),
+        ShowResumed(at=AT),
+        ShowPaused(at=AT, why="models"),
         ConnectionDown(at=AT, agent="ada", target="stage", reason="ended", final=True),
         ShowEnded(at=AT, why="budget", detail="1000 tokens"),
     ]
@@ -76,6 +81,9 @@ async def test_what_happens_beside_the_speeches_is_said_once_and_short() -> None
         "[00:00] Ada lost stage: the connection broke",
         "[00:00] Ada is back on stage, part 2",
         "[00:00] hint declined: too fast",
+        "[00:00] the show is paused",
+        "[00:00] the show goes on",
+        "[00:00] the show waits: no model answers",
         "[00:00] The debate was closed: its budget is used up: 1000 tokens",
     ]
 

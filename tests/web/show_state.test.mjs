@@ -227,6 +227,9 @@ test("a show is paused between its two events, and the end of the show ends a pa
   assert.equal(after(started, paused).paused, true);
   assert.equal(after(started, paused, { type: "show_resumed" }).paused, false);
   assert.equal(after(started, { ...paused, why: "models" }).waits, true);
+  const prepared = { type: "turn_prepared", turn: 0, phase: 0, speaker: "ada" };
+  assert.equal(after(started, prepared, paused).thinking.speaker, "ada");
+  assert.equal(after(started, prepared, { ...paused, why: "models" }).thinking, null);
   assert.equal(after(started, { ...paused, why: "models" }, { type: "show_resumed" }).waits, false);
   assert.equal(after(started, paused, { type: "show_ended", why: "producer" }).paused, false);
 });

@@ -90,7 +90,7 @@ export class ShowState {
 
   /** The turn whose speaker is thinking, or null. */
   get thinking() {
-    return this.prepared && !this.ended ? this.prepared : null;
+    return this.prepared && !this.ended && !this.waits ? this.prepared : null;
   }
 
   /** Whether there is a rundown: somebody says when turns begin and end. */
