@@ -118,6 +118,12 @@ class Settings(BaseSettings):
     timezone: str | None = Field(
         default=None, description="IANA time zone of those days and months; unset: the machine's own."
     )
+    stop_grace_s: int = Field(
+        default=60,
+        ge=0,
+        le=86_400,
+        description="How long a stopped `serve` waits for the shows that are on before it ends them, in seconds.",
+    )
     log_level: Literal["debug", "info", "warning", "error"] | None = Field(
         default=None,
         description="Least level logged; unset: `info` while a stage or a show runs without the live view.",

@@ -116,11 +116,11 @@ class House:
         return [told(occurrence) for occurrence in reversed(await self.ledger.history(limit=100_000))]
 
     @asynccontextmanager
-    async def running(self, calendar: Calendar) -> AsyncIterator[asyncio.Event]:
-        """Run a calendar, and stop it politely at the end of the block."""
+    async def running(self, calendar: Calendar, *, cut: asyncio.Event | None = None) -> AsyncIterator[asyncio.Event]:
+        """Run a calendar, and stop it politely at the end of the block, which waits for its end."""
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(calendar.run(stop))
+            tasks.create_task(calendar.run(stop, cut))
             try:
                 yield stop
             finally:

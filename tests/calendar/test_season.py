@@ -841,3 +841,100 @@ def test_a_calendar_that_does_not_get_to_look_is_not_on_watch(tmp_path: Path) ->
         assert calendar.is_on_watch, "it ends its shows, however long that takes"
 
     performed(play)
+
+
+def until(house: House, when: str) -> Awaitable[None]:
+    return house.clock.sleep((at(when) - house.clock.now()).total_seconds())
+
+
+@pytest.mark.parametrize(("back", "expected"), [("20:44", "caught_up"), ("20:46", MISSED)])
+def test_a_stopped_calendar_gives_its_shows_to_their_end_and_leaves_slots_to_the_next(
+    tmp_path: Path, back: str, expected: str
+) -> None:
+    async def play(house: House) -> None:
+        long, late = (
+            scenario(tmp_path, "long", entry("0,50 20 * * *")),
+            scenario(tmp_path, "late", entry("40 20 * * *")),
+        )
+        first = house.calendar("first")
+        await first.admit(long)
+        await first.admit(late)
+        async with house.running(first, cut=asyncio.Event()):
+            await until(house, "06-01 20:10")
+        assert house.clock.now() == at("06-01 20:42"), "its show ran to its end, and it waited for no other"
+        assert (house.begun, house.ended) == (["long-20260601-200000z"], ["long-20260601-200000z"])
+        assert await house.history() == [("06-01 20:00", "ran"), ("06-01 20:40", "queued")]
+        house.dead.add("first")
+        await until(house, f"06-01 {back}")
+        second = house.calendar("second")
+        await second.admit(late)
+        async with house.running(second):
+            await house.clock.sleep(HOUR_S)
+
+    assert performed(play, lengths_s={"long": 42 * 60}) == [("06-01 20:00", "ran"), ("06-01 20:40", expected)]
+
+
+def test_of_the_slots_that_come_while_shows_end_the_newest_waits_for_the_next_calendar(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        often, long = (
+            scenario(tmp_path, "often", entry("*/5 20 * * *", grace_s=400)),
+            scenario(tmp_path, "long", entry()),
+        )
+        first = house.calendar("first")
+        await first.admit(long)
+        await first.admit(often)
+        async with house.running(first, cut=asyncio.Event()):
+            await until(house, "06-01 20:02")
+        house.dead.add("first")
+        await first.withdraw("often")
+
+    shutdown = "skipped: shutdown"
+    found = performed(play, length_s=60.0, lengths_s={"long": 16.5 * 60})
+
+    assert found == [
+        *[("06-01 20:00", "ran")] * 2, *[(f"06-01 20:{minute}", shutdown) for minute in ("05", "10")],
+        ("06-01 20:15", "queued"),
+    ]  # fmt: skip
+
+
+def test_a_stopped_calendar_that_is_cut_ends_its_shows_politely(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar, cut = house.calendar(), asyncio.Event()
+        await calendar.admit(scenario(tmp_path, "friday", entry()))
+        async with house.running(calendar, cut=cut) as stop:
+            await until(house, "06-01 20:01")
+            stop.set()
+            await until(house, "06-01 20:02")
+            assert await endings(house) == [""]
+            cut.set()
+        assert house.clock.now() == at("06-01 20:02")
+        assert await endings(house) == ["interrupted"]
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
+def test_while_shows_end_nobody_gets_one_by_hand_and_nothing_that_waits_or_was_broken_off_starts(
+    tmp_path: Path,
+) -> None:
+    async def play(house: House) -> None:
+        queued = scenario(tmp_path, "queued", entry("0,5 20 * * *", overlap="queue", grace_s=3600))
+        long, broken = (
+            scenario(tmp_path, "long", entry("0 20 * * *")),
+            scenario(tmp_path, "broken", entry("1 20 * * *")),
+        )
+        calendar = house.calendar(step_s=30.0)
+        for plan in (queued, long):
+            await calendar.admit(plan)
+        async with house.running(calendar, cut=asyncio.Event()) as stop:
+            await until(house, "06-01 20:00:30")
+            stop.set()
+            await die_on_the_air(house, broken, "06-01 20:02")
+            request = await house.ledger.ask("queued", house.clock.now())
+            calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+            await until(house, "06-01 20:20")
+            assert await house.ledger.answer_to(request) == "refused: it ends its shows, and starts none"
+        assert sorted(house.begun) == ["broken-20260601-200100z", "long-20260601-200000z", "queued-20260601-200000z"]
+
+    assert performed(play, start="06-01 19:59", lengths_s={"long": 1800.0}) == [
+        ("06-01 20:00", "ran"), ("06-01 20:00", "ran"), ("06-01 20:01", "ran"), ("06-01 20:05", "queued"),
+    ]  # fmt: skip

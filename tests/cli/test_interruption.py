@@ -26,6 +26,21 @@ async def test_the_first_signal_asks_and_the_second_ends(number: signal.Signals)
     assert said == ["closing", 130]
 
 
+async def test_each_signal_asks_for_one_thing_more_whoever_else_asked_for_it() -> None:
+    stop, cut, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    with stop_on_signals(stop, cut, at_once=lambda: None, exit_at_once=lambda _status: ended.set()) as interruption:
+        os.kill(os.getpid(), signal.SIGTERM)
+        await stop.wait()
+        assert not cut.is_set()
+        cut.set()
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGHUP)
+        await ended.wait()
+
+    assert interruption.number == signal.SIGTERM
+
+
 async def test_what_signals_did_before_they_do_again() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
 

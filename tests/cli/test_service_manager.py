@@ -76,3 +76,17 @@ def test_who_is_not_on_watch_gives_no_sign_of_life_until_it_is_again(tmp_path: P
 )
 def test_where_no_sign_of_life_is_wanted_of_us_none_is_given(tmp_path: Path, environment: Mapping[str, str]) -> None:
     assert beats(tmp_path, environment, seconds=119, lives=[True]) == 0
+
+
+def test_a_manager_is_asked_for_patience_as_long_as_we_need_it_and_no_longer(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> list[str]:
+        with listening(str(tmp_path / "notify")) as ears:
+            manager = ServiceManager({"NOTIFY_SOCKET": str(tmp_path / "notify")}, clock=clock)
+            async with manager.patient():
+                await clock.sleep(89)
+            told = heard(ears)
+            await clock.sleep(89)
+            assert heard(ears) == []
+        return told
+
+    assert run_virtual(main) == ["EXTEND_TIMEOUT_USEC=30000000"] * 9

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -192,3 +193,41 @@ async def test_a_service_manager_is_told_when_the_stage_is_open_that_it_lives_an
 
     assert sorted(heard[:2]) == [f"READY=1\nSTATUS=The stage is at {stage}".encode(), b"WATCHDOG=1"]
     assert heard[2].startswith(b"STOPPING=1\n")
+
+
+@pytest.mark.timeout(120)
+async def test_a_first_signal_waits_for_shows_and_a_second_closes_every_room(tmp_path: Path) -> None:
+    plan(tmp_path, "friday", chars_per_second=200)
+    plan(tmp_path, "saturday", chars_per_second=10)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.bind(str(tmp_path / "notify"))
+        told = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        async with running("serve", "plans", "--port", "0", "--grace-s", "600", cwd=tmp_path, env=told) as program:
+            stage = await program.line("Stage:")
+            friday, saturday = await begun_by_hand(tmp_path, ("friday", "saturday"))
+            await until(stage, "/api/shows", lambda now: {one["id"] for one in now["shows"]} == {friday, saturday})
+            async with watching(f"{stage}/shows/{friday}") as early, watching(f"{stage}/shows/{saturday}") as viewer:
+                for watcher in (early, viewer):
+                    await watcher.until("chunk_aired")
+                program.signal(signal.SIGTERM)
+                await program.line("waiting up to 600 s for 2 shows to end")
+                with pytest.raises(HTTPError, match="503"):
+                    await ask(stage, "/readyz")
+                assert (await early.until("show_ended"))["why"] == "completed"
+                await ended(tmp_path, friday)
+                assert (await ask(stage, f"/api/shows/{saturday}"))["state"] == "live"
+                async with watching(f"{stage}/shows/{saturday}") as late:
+                    await late.until("chunk_aired")
+                program.signal(signal.SIGTERM)
+                assert (await viewer.until("show_ended"))["why"] == "interrupted"
+            assert await program.ended() == 0
+        heard = [ears.recv(4096).decode() for _ in range(3)]
+
+    assert [text.partition("=")[0] for text in heard] == ["READY", "STOPPING", "EXTEND_TIMEOUT_USEC"]
+    closed = [event["type"] for event in read_show(tmp_path, "air", saturday)].count("room_closed")
+    assert closed == 2, "a room that nobody ends waits for its agent, and is not closed in the log"
+    async with aclosing(Ledger(data_of(tmp_path) / "calendar.db")) as ledger:
+        assert {(row.show, row.ending) for row in await ledger.history()} == {
+            (friday, "completed"), (saturday, "interrupted"),
+        }  # fmt: skip
+    assert [line for line in program.stderr if "Traceback" in line] == []

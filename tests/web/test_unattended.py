@@ -78,7 +78,7 @@ async def test_history_pages_and_metrics_of_a_calendar_agree_over_an_edit_and_a_
     tell(tmp_path, FIRST - MINUTE / 2)
     async with running(
         "serve", "plans", "--port", "0", cwd=tmp_path, program=(PROGRAM,),
-        env=env | {"DEBATE_CASTER_SHORTEST_PERIOD_S": "60"},
+        env=env | {"DEBATE_CASTER_SHORTEST_PERIOD_S": "60", "DEBATE_CASTER_STOP_GRACE_S": "0"},
     ) as program:  # fmt: skip
         stage = await program.line("Stage:")
         page = await visit.go(stage)

@@ -160,7 +160,7 @@ class Calendar:
         self._productions: dict[str, _Production] = {}
         self._lock = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._stopping = False
+        self._closing = self._stopping = False
         self._looked_at = clock.monotonic()
         self._tasks: asyncio.TaskGroup | None = None
         self._version = -1
@@ -250,27 +250,38 @@ class Calendar:
         late_s = self._clock.monotonic() - self._looked_at
         return self._stopping or late_s < STEPS_TILL_LOST * self._step_s
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Start shows as they are due, until ``stop`` is set; then end the running ones, and start nothing more."""
+    async def run(self, stop: asyncio.Event, cut: asyncio.Event | None = None) -> None:
+        """Start shows as they are due, until ``stop`` is set; then give the running ones, and start nothing more.
+
+        They are given to their end, or until ``cut`` is set, which ends them politely; without ``cut``, ``stop`` does.
+        A slot that comes meanwhile is written down as queued: whoever runs the calendar next starts its show, within
+        its grace.
+        """
+        cut = cut or stop
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            stopping = tasks.create_task(self._wake_on(stop))
+            waking = [tasks.create_task(self._wake_on(event)) for event in (stop, cut)]
             try:
-                while not stop.is_set():
+                while not (cut.is_set() or (stop.is_set() and not self._gives_any())):
+                    self._closing = stop.is_set()
                     self._wake.clear()
                     await self._look_round()
                     await self._wait()
             finally:
-                self._stopping = True
-                stopping.cancel()
+                self._closing = self._stopping = True
+                for task in waking:
+                    task.cancel()
                 for production in self._productions.values():
                     for running in production.running:
                         running.stop.set()
 
+    def _gives_any(self) -> bool:
+        return any(production.running for production in self._productions.values())
+
     # -- waiting -------------------------------------------------------------------------------------------------
 
-    async def _wake_on(self, stop: asyncio.Event) -> None:
-        await stop.wait()
+    async def _wake_on(self, event: asyncio.Event) -> None:
+        await event.wait()
         self._wake.set()
 
     async def _wait(self) -> None:
@@ -295,7 +306,7 @@ class Calendar:
                 await self._hear_others()
                 await self._handle_slots()
                 for production in self._productions.values():
-                    if production.queued is not None and not production.running:
+                    if production.queued is not None and not production.running and not self._closing:
                         await self._start_queued(production, production.queued)
         except LogError as exc:
             if self.failure is None:
@@ -318,6 +329,8 @@ class Calendar:
         ]
         if not due:
             return
+        if self._closing:
+            due = [(each, [await self._put_off(each, decision, now) for decision in found]) for each, found in due]
         entries = [_entry(production, decision) for production, found in due for decision in found]
         handled = {production.scenario.key: found[-1].slot.at for production, found in due if found}
         await self._settle_what_is_over(now)
@@ -339,6 +352,19 @@ class Calendar:
                     self._act(production, decision, now)
         for production, _ in due:
             await self._settle_change(production)
+
+    async def _put_off(self, production: _Production, decision: Decision, now: datetime) -> Decision:
+        """Have a show that would start now wait for the next calendar; of a scenario's only the newest one does."""
+        if decision.outcome in {"queued", "skipped"}:
+            return decision
+        waiting = production.queued
+        if waiting is not None and too_late(waiting, now):
+            await self._ledger.revise(show_id_of(production.scenario.key, waiting.at), "skipped", "shutdown", now)
+            self._note_skipped(production, waiting, "shutdown")
+            production.queued = None
+        if production.queued is not None:
+            return Decision(decision.slot, "skipped", "shutdown")
+        return Decision(decision.slot, "queued")
 
     def _act(self, production: _Production, decision: Decision, now: datetime) -> None:
         slot, name = decision.slot, production.scenario.key
@@ -430,7 +456,7 @@ class Calendar:
         try:
             for other in before:
                 await other.over.wait()
-            if running.stop.is_set() or self._stopping:
+            if running.stop.is_set() or self._closing:
                 await self._unless_log_fails(self._ledger.revise(show, "skipped", "shutdown", self._clock.now()))
                 self._slots.note_skipped(scenario.key, None if slot is None else slot.at, "shutdown")
                 return
@@ -487,6 +513,8 @@ class Calendar:
             await self._ledger.answer(request.id, "too late: nobody was there in time")
         elif production is None:
             return  # maybe another process has it
+        elif self._closing:
+            await self._ledger.answer(request.id, "refused: it ends its shows, and starts none")
         elif production.running:
             await self._ledger.answer(request.id, f"refused: {production.running[0].show} is on the air")
         elif not await self._has_place(name):
@@ -506,11 +534,14 @@ class Calendar:
         if show is None:
             return
         remains = await self._remains(show)  # first: what fails here is tried again as long as the row is not ours
+        ours_and_over = remains is not None and bool(remains.ending) and orphan.owner == self._owner
+        if self._closing and not ours_and_over:
+            return  # whoever comes next starts it, or goes on with it
         if not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
             return
         production = self._productions.get(orphan.scenario)
         if remains is not None:
-            if remains.ending and orphan.owner == self._owner:  # we gave it to its end, and could not say so
+            if ours_and_over:  # we gave it to its end, and could not say so
                 await self._close(show, remains.ending, remains.at)
             else:
                 await self._go_on(production, show, remains, now)
@@ -531,6 +562,9 @@ class Calendar:
         elif production.running:
             await self._ledger.revise(show, "skipped", "overlap", now)
             self._slots.note_skipped(orphan.scenario, slot.at, "overlap")
+        elif orphan.outcome == "queued" and (why_not := await self._hindrance(production, slot, now)):
+            await self._ledger.revise(show, "skipped", why_not, now)
+            self._note_skipped(production, slot, why_not)
         elif await self._purse.hold(show, production.money, owner=self._owner, now=now):
             await self._ledger.revise(show, "skipped", "budget", now)
             self._note_skipped(production, slot, "budget")

@@ -32,7 +32,8 @@ exit status:
   1  it ended early, and says why
   2  bad input or usage
   130  interrupted (Ctrl-C or SIGTERM); a second signal ends at once.
-       SIGTERM is how `serve` is meant to end: 0
+       SIGTERM is how `serve` is meant to end: 0. Its first signal waits for
+       shows, its second ends them, its third ends at once
 """
 
 
@@ -161,6 +162,14 @@ def parser() -> argparse.ArgumentParser:
         "  debate-caster serve\n  debate-caster serve scenarios/ --port 9000 --data-dir ./data",
     )
     serve.add_argument("scenarios", nargs="*", type=Path, metavar="SCENARIO", help="scenario files, or folders of them")
+    serve.add_argument(
+        "--grace-s",
+        dest="stop_grace_s",
+        type=_whole,
+        metavar="S",
+        help="how long a first signal lets the shows that are on go on before they are ended (default: 60); a second "
+        "signal ends them at once",
+    )
     _stage_options(serve)
     _output_options(serve)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal: the first asks for a polite end, the second ends at once."""
+"""Ctrl-C, SIGTERM and a closed terminal: each asks for more than the one before, and the last ends at once."""
 
 import asyncio
 import os
@@ -21,23 +21,24 @@ class Interruption:
 
 @contextmanager
 def stop_on_signals(
-    stop: asyncio.Event, *, at_once: Callable[[], None], exit_at_once: Callable[[int], object] = os._exit
+    *asked: asyncio.Event, at_once: Callable[[], None], exit_at_once: Callable[[int], object] = os._exit
 ) -> Iterator[Interruption]:
-    """Set ``stop`` on the first signal; on the second call ``at_once`` and end the process with status 130.
+    """Set one event of ``asked`` for each signal, in their order; then call ``at_once`` and end with status 130.
 
     A signal that was ignored when we came (SIGHUP under nohup) stays ignored. To be entered in the main thread, in a
     running loop.
     """
-    loop, interruption = asyncio.get_running_loop(), Interruption()
+    loop, interruption, still = asyncio.get_running_loop(), Interruption(), list(asked)
 
     def interrupt(number: signal.Signals) -> None:
-        if stop.is_set():
-            try:
-                at_once()
-            finally:
-                exit_at_once(INTERRUPTED)
         interruption.number = interruption.number or number
-        stop.set()
+        if still:
+            still.pop(0).set()
+            return
+        try:
+            at_once()
+        finally:
+            exit_at_once(INTERRUPTED)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     ours = [number for number, handler in before.items() if handler != signal.SIG_IGN]

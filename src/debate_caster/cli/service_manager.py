@@ -6,7 +6,7 @@ Nothing is told, and nothing costs anything, where nobody listens: ``NOTIFY_SOCK
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import structlog
@@ -19,6 +19,9 @@ logger = structlog.get_logger()
 
 BEATS = 3
 """Signs of life within the time after which the manager takes us for dead: two may be late."""
+
+PATIENCE_S = 30.0
+"""How long it may take from the last word on stopping to the end: as the unit's TimeoutStopSec."""
 
 
 class ServiceManager:
@@ -41,6 +44,15 @@ class ServiceManager:
             logger.warning("service_manager_not_told", told=assignments[0], error=exc.strerror)
 
     @asynccontextmanager
+    async def patient(self) -> AsyncIterator[None]:
+        """Have it wait for our end while the block runs and the event loop does, and ``PATIENCE_S`` more."""
+        if self._address is None:
+            yield
+            return
+        async with _meanwhile(self._ask_for_patience()):
+            yield
+
+    @asynccontextmanager
     async def fed(self, lives: Callable[[], bool]) -> AsyncIterator[None]:
         """Give signs of life while the block runs, as often as the manager wants, and only while ``lives`` says so.
 
@@ -49,19 +61,30 @@ class ServiceManager:
         if self._address is None or self._every_s is None:
             yield
             return
-        feeding = asyncio.create_task(self._feed(self._every_s, lives))
-        try:
+        async with _meanwhile(self._feed(self._every_s, lives)):
             yield
-        finally:
-            feeding.cancel()
-            with suppress(asyncio.CancelledError):
-                await feeding
 
     async def _feed(self, every_s: float, lives: Callable[[], bool]) -> None:
         while True:
             if lives():
                 self.tell("WATCHDOG=1")
             await self._clock.sleep(every_s)
+
+    async def _ask_for_patience(self) -> None:
+        while True:
+            self.tell(f"EXTEND_TIMEOUT_USEC={PATIENCE_S * 1e6:.0f}")
+            await self._clock.sleep(PATIENCE_S / BEATS)
+
+
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    doing = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        doing.cancel()
+        with suppress(asyncio.CancelledError):
+            await doing
 
 
 def _address(named: str) -> str | None:

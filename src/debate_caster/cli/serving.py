@@ -69,14 +69,17 @@ def serve(session: Session) -> int:
 
 
 async def _serve(session: Session) -> int:
-    stop, clock = asyncio.Event(), SystemClock()
+    stop, cut, clock = asyncio.Event(), asyncio.Event(), SystemClock()
     manager = ServiceManager(os.environ, clock=clock)
-    with stop_on_signals(stop, at_once=lambda: None) as interruption:
-        await _keep_open(session, stop, manager, clock)
+    with stop_on_signals(stop, cut, at_once=lambda: None) as interruption:
+        await _keep_open(session, stop, cut, manager, clock)
     return RAN if interruption.number == signal.SIGTERM else INTERRUPTED
 
 
-async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceManager, clock: Clock) -> None:
+async def _keep_open(
+    session: Session, stop: asyncio.Event, cut: asyncio.Event, manager: ServiceManager, clock: Clock
+) -> None:
+    """Keep the stage open until ``stop``, and then for as long as its shows may go on; ``cut`` ends them."""
     folder = DataFolder(session.settings.data_dir)
     async with AsyncExitStack() as stack:
         scripts = read_scripts(session, secrets_required=True)
@@ -97,6 +100,7 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
             async with manager.fed(lambda: True), asyncio.TaskGroup() as tasks:
                 tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
                 await _open(session, stage, manager, stop)
+                await _see_out(session, stage, manager, cut, clock)
                 tidying.cancel()
             return
         token = new_token(session.settings.producer_token)
@@ -131,11 +135,12 @@ async def _keep_open(session: Session, stop: asyncio.Event, manager: ServiceMana
         )
         async with manager.fed(lambda: calendar.is_on_watch), asyncio.TaskGroup() as tasks:
             keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
-            giving = tasks.create_task(calendar.run(stop))
+            giving = tasks.create_task(calendar.run(stop, cut))
             tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
             herald = open_herald(courier, calendar, company.stage, session.settings)
             announcing = tasks.create_task(herald.run())
             await _open(session, company.stage, manager, stop)
+            await _see_out(session, company.stage, manager, cut, clock, giving)
             tidying.cancel()
             await giving
             keeping_up.cancel()
@@ -149,7 +154,38 @@ async def _open(session: Session, stage: Stage, manager: ServiceManager, stop: a
         session.remark("make tokens with: debate-caster token create")
     manager.tell("READY=1", f"STATUS=The stage is at {stage.url}")
     await stop.wait()
-    manager.tell("STOPPING=1", "STATUS=Ending the shows and closing the stage")
+
+
+async def _see_out(
+    session: Session,
+    stage: Stage,
+    manager: ServiceManager,
+    cut: asyncio.Event,
+    clock: Clock,
+    giving: "asyncio.Task[None] | None" = None,
+) -> None:
+    """Wait for the shows that are on, ours (``giving``) and others', as long as the settings say; then set ``cut``."""
+    grace_s, shows = session.settings.stop_grace_s, stage.shows_on
+
+    async def over() -> None:
+        await stage.wind_down()
+        if giving is not None:
+            await asyncio.wait([giving])
+
+    manager.tell("STOPPING=1", f"STATUS=Waiting up to {grace_s} s for {shows} shows to end")
+    logger.info("stopping", shows=shows, grace_s=grace_s)
+    if shows and grace_s:
+        session.remark(f"waiting up to {grace_s} s for {shows} shows to end; a second signal ends them at once")
+    async with manager.patient():
+        try:
+            async with clock.timeout(grace_s):
+                await unless_stopped(over(), cut)
+        except TimeoutError:
+            pass
+    if stage.shows_on:
+        logger.info("ending_shows", shows=stage.shows_on, asked=cut.is_set())
+    cut.set()
+    manager.tell("STATUS=Closing the stage")
     session.remark("closing the stage")
 
 

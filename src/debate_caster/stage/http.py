@@ -307,6 +307,8 @@ class Routes:
         return _json({"status": "ok"})
 
     async def _ready(self, _request: web.Request) -> web.StreamResponse:
+        if self._programme.winding_down:
+            return _json({"status": "the stage closes once its shows are over"}, status=503)
         failing = [show.id for show in self._programme.live.values() if show.air.failure is not None]
         if failing or not await self._programme.archive.writable():
             return _json({"status": "the log can't be written", "shows": failing}, status=503)

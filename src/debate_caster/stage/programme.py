@@ -57,6 +57,8 @@ class DeniedError(Exception):
 class Programme:
     """``live`` holds the shows that have not ended, oldest first; past ones are read when somebody asks.
 
+    ``winding_down`` says that the stage waits for their ends, to close.
+
     ``on_lost`` is called with a show whose log somebody else has begun to write.
     """
 
@@ -71,6 +73,7 @@ class Programme:
         chance: random.Random,
     ) -> None:
         self.live: dict[str, Show] = {}
+        self.winding_down = False
         self.archive = Archive(log, clock)
         self._log, self._clock, self._counters, self._tasks = log, clock, counters, tasks
         self._max_shows, self._chance = max_shows, chance

@@ -115,6 +115,17 @@ class Stage:
         """
         return (await self._programme.replay(show, speed=speed)).id
 
+    @property
+    def shows_on(self) -> int:
+        """How many shows are on, from whatever caster."""
+        return len(self._programme.live)
+
+    async def wind_down(self) -> None:
+        """Be ready no more, and wait until the shows that are on now are over; all goes on working meanwhile."""
+        self._programme.winding_down = True
+        for show in list(self._programme.live.values()):
+            await show.over.wait()
+
     async def wait_over(self, show: str) -> None:
         """Wait until a show is over and everybody has been told; at once for one that is not live."""
         if live := self._programme.live.get(show):
