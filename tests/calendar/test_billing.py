@@ -30,6 +30,21 @@ async def test_the_stage_is_told_the_next_shows_of_each_and_nothing_of_models(tm
     await house.ledger.aclose()
 
 
+async def test_shows_of_a_series_are_billed_with_their_motions_in_order(tmp_path: Path) -> None:
+    house = House(ManualClock(at("06-01 00:00")))
+    calendar = house.calendar()
+    for name, cron in (("series", "0 22 * * *"), ("single", "0 8 * * *")):
+        await calendar.admit(scenario(tmp_path, name, entry(cron)))
+    scripts = Scripts((), lambda path: load_scenario(path, env={}))
+    known = {"series": ["The first.", "The second."]}
+
+    billed = Billing(calendar, scripts, motions=lambda of: iter(known.get(of.key, []))).coming(6, each=3)
+
+    own = billed[0].motion
+    assert [show.motion for show in billed] == [own, "The first.", own, "The second.", own, own]
+    await house.ledger.aclose()
+
+
 async def test_it_is_said_that_a_show_was_not_in_the_budget_and_not_what_that_is(tmp_path: Path) -> None:
     house = House(ManualClock(at("06-01 20:00")))
     plan = scenario(tmp_path, "friday", entry())

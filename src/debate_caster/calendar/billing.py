@@ -1,9 +1,10 @@
 """What the stage is told of the calendar: coming shows, and what is wrong with the scenarios."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from debate_caster.calendar.scripts import Scripts
 from debate_caster.calendar.season import Calendar, Coming
+from debate_caster.scenario.script import Scenario
 from debate_caster.show.cast import cast_of
 from debate_caster.stage.playbill import ComingShow
 
@@ -11,13 +12,26 @@ __all__ = ["Billing"]
 
 
 class Billing:
-    """A ``stage.playbill.Playbill``."""
+    """A ``stage.playbill.Playbill``.
 
-    def __init__(self, calendar: Calendar, scripts: Scripts) -> None:
-        self._calendar, self._scripts = calendar, scripts
+    Args:
+        calendar: What is planned.
+        scripts: The files, as far as something is wrong with them.
+        motions: Tells what the coming shows of a series are about, in their order; none where that is not known.
+    """
+
+    def __init__(
+        self, calendar: Calendar, scripts: Scripts, *, motions: Callable[[Scenario], Iterator[str]] = lambda _: iter(())
+    ) -> None:
+        self._calendar, self._scripts, self._motions = calendar, scripts, motions
 
     def coming(self, limit: int, *, each: int) -> Sequence[ComingShow]:
-        return [_billed(coming) for coming in self._calendar.coming(limit, each=each)]
+        ahead: dict[str, Iterator[str]] = {}
+        billed = []
+        for coming in self._calendar.coming(limit, each=each):
+            motions = ahead.setdefault(coming.scenario.key, self._motions(coming.scenario))
+            billed.append(_billed(coming, next(motions, coming.scenario.motion)))
+        return billed
 
     def problems(self) -> Sequence[str]:
         """Say what holds instead, and nothing of the files' contents: this is public."""
@@ -34,12 +48,12 @@ class Billing:
         return None if self._calendar.failure is None else "the calendar's ledger can't be read or written"
 
 
-def _billed(coming: Coming) -> ComingShow:
+def _billed(coming: Coming, motion: str) -> ComingShow:
     scenario = coming.scenario
     return ComingShow(
         id=coming.show,
         title=scenario.title,
-        motion=scenario.motion,
+        motion=motion,
         language=scenario.language,
         format=scenario.format.key,
         format_title=scenario.format.title,

@@ -19,6 +19,7 @@ from debate_caster.calendar.scripts import Scripts, keep_up
 from debate_caster.calendar.season import CUT_OFF, Calendar, Remains
 from debate_caster.cli.airing import stage_and_own_targets
 from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier, open_herald
+from debate_caster.cli.coming_episodes import ComingEpisodes
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
@@ -128,7 +129,7 @@ async def _keep_open(
         for row in await ledger.calendars():
             if row.scenario not in named:
                 await calendar.withdraw(row.scenario)
-        billing = Billing(calendar, scripts)
+        billing = Billing(calendar, scripts, motions=ComingEpisodes(Archive(folder.seasons)).motions)
         figures = [*calendar.figures, *company.figures.figures]
         company.stage = await stack.enter_async_context(
             open_stage_for(session, air_log, clock, playbill=billing, figures=figures)
