@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from debate_caster.calendar.allowance import Period
 from debate_caster.calendar.ledger import Entry, Ledger
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers
@@ -33,6 +35,7 @@ from tests.episodes.seasons import episode
 __all__ = ["at_home", "say"]
 
 SHOWS = tuple(f"day-{number}" for number in range(6))
+MONTH = [Period("month", EPOCH_OF_TESTS, EPOCH_OF_TESTS + 31 * DAY, None)]
 NOON_OF_DAY_5 = EPOCH_OF_TESTS + timedelta(days=5, hours=12)
 
 
@@ -128,7 +131,7 @@ async def test_a_show_without_end_or_file_is_over_after_a_day_of_silence(tmp_pat
     assert plan.staying == (("silent", "it may be on the air"),)
 
 
-async def test_a_show_stays_until_the_calendar_and_its_series_have_written_down_how_it_went(tmp_path: Path) -> None:
+async def test_a_show_stays_until_it_is_written_down_how_it_went_and_what_it_cost(tmp_path: Path) -> None:
     folder = await archive_of(tmp_path, SHOWS)
     seasons, ledger = Seasons(folder.seasons), Ledger(folder.calendar)
     rows = [
@@ -136,23 +139,30 @@ async def test_a_show_stays_until_the_calendar_and_its_series_have_written_down_
     ]
     await ledger.record(rows, owner="us", now=EPOCH_OF_TESTS)
     await ledger.finish("day-1", "completed", EPOCH_OF_TESTS)
+    await ledger.settle("day-1", Decimal(1), EPOCH_OF_TESTS)
+    await ledger.hold("day-3", Decimal(1), owner="us", now=EPOCH_OF_TESTS, periods=())
     given = [episode(number).model_copy(update={"show": f"day-{number}"}) for number in (1, 2)]
     open_one = given[1].model_copy(update={"ended": False})
     seasons.change("tea", lambda annals: annals.model_copy(update={"episodes": (given[0], open_one)}))
 
-    first = await prune(folder, Keeping(shows=3))
-    why = dict((await planned(folder, Keeping(shows=3))).staying)
+    first = await prune(folder, Keeping(shows=2))
+    why = dict((await planned(folder, Keeping(shows=2))).staying)
     await ledger.finish("day-0", "completed", EPOCH_OF_TESTS)
+    for show in ("day-0", "day-3"):
+        await ledger.settle(show, Decimal(1), EPOCH_OF_TESTS)
     seasons.change("tea", lambda annals: annals.with_episode(given[1]))
-    history, annals = await ledger.history(), seasons.read("tea")
-    second = await prune(folder, Keeping(shows=3))
+    history, spent, annals = await ledger.history(), await ledger.standings(MONTH), seasons.read("tea")
+    second = await prune(folder, Keeping(shows=2))
 
-    assert (first, second) == (["day-1"], ["day-2", "day-0"])
+    assert (first, second) == (["day-1"], ["day-3", "day-2", "day-0"])
     assert why == {
         "day-0": "the calendar has not seen its end",
+        "day-3": "what it cost has not been written down",
         "day-2": "its series has not written down how it went",
     }
     assert await ledger.history() == history
+    assert await ledger.standings(MONTH) == spent
+    assert spent[0].spent == 3
     assert [row.show for row in history] == ["day-1", "day-0"]
     assert seasons.read("tea") == annals != Annals()
     await ledger.aclose()

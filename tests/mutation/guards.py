@@ -1553,7 +1553,7 @@ GUARDS = (
         "cli/retention.py",
         'reason = wanted.get(show.id, "")',
         'reason = ""',
-        (RETENTION + "test_a_show_stays_until_the_calendar_and_its_series_have_written_down_how_it_went",),
+        (RETENTION + "test_a_show_stays_until_it_is_written_down_how_it_went_and_what_it_cost",),
     ),
     Guard(
         "a show whose removal was broken off goes whole",

@@ -2,12 +2,12 @@
 
 A show is gone from the moment its air log is, or its show log where it was not aired here. Everything else of it goes
 after that, and where a process dies half way the next one, by ``prune`` or ``serve``, removes what is left. What other
-shows need stays: the calendar's history, the annals of series, and what their personas remember.
+shows need stays: the calendar's history and accounts, the annals of series, and what their personas remember.
 """
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -187,14 +187,13 @@ class Retention:
         return archive
 
     async def _unfinished(self) -> dict[str, str]:
-        """Return the shows that the calendar has not seen the end of."""
+        """Return the shows of which the calendar still has to hear how they ended, or what they cost."""
         if not self._folder.calendar.exists():
             return {}
-        ledger = Ledger(self._folder.calendar)
-        try:
-            return {row.show: "the calendar has not seen its end" for row in await ledger.unfinished() if row.show}
-        finally:
-            await ledger.aclose()
+        async with aclosing(Ledger(self._folder.calendar)) as ledger:
+            unpaid = {show: "what it cost has not been written down" for show, _ in await ledger.unsettled()}
+            rows = await ledger.unfinished()
+        return unpaid | {row.show: "the calendar has not seen its end" for row in rows if row.show}
 
     def _unsettled(self) -> dict[str, str]:
         """Return the shows that a series has still to remember, if they ended."""
