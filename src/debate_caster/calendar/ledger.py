@@ -24,7 +24,7 @@ from debate_caster.calendar.docket import Outcome, Reason
 from debate_caster.calendar.instants import from_ms, in_ms
 from debate_caster.errors import LogError
 
-__all__ = ["IN_MEMORY", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
+__all__ = ["APPLICATION_ID", "IN_MEMORY", "SCHEMA_VERSION", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.resumption import Keepsake, Resumption, broken_off, debate_digest, kept_on_file, taken_up
 from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.cli.session import ENDED_EARLY, INTERRUPTED, RAN, Session
+from debate_caster.cli.stage_access import websocket_address
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import open_browser, unless_stopped
 from debate_caster.cli.terminal import TerminalView
@@ -81,9 +82,7 @@ def _as_before(session: Session, keepsake: Keepsake) -> Session:
 
 def _air(session: Session, folder: DataFolder, resumption: Resumption | None) -> int:
     scenario = _scenario(session, resumption)
-    session.redaction.add(model.api_key for model in scenario.models.values())
-    session.redaction.add(target.token for target in scenario.targets)
-    session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
+    session.redaction.add(scenario.secrets)
     hide_receivers(session.redaction, scenario)
     for remark in remarks_on(scenario):
         session.remark(remark)
@@ -283,7 +282,7 @@ def _targets(session: Session, scenario: Scenario, stage: Stage | None, show: st
         if not own:
             session.remark("nobody can watch: there is no stage, and the scenario names no target")
         return own
-    target = Target(_stage_name(own), _websocket_address(settings.stage), settings.stage_token)
+    target = Target(_stage_name(own), websocket_address(settings.stage), settings.stage_token)
     try:
         target.check()
     except BroadcastError as exc:
@@ -309,15 +308,7 @@ def _desk(session: Session, stage: Stage | None, show: str, token: str) -> Desk 
         return Desk(show, stage.url, token)
     if session.settings.stage == "none":
         return None
-    return Desk(show, stage_base(_websocket_address(session.settings.stage)), token)
-
-
-def _websocket_address(address: str) -> str:
-    """Return the agents' address of a stage that is named by the address of its page."""
-    for page, agents in (("http://", "ws://"), ("https://", "wss://")):
-        if address.startswith(page):
-            return f"{agents}{address.removeprefix(page).rstrip('/')}/ws"
-    return address
+    return Desk(show, stage_base(websocket_address(session.settings.stage)), token)
 
 
 class _Announcement:

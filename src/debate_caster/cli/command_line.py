@@ -56,8 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Its import reads the machine's certificates, twice, which leaves the interpreter free for our own imports.
         Thread(target=import_module, args=("aiohttp",), daemon=True).start()
     try:
-        from debate_caster.cli.session import perform
+        try:
+            from debate_caster.cli.session import perform
+        except ImportError as exc:
+            from debate_caster.cli.installation import lament
 
+            lament(exc)
+            return 1 if options.command == "doctor" else 2
         return perform(options)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -344,6 +349,25 @@ def parser() -> argparse.ArgumentParser:
     prune.add_argument("--keep-days", type=_counted, metavar="D", help="keep shows for D days (default: for ever)")
     prune.add_argument("--dry-run", action="store_true", help="only say which shows would be removed")
     _output_options(prune)
+
+    doctor = _command(
+        commands,
+        "doctor",
+        "find what a show would fail by, and how to mend it",
+        "Look at all that a show needs: Python and the packages, the data directory, the stage's port, the clock and\n"
+        "the time zones; and of the scenarios that are named, by file or by folder: whether they are sound, whether\n"
+        "their keys are set, and whether the models' servers, the moderation hook and the broadcast targets answer.\n"
+        "No model is asked for a word. Of each key only the name is said. Status 1 where a show would fail, or would\n"
+        "not be seen where its scenario says; warnings alone are 0.",
+        "  debate-caster doctor\n  debate-caster doctor scenarios/ --port 9000 --data-dir ./data\n"
+        "  debate-caster doctor scenarios/ --json | jq -r 'select(.grade == \"failure\").cure'",
+    )
+    doctor.add_argument(
+        "scenarios", nargs="*", type=Path, metavar="SCENARIO", help="scenario files, or folders of them"
+    )
+    _stage_options(doctor)
+    doctor.add_argument("--json", action="store_true", help="as JSON Lines, one for each finding")
+    _output_options(doctor)
 
     schema = _command(
         commands,

@@ -238,9 +238,7 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
             secrets_required=secrets_required,
             shortest_period_s=session.settings.shortest_period_s,
         )
-        session.redaction.add(model.api_key for model in scenario.models.values())
-        session.redaction.add(target.token for target in scenario.targets)
-        session.redaction.add(hook.secret for hook in [scenario.moderation.hook] if hook is not None)
+        session.redaction.add(scenario.secrets)
         hide_receivers(session.redaction, scenario)
         for remark in remarks_on(scenario):
             session.remark(f"{path}: {remark}")

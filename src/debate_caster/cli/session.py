@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "backup": "debate_caster.cli.backups",
     "restore": "debate_caster.cli.backups",
     "prune": "debate_caster.cli.retention",
+    "doctor": "debate_caster.cli.doctoring",
 }
 """Which module has the function of a command's name; imported only when the command is given."""
 
@@ -110,9 +111,10 @@ def perform(options: argparse.Namespace) -> int:
 
 
 def _perform(session: Session) -> int:
-    for name, meant in misspelt_names(os.environ).items():
-        logger.warning("setting_unknown", name=name, did_you_mean=meant)
     command = session.options.command
+    if command != "doctor":  # which says it itself
+        for name, meant in misspelt_names(os.environ).items():
+            logger.warning("setting_unknown", name=name, did_you_mean=meant)
     status = RAN
     try:
         perform_command = getattr(importlib.import_module(COMMANDS[command]), command)

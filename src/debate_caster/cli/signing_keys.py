@@ -6,11 +6,18 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from debate_caster.cli.data_folder import DataFolder
 from debate_caster.errors import SetupError
+from debate_caster.settings import Settings
 
-__all__ = ["signing_keys"]
+__all__ = ["key_file_of", "signing_keys"]
 
 LONGEST_FILE = 64 * 1024
+
+
+def key_file_of(settings: Settings) -> Path:
+    """Return where this stage's signing keys are."""
+    return settings.key_file or DataFolder(settings.data_dir).signing_keys
 
 
 def signing_keys(path: Path) -> tuple[str, ...]:

@@ -4,10 +4,9 @@ import errno
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from debate_caster.addresses import is_loopback
 from debate_caster.cli.session import Session
-from debate_caster.cli.signing_keys import signing_keys
-from debate_caster.cli.tokens import key_file_of
+from debate_caster.cli.signing_keys import key_file_of, signing_keys
+from debate_caster.cli.stage_access import check_host, is_open_to_agents
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.figures import Figure
@@ -37,17 +36,11 @@ async def open_stage_for(
         LogError: The log can't be read.
     """
     settings = session.settings
-    if not (settings.allow_public or is_loopback(settings.host)):
-        raise SetupError(
-            f"the stage is not opened on {settings.host} unasked: others reach it there",
-            "Use 127.0.0.1, or say --allow-public.",
-        )
+    check_host(settings)
     metrics_token = settings.metrics_token.get_secret_value() if settings.metrics_token is not None else ""
     session.redaction.add([settings.metrics_token])
     usual = settings.port
-    # Agents hear what is said as viewers do: where these need tickets, those need tokens, unless somebody says not.
-    unasked = is_loopback(settings.host) and not settings.tickets
-    is_open = unasked if settings.open_stage is None else settings.open_stage
+    is_open = is_open_to_agents(settings)
     desk = TokenDesk(signing_keys(key_file_of(settings)), clock=clock) if settings.tickets or not is_open else None
     ports = [usual] if session.given("port") else [*range(usual, usual + MORE_PORTS + 1), 0]
     async with AsyncExitStack() as stack:

@@ -1,17 +1,14 @@
 """``token create``: a token that lets an agent on one's own stage, or a viewer in; on stdout and nowhere else."""
 
 from datetime import UTC, datetime
-from pathlib import Path
 
-from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.session import RAN, Session
-from debate_caster.cli.signing_keys import signing_keys
+from debate_caster.cli.signing_keys import key_file_of, signing_keys
 from debate_caster.clock import SystemClock
 from debate_caster.errors import SetupError
-from debate_caster.settings import Settings
 from debate_caster.stage.tokens import TokenDesk
 
-__all__ = ["key_file_of", "token"]
+__all__ = ["token"]
 
 
 def token(session: Session) -> int:
@@ -35,8 +32,3 @@ def token(session: Session) -> int:
     if options.role == "viewer":
         session.remark("lets in one browser: https://STAGE/shows/SHOW#ticket=TOKEN")
     return RAN
-
-
-def key_file_of(settings: Settings) -> Path:
-    """Return where this stage's signing keys are."""
-    return settings.key_file or DataFolder(settings.data_dir).signing_keys

@@ -6,6 +6,7 @@ addresses are checked, and the connection goes to the very address that was: a s
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -17,6 +18,8 @@ from debate_caster.addresses import is_loopback, is_public, objection_to
 from debate_caster.errors import SetupError
 
 __all__ = [
+    "CURE",
+    "OPENAI_URL",
     "ForbiddenAddressError",
     "PublicTransport",
     "check_destination",
@@ -27,6 +30,9 @@ __all__ = [
 ]
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+OPENAI_URL: Final = "https://api.openai.com/v1"
+"""Where ``provider: openai`` goes without a ``base_url``."""
 
 CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
 
@@ -66,15 +72,26 @@ def server_of(url: str, *, name: str) -> tuple[str, str]:
     return scheme, host
 
 
-def checked_transport(scheme: str, host: str, connect_timeout_s: float) -> "PublicTransport | None":
-    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
+def checked_transport(
+    scheme: str, host: str, connect_timeout_s: float, verify: ssl.SSLContext | bool = True
+) -> "PublicTransport | None":
+    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy.
+
+    ``verify`` is as for ``checked_client``.
+    """
     if is_loopback(host) or goes_through_proxy(scheme, host):
         return None
-    return PublicTransport(httpx2.AsyncHTTPTransport(), connect_timeout_s=connect_timeout_s)
+    return PublicTransport(httpx2.AsyncHTTPTransport(verify), connect_timeout_s=connect_timeout_s)
 
 
 def checked_client(
-    url: str, *, name: str, timeout_s: float, allow_private: bool, has_key: bool = False
+    url: str,
+    *,
+    name: str,
+    timeout_s: float,
+    allow_private: bool,
+    has_key: bool = False,
+    verify: ssl.SSLContext | bool = True,
 ) -> httpx2.AsyncClient:
     """Return a client for requests to an address that somebody's scenario names; it follows no redirect.
 
@@ -84,6 +101,7 @@ def checked_client(
         timeout_s: How long each step of a request may take; a look-up as well.
         allow_private: Whether it may lead into a private network; our own machine is never one.
         has_key: Whether what is sent must not be read on the way.
+        verify: The certificates that are trusted, where they have been read already.
 
     Raises:
         SetupError: It is none, or can be seen to lead where it must not.
@@ -95,7 +113,8 @@ def checked_client(
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-        transport=checked_transport(scheme, host, timeout_s) if not allow_private else None,
+        verify=verify,
+        transport=checked_transport(scheme, host, timeout_s, verify) if not allow_private else None,
     )
 
 

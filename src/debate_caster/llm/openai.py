@@ -18,18 +18,16 @@ from debate_caster.errors import ModelError, SetupError
 from debate_caster.llm.completions import ReplyReader, peer_error, read_retry_after
 from debate_caster.llm.conversation import Delta, Request
 from debate_caster.llm.destinations import (
+    OPENAI_URL,
     ForbiddenAddressError,
     check_destination,
     checked_transport,
     server_of,
 )
 
-__all__ = ["OPENAI_URL", "OpenAILLM"]
+__all__ = ["OpenAILLM"]
 
 logger = structlog.get_logger()
-
-OPENAI_URL = "https://api.openai.com/v1"
-"""Where ``provider: openai`` goes without a ``base_url``."""
 
 CONNECT_TIMEOUT_S = 5.0
 """To a working connection, TLS included, in real seconds whatever the show's speed: the network does not hurry."""

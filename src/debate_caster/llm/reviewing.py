@@ -14,13 +14,12 @@ import regex  # type: ignore[import-untyped]  # comes without types
 from debate_caster.clock import Clock
 from debate_caster.errors import ReviewError
 from debate_caster.llm.conversation import Reviewer
-from debate_caster.llm.destinations import checked_client
+from debate_caster.llm.destinations import OPENAI_URL, checked_client
 from debate_caster.scenario.script import HookScript, ModelScript, Moderation
 from debate_caster.signatures import SIGNATURE_HEADER, signature
 
 __all__ = ["HookReviewer", "ProviderReviewer", "open_reviewers"]
 
-PROVIDER_URL = "https://api.openai.com/v1"
 PROVIDER_TIMEOUT_S = 5.0
 """Moderation endpoints answer within half a second; a live show can't wait for much more than ten times that."""
 
@@ -58,7 +57,7 @@ class ProviderReviewer:
 
     def __init__(self, script: ModelScript, *, clock: Clock, timeout_s: float = PROVIDER_TIMEOUT_S) -> None:
         secret = script.api_key.get_secret_value() if script.api_key is not None else ""
-        base_url = (script.base_url or PROVIDER_URL).rstrip("/")
+        base_url = (script.base_url or OPENAI_URL).rstrip("/")
         self._headers = {"Authorization": f"Bearer {secret}"} if secret else {}
         self._model = script.model
         self._endpoint = _Endpoint(

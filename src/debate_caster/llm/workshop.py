@@ -51,7 +51,10 @@ def open_llm(
                 name=script.name,
             )
         case "openai":
-            from debate_caster.llm.openai import OPENAI_URL, OpenAILLM  # here, since importing openai takes 0.5 s
+            from debate_caster.llm.destinations import (
+                OPENAI_URL,
+            )  # here, since importing openai takes 0.5 s, and httpx2 half
+            from debate_caster.llm.openai import OpenAILLM
 
             llm = OpenAILLM(
                 name=script.name,

@@ -20,7 +20,7 @@ from debate_caster.errors import FencedError, ForgottenError, LogError
 from debate_caster.log import removal
 from debate_caster.log.event_log import Record, StreamInfo
 
-__all__ = ["SqliteEventLog"]
+__all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "SqliteEventLog", "what_failed"]
 
 T = TypeVar("T")
 
@@ -74,6 +74,11 @@ _CURES = {
 
 _LASTING = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 """Of these, what no waiting cures."""
+
+
+def what_failed(error: sqlite3.Error) -> str:
+    """Return what is wrong with a file that SQLite can't use, a colon, and the cure; "" where that is not known."""
+    return _CURES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "")  # the low byte is the kind, the rest its shade
 
 
 @dataclass(slots=True, eq=False)
@@ -471,9 +476,9 @@ class SqliteEventLog:
         try:
             yield
         except sqlite3.Error as exc:
-            code = getattr(exc, "sqlite_errorcode", 0) & 0xFF  # the low byte is the kind, the rest its shade
-            detail = _CURES.get(code, "unexpected: please report it")
-            passing = code in _CURES and code not in _LASTING
+            detail = what_failed(exc)
+            passing = bool(detail) and getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _LASTING
+            detail = detail or "unexpected: please report it"
             raise LogError(stream, f"{self.path}: {detail} ({exc})", passing=passing) from exc
         except OSError as exc:
             raise LogError(stream, f"{self.path}: its folder can't be used ({exc.strerror}): name another") from exc

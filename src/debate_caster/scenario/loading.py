@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +44,7 @@ from debate_caster.scenario.script import (
 from debate_caster.scenario.season_check import check_season
 from debate_caster.scenario.yaml_source import Document, Node
 
-__all__ = ["check", "load_scenario"]
+__all__ = ["check", "load_scenario", "scenario_files", "secret_variables"]
 
 _SHELVES = {"personas", "formats"}
 
@@ -120,16 +120,36 @@ def check(
     return _in_order(problems)
 
 
+def scenario_files(path: Path) -> list[Path]:
+    """Return the scenarios that a path names: itself, or every ``*.yaml`` of a folder; none for a persona or format."""
+    if path.is_dir():
+        return sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.startswith("."))
+    return [] if _kind(path) in _SHELVES else [path]
+
+
+def secret_variables(path: Path) -> dict[tuple[str | int, ...], str]:
+    """Return the environment variables that a scenario's secrets come from, by their place in the file.
+
+    A place is a path of keys and indices, such as ``("models", "judge", "api_key")``. A file that can't be read has
+    none.
+    """
+    document = open_document(path)
+    return {place: name for place, name, _ in _references(document.root)} if document.root is not None else {}
+
+
 def _files_to_check(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    own = sorted(file for file in path.glob(f"*{SUFFIX}") if not file.name.startswith("."))
     library = Library(path)
-    return [*own, *library.own("personas"), *library.own("formats")]
+    return [*scenario_files(path), *library.own("personas"), *library.own("formats")]
+
+
+def _kind(path: Path) -> str:
+    return Path(os.path.abspath(path)).parent.name  # links stay as they are
 
 
 def _check_file(path: Path, library: Library, reading: _Reading) -> Iterable[Problem]:
-    kind = Path(os.path.abspath(path)).parent.name
+    kind = _kind(path)
     if kind not in _SHELVES:
         document = open_document(path)
         _read_scenario(document, library, reading)
@@ -167,10 +187,7 @@ def _secrets(
 ) -> dict[tuple[str | int, ...], SecretStr]:
     """Return the secrets that the file refers to, by their place in it; an empty variable counts as unset."""
     found = {}
-    for path, node in root.walk():
-        if node.text is None or not _may_refer(path) or not re.fullmatch(REFERENCE, node.text):
-            continue
-        name = node.text[2:-1]
+    for path, name, node in _references(root):
         value = env.get(name, "")
         if any(not character.isprintable() or character.isspace() for character in value):
             message = f"the environment variable {name} holds spaces or line breaks: set it to the secret alone"
@@ -184,6 +201,13 @@ def _secrets(
 
 def _may_refer(path: tuple[str | int, ...]) -> bool:
     return path[-1:] in {("api_key",), ("secret",), ("token",)} or (path[:1], path[-1:]) == (("announce",), ("url",))
+
+
+def _references(root: Node) -> Iterator[tuple[tuple[str | int, ...], str, Node]]:
+    """Yield the places of secrets, the variables that they name, and their nodes."""
+    for path, node in root.walk():
+        if node.text is not None and _may_refer(path) and re.fullmatch(REFERENCE, node.text):
+            yield path, node.text[2:-1], node
 
 
 def _assemble(

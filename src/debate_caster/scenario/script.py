@@ -400,6 +400,13 @@ class Scenario(Strict):
     season: Season | None = None
     compact_prompt_words: int | None = Field(default=6000, ge=500)
 
+    @property
+    def secrets(self) -> tuple[SecretStr, ...]:
+        """Every secret in it, to be kept out of what is printed."""
+        hook = [self.moderation.hook.secret] if self.moderation.hook is not None else []
+        found = [*(model.api_key for model in self.models.values()), *(target.token for target in self.targets), *hook]
+        return tuple(secret for secret in found if secret is not None)
+
     def models_for(self, name: str) -> tuple[ModelScript, ...]:
         """Return the model of this name and those that stand in for it, in the order in which they are asked."""
         chain = [self.models[name]]
