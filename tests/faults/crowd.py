@@ -1,6 +1,7 @@
 """Viewers by the hundred, by hand: cheap ones within the test's process, and ones in a process that can be stopped."""
 
 import asyncio
+import json
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from debate_caster.log import EventLog
 from debate_caster.stage import Stage
+from tests.abuse.raw_socket import frame
 
 __all__ = ["SENT", "SHOW", "Talker", "Watcher", "aired_on", "upgrade", "viewers_elsewhere"]
 
@@ -17,6 +19,7 @@ SENT = re.compile(rb'"text":"(\d+\.\d+) ')
 """The time at which a ``Talker`` has said a line."""
 
 SEQ = re.compile(rb'\{"seq":(\d+),')
+TEXT = 1
 ELSEWHERE = Path(__file__).parent / "audience_program.py"
 
 
@@ -33,13 +36,15 @@ class Watcher(asyncio.Protocol):
     ``reads`` false makes it one that never reads. Viewers with one ``shared`` keep what they have all got only once.
     """
 
-    def __init__(self, stage: Stage, *, reads: bool = True, shared: dict[bytes, bytes] | None = None) -> None:
-        self.port = stage.port
+    def __init__(
+        self, stage: Stage, show: str = SHOW, *, reads: bool = True, shared: dict[bytes, bytes] | None = None
+    ) -> None:
+        self.port, self.show = stage.port, show
         self.events: list[bytes] = []
         self.times: list[float] = []
         self.cut = asyncio.Event()
         self.status = 0
-        self._reads = reads
+        self.reads = reads
         self._shared = {} if shared is None else shared
         self._unread = b""
         self._transport: asyncio.Transport | None = None
@@ -58,10 +63,10 @@ class Watcher(asyncio.Protocol):
         self._transport, _ = await loop.create_connection(
             lambda: self, "127.0.0.1", self.port, local_addr=(local_address, 0)
         )
-        self._transport.write(upgrade(self.port, f"/watch?show={SHOW}&after={after}"))
+        self._transport.write(upgrade(self.port, f"/watch?show={self.show}&after={after}"))
         while not self.status and not self.cut.is_set():
             await self._hear()
-        if not self._reads:
+        if not self.reads:
             self._transport.pause_reading()
         return self
 
@@ -70,6 +75,11 @@ class Watcher(asyncio.Protocol):
         async with asyncio.timeout(20):
             while len(self.events) < number:
                 await self._hear()
+
+    def say(self, type_: str, **fields: str) -> None:
+        """Send the stage a message; lost where the line is down."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(frame(TEXT, json.dumps({"type": type_, **fields}).encode()))
 
     def hang_up(self) -> None:
         if self._transport is not None:
@@ -88,9 +98,9 @@ class Watcher(asyncio.Protocol):
             self.status, self._unread = int(head.split(b" ", 2)[1]), rest
         if self.status == 101:
             now = asyncio.get_running_loop().time()
-            for frame in self._frames():
-                if SEQ.match(frame):
-                    self.events.append(self._shared.setdefault(frame, frame))
+            for message in self._frames():
+                if SEQ.match(message):
+                    self.events.append(self._shared.setdefault(message, message))
                     self.times.append(now)
         self._news.set()
 
@@ -126,9 +136,9 @@ class Talker:
         return await self._show.air_text(self._room, text, turn=0, index=self._said, ref=self._said)
 
 
-async def aired_on(log: EventLog) -> list[bytes]:
+async def aired_on(log: EventLog, show: str = SHOW) -> list[bytes]:
     """Return the events of the air log as viewers get them."""
-    records = await log.read(f"air/{SHOW}", 0, limit=1_000_000)
+    records = await log.read(f"air/{show}", 0, limit=1_000_000)
     return [f'{{"seq":{record.seq},{record.body[1:]}'.encode() for record in records]
 
 

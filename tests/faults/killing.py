@@ -16,7 +16,16 @@ from websockets.exceptions import WebSocketException
 from tests.end_to_end.programs import Program, running
 from tests.faults.invariants import broken_in
 
-__all__ = ["Death", "ReturningViewer", "Show", "broken_invariants", "perform_with_deaths", "read_log", "read_show"]
+__all__ = [
+    "Death",
+    "ReturningViewer",
+    "Show",
+    "broken_invariants",
+    "perform_with_deaths",
+    "read_log",
+    "read_show",
+    "speeches",
+]
 
 DYING = Path(__file__).parent / "dying_program.py"
 KILLED = -9
@@ -171,7 +180,7 @@ def broken_invariants(show: Show) -> list[str]:
     for name, events in (("show log", logged), ("air log", aired), ("viewer", seen)):
         broken += [f"{name}: {rule}" for rule in broken_in(events)]
     check("the viewer got what the air log has", list(map(_public, aired)) == list(map(_public, seen)))
-    check("what was logged was aired, and nothing else", _speeches(logged) == _speeches(aired))
+    check("what was logged was aired, and nothing else", speeches(logged) == speeches(aired))
     held = [e for e in logged if e["type"] == "turn_ended" and not e["again"]]
     check("every turn of the rundown was held", len(held) == logged[0]["turns"])
     check("none was lost", all(e["how"] in {"completed", "clipped"} for e in held))
@@ -183,7 +192,8 @@ def _public(event: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in event.items() if key not in {"via", "ref"}}
 
 
-def _speeches(events: Sequence[dict[str, Any]]) -> dict[int, str]:
+def speeches(events: Sequence[dict[str, Any]]) -> dict[int, str]:
+    """Return what was said in each turn."""
     said: dict[int, str] = {}
     for event in events:
         if event["type"] == "chunk_aired":

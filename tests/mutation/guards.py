@@ -1173,7 +1173,10 @@ GUARDS = (
         "show/log_writer.py",
         "if not exc.passing or not expect or self._giving_in.is_set():",
         "if True:",
-        (DISK + "test_a_show_waits_while_its_log_takes_nothing_and_goes_on",),
+        (
+            DISK + "test_a_show_waits_while_its_log_takes_nothing_and_goes_on",
+            "faults/test_long_run.py::test_shows_survive_whatever_fails_around_them",
+        ),
     ),
     Guard(
         "a log that is broken for good is not waited for",
@@ -1219,6 +1222,13 @@ GUARDS = (
         "await self._clock.sleep(RETRY_S[min(attempt, len(RETRY_S) - 1)])",
         "break",
         ("stage/test_air.py::test_nothing_is_shown_that_is_not_in_the_log_and_all_of_it_once_that_can_be_written",),
+    ),
+    Guard(
+        "what a peer has not taken is sent again",
+        "broadcast/show_feed.py",
+        "self._log.tail(stream_of(self._show), self._delivered)",
+        "self._log.tail(stream_of(self._show), self._furthest_sent)",
+        ("broadcast/test_show_feed.py::test_after_a_drop_it_goes_on_after_the_last_frame_that_was_taken",),
     ),
     Guard(
         "a line sent twice is aired once",

@@ -19,7 +19,7 @@ class UnwillingLog:
     async def append(self, stream: str, bodies: Sequence[str], *, expect: int, epoch: int = 0) -> int:
         if self.unwilling:
             self.refusals.release()
-            raise LogError(stream, "the disk is full: free some space")
+            raise LogError(stream, "the disk is full: free some space", passing=True)
         return await self._log.append(stream, bodies, expect=expect, epoch=epoch)
 
     async def read(self, stream: str, after: int, *, limit: int = 500) -> list[Record]:
