@@ -18,6 +18,7 @@ import psutil
 
 from debate_caster.broadcast import Credentials, Target
 from debate_caster.clock import Clock
+from debate_caster.errors import LogError
 from debate_caster.log import SqliteEventLog
 from debate_caster.runner import run_show
 from debate_caster.scenario.script import ModelScript, Scenario
@@ -159,6 +160,10 @@ class _Run:
             self._on_air.append(show)
             try:
                 await self._perform(show)
+            except* LogError:  # one that can't begin is not waited for; once it has begun it waits for its disk
+                assert await self._show_log.last_seq(stream_of(show.id)) == 0, show.id
+                self.endured.troubles["not begun"] += 1
+                await self._clock.sleep(1)
             finally:
                 self._on_air.remove(show)
                 show.over.set()
