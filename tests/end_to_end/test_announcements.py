@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,11 @@ from tests.scenario.files import DUEL, write
 SECRETS = {"HOOK_SECRET": "canary-secret"}
 
 
-async def heard(target: Receiver, count: int) -> list[str]:
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for what another process has to tell."""
     async with asyncio.timeout(30):
-        while len(target.ids) < count:  # noqa: ASYNC110 - another process tells it
+        while not holds():  # noqa: ASYNC110 - another process
             await asyncio.sleep(0.05)
-    return target.ids
 
 
 def told(target: Receiver) -> list[dict[str, Any]]:
@@ -56,15 +57,15 @@ async def test_run_tells_whoever_listens_and_ends_whoever_does_not(tmp_path: Pat
 async def test_what_serve_had_still_to_tell_when_it_was_killed_is_told_by_the_next(tmp_path: Path) -> None:
     pacing = "pacing: {chars_per_second: 1000, min_interval_s: 0, gap_s: 0, lead_min_s: 0}\n"
     pacing += "models: {rehearsal: {provider: rehearsal, first_token_s: 0, words_per_s: 1000}}\n"
-    schedule = 'schedule: {cron: "0 20 1 1 *", timezone: Europe/Paris}\n'
-    announce = 'announce: [{url: "${HOOK}", on: [live, ended]}]\n'
+    schedule = 'schedule: {cron: "0 20 * * *", timezone: Europe/Paris}\n'
+    announce = 'announce: [{url: "${HOOK}", on: [scheduled, starting_soon, live, ended], before_s: 604800}]\n'
     write(tmp_path, "plans/friday.yaml", DUEL + pacing + schedule + announce)
     async with receiver("503 Not yet") as target:
         env = {"HOOK": f"{target.url}/canary"}
         async with running("serve", "plans", "--port", "0", cwd=tmp_path, env=env) as first:
             await first.line("Stage:")
             [show] = await begun_by_hand(tmp_path, ["friday"])
-            await heard(target, 1)
+            await until(lambda: f"{show}.live" in target.ids)
             first.signal(signal.SIGKILL)
             await first.ended()
         with closing(sqlite3.connect(data_of(tmp_path) / "announcements.db")) as outbox:
@@ -72,10 +73,15 @@ async def test_what_serve_had_still_to_tell_when_it_was_killed_is_told_by_the_ne
         target.statuses = [OK]
         attempts = len(target.ids)
         async with running("serve", "plans", "--port", "0", cwd=tmp_path, env=env) as second:
-            ids = (await heard(target, attempts + 2))[attempts:]
+            await until(lambda: len(target.ids) >= attempts + 6)
+            ids = target.ids[attempts:]
             second.signal(signal.SIGTERM)
             assert await second.ended() == 0
 
-    assert left >= 1
-    assert ids == [f"{show}.live", f"{show}.ended"]
+    assert left >= 3
+    assert [one.rpartition(".")[2] for one in ids if one.startswith(f"{show}.")] == ["live", "ended"]
+    planned = {one.partition(".")[0] for one in ids} - {show}
+    assert set(ids) == {f"{show}.live", f"{show}.ended"} | {f"{one}.starting_soon" for one in planned} | {
+        f"{min(planned)}.scheduled"
+    }, "the next three shows start within the week"
     assert "canary" not in "\n".join(second.stdout + second.stderr)

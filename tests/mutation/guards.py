@@ -50,6 +50,7 @@ PRODUCERS = "stage/test_producers.py::"
 DISK = "faults/test_disk.py::"
 OUTAGES = "show/test_outages.py::"
 TAKEOVER = "faults/test_takeover.py::"
+COURIER = "announce/test_courier.py::"
 SEASON = "calendar/test_season.py::"
 BACKUPS = "cli/test_backups.py::"
 
@@ -1585,5 +1586,83 @@ GUARDS = (
         "if show in self.opened and show not in self._told:",
         "if False:",
         ("stage/test_archive.py::test_a_show_that_is_forgotten_leaves_its_id_and_nothing_else",),
+    ),
+    # -- what others are told ------------------------------------------------------------------------------------
+    Guard(
+        "a signature covers its time",
+        "signatures.py",
+        'seconds.encode() + b"." + body',
+        "body",
+        ("announce/test_announcements_page.py::test_the_verifier_of_the_page_takes_what_we_sign",),
+    ),
+    Guard(
+        "an announcement follows no redirect",
+        "llm/destinations.py",
+        "        follow_redirects=False,\n",
+        "        follow_redirects=True,\n",
+        (COURIER + "test_a_refusal_and_a_redirect_are_final_and_end_with_a_line_in_the_log",),
+    ),
+    Guard(
+        "an announcement is told to each once",
+        "announce/outbox.py",
+        "UNIQUE (receiver, notice_id)",
+        "CHECK (1)",
+        (COURIER + "test_each_is_told_once_however_often_it_is_announced_and_by_whom",),
+    ),
+    Guard(
+        "an announcement is delivered by one process at a time",
+        "announce/outbox.py",
+        "[(as_ms(now + LEASE), parcel.id) for parcel in parcels]",
+        "[(0, parcel.id) for parcel in parcels]",
+        (COURIER + "test_what_somebody_died_with_is_delivered_once_its_lease_is_over",),
+    ),
+    Guard(
+        "what an announcement says of a show first is told first",
+        "announce/outbox.py",
+        "AND other.fate = '')",
+        "AND 0)",
+        (COURIER + "test_a_show_is_told_of_in_order",),
+    ),
+    Guard(
+        "an announcement is given up after so many attempts",
+        "announce/courier.py",
+        "answer.final or attempts >= MOST_ATTEMPTS or",
+        "answer.final or",
+        (COURIER + "test_a_receiver_that_never_answers_is_given_up_in_bounds",),
+    ),
+    Guard(
+        "an announcement is not told once nobody needs to hear it",
+        "announce/courier.py",
+        " or until >= notice.expires_at:",
+        ":",
+        (COURIER + "test_what_nobody_needs_to_hear_any_more_is_given_up",),
+    ),
+    Guard(
+        "an announcement mentions nobody in a chat",
+        "announce/messages.py",
+        '"allowed_mentions": {"parse": []}',
+        '"allowed_mentions": {}',
+        ("announce/test_messages.py::test_what_others_wrote_stays_text",),
+    ),
+    Guard(
+        "an announcement holds no markup that others wrote",
+        "announce/messages.py",
+        '.replace("<", "&lt;")',
+        "",
+        ("announce/test_messages.py::test_what_others_wrote_stays_text",),
+    ),
+    Guard(
+        "an address that is a secret is not written out in announce",
+        "scenario/announce_check.py",
+        "if not variable and host",
+        "if False and host",
+        ("scenario/test_announce_check.py::test_every_mistake_is_named_at_its_place",),
+    ),
+    Guard(
+        "an announcement's secret address does not cross the internet in the clear",
+        "scenario/announce_check.py",
+        'if variable and scheme == "http":',
+        "if False:",
+        ("scenario/test_announce_check.py::test_an_address_of_the_environment_is_looked_at_and_never_repeated",),
     ),
 )
