@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from debate_caster.announce.notices import Notice
-from debate_caster.log.database import Database, as_ms, transaction
+from debate_caster.log.database import Database, in_ms, transaction
 
 __all__ = ["LEASE", "Outbox", "Parcel"]
 
@@ -58,7 +58,7 @@ class Outbox:
     async def put(self, receivers: Collection[str], notice: Notice, now: datetime) -> int:
         """Write down that these are to be told; return how many had not been."""
         values = [
-            (receiver, notice.id, notice.show.id, notice.model_dump_json(), *map(as_ms, (now, notice.expires_at, now)))
+            (receiver, notice.id, notice.show.id, notice.model_dump_json(), *map(in_ms, (now, notice.expires_at, now)))
             for receiver in sorted(receivers)
         ]
 
@@ -89,12 +89,12 @@ class Outbox:
                     "AND receiver IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM announcements AS "
                     "other WHERE other.receiver = this.receiver AND other.show = this.show AND other.id < this.id "
                     "AND other.fate = '') GROUP BY receiver ORDER BY 1 LIMIT ?",
-                    (as_ms(now), *_leased(now), json.dumps(sorted(receivers)), limit),
+                    (in_ms(now), *_leased(now), json.dumps(sorted(receivers)), limit),
                 ).fetchall()
                 parcels = [parcel for row in rows if (parcel := _parcel(db, *row)) is not None]
                 db.executemany(
                     "UPDATE announcements SET leased = ? WHERE id = ?",
-                    [(as_ms(now + LEASE), parcel.id) for parcel in parcels],
+                    [(in_ms(now + LEASE), parcel.id) for parcel in parcels],
                 )
             return parcels
 
@@ -108,7 +108,7 @@ class Outbox:
         """Say that it could not be delivered, and when to try again."""
         await self._write(
             "UPDATE announcements SET due = ?, leased = 0, attempts = attempts + 1 WHERE id = ?",
-            as_ms(until), parcel.id,
+            in_ms(until), parcel.id,
         )  # fmt: skip
 
     async def let_go(self, parcel: Parcel) -> None:
@@ -126,9 +126,9 @@ class Outbox:
                 rows = db.execute(
                     "UPDATE announcements SET fate = 'expired' WHERE fate = '' AND expires <= ? "
                     "AND leased NOT BETWEEN ? AND ? RETURNING notice_id, show",
-                    (as_ms(now), *_leased(now)),
+                    (in_ms(now), *_leased(now)),
                 ).fetchall()
-                db.execute("DELETE FROM announcements WHERE fate != '' AND made < ?", (as_ms(now - KEPT),))
+                db.execute("DELETE FROM announcements WHERE fate != '' AND made < ?", (in_ms(now - KEPT),))
             return [(str(notice).rpartition(".")[2], str(show)) for notice, show in rows]
 
         return await self._file.run(work)
@@ -149,7 +149,7 @@ class Outbox:
 
 def _leased(now: datetime) -> tuple[int, int]:
     """Return between which ends a lease holds. Who took one may have looked at the clock after us: twice its length."""
-    return as_ms(now) + 1, as_ms(now + 2 * LEASE)
+    return in_ms(now) + 1, in_ms(now + 2 * LEASE)
 
 
 def _parcel(db: sqlite3.Connection, id_: int, receiver: str, notice: str, attempts: int) -> Parcel | None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from decimal import ROUND_UP, Decimal
 
 from debate_caster.calendar.allowance import Period, Standing, amount
-from debate_caster.calendar.instants import in_ms
+from debate_caster.log.database import in_ms
 from debate_caster.show.budget import CENT_OF_A_MICRO
 
 __all__ = ["SCHEMA", "Books", "Shortage", "drop", "move", "settle", "standing", "unsettled"]

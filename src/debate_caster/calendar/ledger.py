@@ -4,13 +4,10 @@ A row is written before its show starts, and the first to write it is the one to
 milliseconds since 1970, UTC.
 """
 
-import asyncio
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -21,8 +18,7 @@ from debate_caster.calendar import accounts
 from debate_caster.calendar.accounts import Books, Shortage
 from debate_caster.calendar.allowance import Period, Standing
 from debate_caster.calendar.docket import Outcome, Reason
-from debate_caster.calendar.instants import from_ms, in_ms
-from debate_caster.errors import LogError
+from debate_caster.log.database import IN_MEMORY, Database, from_ms, in_ms, transaction
 
 __all__ = ["APPLICATION_ID", "IN_MEMORY", "SCHEMA_VERSION", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
 
@@ -32,14 +28,7 @@ SCHEMA_VERSION = 2
 APPLICATION_ID = 0x64636361
 """Marks the file as ours ("dcca"), so that another program's database named by mistake is not written to."""
 
-BUSY_TIMEOUT_S = 5.0
-"""How long another process may hold the write lock."""
-
-IN_MEMORY = ":memory:"
-
 _SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-PRAGMA user_version = {SCHEMA_VERSION};
 CREATE TABLE IF NOT EXISTS calendars (
   scenario TEXT PRIMARY KEY, title TEXT NOT NULL, path TEXT NOT NULL, entries TEXT NOT NULL, handled INTEGER NOT NULL,
   paused INTEGER NOT NULL DEFAULT 0
@@ -131,13 +120,14 @@ class Ledger:
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="calendar-ledger")
-        self._connection: sqlite3.Connection | None = None
+        self._file = Database(
+            path, name="calendar", application_id=APPLICATION_ID, version=SCHEMA_VERSION, schema=_SCHEMA,
+            steps=_FROM_VERSION,
+        )  # fmt: skip
 
     async def aclose(self) -> None:
         """Let go of the file."""
-        await self._run(self._close)
-        self._thread.shutdown(wait=True)
+        await self._file.aclose()
 
     async def calendars(self) -> list[CalendarRow]:
         """Return the scenarios that are or were on this calendar, by name."""
@@ -151,7 +141,7 @@ class Ledger:
         """
 
         def work(db: sqlite3.Connection) -> CalendarRow:
-            with _transaction(db):
+            with transaction(db):
                 db.execute(
                     "INSERT INTO calendars VALUES (?, ?, ?, ?, ?, 0) "
                     "ON CONFLICT DO UPDATE SET title = excluded.title, path = excluded.path",
@@ -200,7 +190,7 @@ class Ledger:
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
-            with _transaction(db):
+            with transaction(db):
                 ours, books = [], Books(db, periods)
                 for entry in entries:
                     placed = entry
@@ -225,7 +215,7 @@ class Ledger:
         """Say anew what became of a slot whose show waited, or never began."""
 
         def work(db: sqlite3.Connection) -> None:
-            with _transaction(db):
+            with transaction(db):
                 db.execute(
                     "UPDATE occurrences SET outcome = ?, why = ?, decided = ?, "
                     "show = CASE ? WHEN 'skipped' THEN NULL ELSE show END WHERE show = ?",
@@ -246,7 +236,7 @@ class Ledger:
         """Make another's unfinished show ours; False where somebody was quicker."""
 
         def work(db: sqlite3.Connection) -> bool:
-            with _transaction(db):
+            with transaction(db):
                 done = db.execute(
                     "UPDATE occurrences SET owner = ? WHERE show = ? AND owner = ? AND ended IS NULL",
                     (owner, show, from_owner),
@@ -309,7 +299,7 @@ class Ledger:
         """
 
         def work(db: sqlite3.Connection) -> bool:
-            with _transaction(db):
+            with transaction(db):
                 books = Books(db, periods)
                 if shortage := books.shortage(entry.money):
                     _answer(db, request, f"refused: {shortage}; --over-budget gives it all the same")
@@ -329,7 +319,7 @@ class Ledger:
         """Hold back what a show may cost, unless that is done, or say which of the ``periods`` does not have it."""
 
         def work(db: sqlite3.Connection) -> Shortage | None:
-            with _transaction(db):
+            with transaction(db):
                 books = Books(db, periods)
                 if not books.is_open(show) and (shortage := books.shortage(money)):
                     return shortage
@@ -380,53 +370,10 @@ class Ledger:
         return await self._run(lambda: self._open().execute(statement, values).rowcount)
 
     async def _run(self, work: Callable[[], T]) -> T:
-        try:
-            if self.path == IN_MEMORY:  # no disk to wait for
-                return work()
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-        except sqlite3.Error as exc:
-            raise LogError("calendar", f"{self.path}: {exc}") from exc
-        except OSError as exc:
-            raise LogError("calendar", f"{self.path}: its folder can't be used ({exc.strerror})") from exc
+        return await self._file.in_thread(work)
 
     def _open(self) -> sqlite3.Connection:
-        if self._connection is None:
-            if isinstance(self.path, Path):
-                self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            connection = sqlite3.connect(self.path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-            try:
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    def _prepare(self, connection: sqlite3.Connection) -> None:
-        mark, version = (
-            connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("application_id", "user_version")
-        )
-        if mark not in (0, APPLICATION_ID):
-            raise LogError("calendar", f"{self.path} is another program's file")
-        if version > SCHEMA_VERSION:
-            raise LogError("calendar", f"{self.path} was written by a newer debate-caster")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        if version < SCHEMA_VERSION:
-            _bring_up_to_date(connection)
-
-    def _close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _bring_up_to_date(db: sqlite3.Connection) -> None:
-    with _transaction(db):
-        version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
-        steps = [_FROM_VERSION[older] for older in range(max(version, 1), SCHEMA_VERSION) if version]
-        for statement in "".join([*steps, _SCHEMA]).split(";"):  # not a script: that would commit half way
-            db.execute(statement)
+        return self._file.open()
 
 
 def _starts(entry: Entry) -> bool:
@@ -459,17 +406,6 @@ def _insert(db: sqlite3.Connection, entry: Entry, owner: str, now: datetime) -> 
 def _answer(db: sqlite3.Connection, request: int, answer: str) -> bool:
     done = db.execute("UPDATE requests SET answer = ? WHERE id = ? AND answer IS NULL", (answer, request))
     return done.rowcount > 0
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
 
 
 def _calendar(row: tuple[str, str, str, str, int, int]) -> CalendarRow:

@@ -5,7 +5,7 @@ Times are kept as milliseconds since 1970, UTC. What is acknowledged is on the d
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from debate_caster.errors import LogError
 
-__all__ = ["IN_MEMORY", "Database", "as_ms", "as_time", "transaction"]
+__all__ = ["IN_MEMORY", "Database", "from_ms", "in_ms", "transaction"]
 
 T = TypeVar("T")
 
@@ -34,13 +34,24 @@ class Database:
         name: What errors call it.
         application_id: Marks the file as ours, so that another program's, named by mistake, is not written to.
         version: Of the schema; a file with a higher one is of a newer program and is left alone.
-        schema: Makes it; run in one transaction where the file is older than ``version``.
+        schema: Makes what a file of an older version lacks, or a new one. No statement of it holds a semicolon.
+        steps: By version what a file of it needs before, to become one of the next.
     """
 
-    def __init__(self, path: Path | str, *, name: str, application_id: int, version: int, schema: str) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        name: str,
+        application_id: int,
+        version: int,
+        schema: str,
+        steps: Mapping[int, str] | None = None,
+    ) -> None:
         self.path = path
         self._name, self._application_id, self._version = name, application_id, version
         self._schema = f"PRAGMA application_id = {application_id}; PRAGMA user_version = {version}; {schema}"
+        self._steps = dict(steps or {})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
 
@@ -50,14 +61,15 @@ class Database:
         Raises:
             LogError: The file can't be read or written.
         """
-        return await self._in_thread(lambda: work(self._open()))
+        return await self.in_thread(lambda: work(self.open()))
 
     async def aclose(self) -> None:
         """Let go of the file."""
-        await self._in_thread(self._close)
+        await self.in_thread(self._close)
         self._thread.shutdown(wait=True)
 
-    async def _in_thread(self, work: Callable[[], T]) -> T:
+    async def in_thread(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` does in the thread that may use the connection; raises as ``run``."""
         try:
             if self.path == IN_MEMORY:  # no disk to wait for
                 return work()
@@ -67,7 +79,8 @@ class Database:
         except OSError as exc:
             raise LogError(self._name, f"{self.path}: its folder can't be used ({exc.strerror})") from exc
 
-    def _open(self) -> sqlite3.Connection:
+    def open(self) -> sqlite3.Connection:
+        """Return the connection, for work that is done ``in_thread``."""
         if self._connection is None:
             if isinstance(self.path, Path):
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -91,7 +104,14 @@ class Database:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         if version < self._version:
-            connection.executescript(f"BEGIN IMMEDIATE; {self._schema} COMMIT;")
+            self._bring_up_to_date(connection)
+
+    def _bring_up_to_date(self, db: sqlite3.Connection) -> None:
+        with transaction(db):
+            version = db.execute("PRAGMA user_version").fetchone()[0]  # another process may have been quicker
+            steps = [self._steps.get(older, "") for older in range(max(version, 1), self._version) if version]
+            for statement in "".join([*steps, self._schema]).split(";"):  # not a script: that would commit half way
+                db.execute(statement)
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -111,9 +131,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
     db.execute("COMMIT")
 
 
-def as_ms(at: datetime) -> int:
+def in_ms(at: datetime) -> int:
+    """Return an instant as files have it."""
     return (at - EPOCH) // timedelta(milliseconds=1)
 
 
-def as_time(ms: int) -> datetime:
+def from_ms(ms: int) -> datetime:
+    """Return the instant that stands in a file, UTC."""
     return EPOCH + timedelta(milliseconds=ms)

@@ -1,0 +1,82 @@
+"""The outbox by itself: leases against clocks that are set, what is forgotten, and rows that nobody can read."""
+
+import sqlite3
+from contextlib import aclosing, closing
+from datetime import timedelta
+from pathlib import Path
+
+from debate_caster.announce.outbox import KEPT, LEASE, Outbox
+from debate_caster.clock import EPOCH_OF_TESTS as NOW
+from debate_caster.log.database import IN_MEMORY
+from tests.announce.receivers import notice
+
+
+async def test_what_one_has_taken_no_other_gets_until_the_lease_is_over_or_it_is_let_go() -> None:
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        await outbox.put(["ada"], notice(), NOW)
+        [parcel] = await outbox.take(["ada"], NOW, limit=9)
+        meanwhile = await outbox.take(["ada"], NOW + LEASE / 2, limit=9)
+        before = await outbox.take(["ada"], NOW - timedelta(seconds=1), limit=9)
+        [again] = await outbox.take(["ada"], NOW + LEASE, limit=9)
+        await outbox.let_go(again)
+        [once_more] = await outbox.take(["ada"], NOW + LEASE, limit=9)
+
+    assert (meanwhile, before) == ([], [])
+    assert parcel == again == once_more
+
+
+async def test_a_clock_that_was_set_back_by_hours_holds_nothing_up() -> None:
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        await outbox.put(["ada"], notice(), NOW)
+        await outbox.take(["ada"], NOW + timedelta(hours=2), limit=9)
+
+        assert len(await outbox.take(["ada"], NOW, limit=9)) == 1
+
+
+async def test_only_whose_turn_it_is_and_so_many_are_taken() -> None:
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        for show in ("one", "two"):
+            await outbox.put(["ada", "ben", "cy"], notice(show=show), NOW)
+        parcels = await outbox.take(["ada", "ben"], NOW, limit=1)
+        others = await outbox.take(["ada", "ben"], NOW, limit=9)
+        waiting = await outbox.waiting(["ada", "cy"])
+
+    assert [(parcel.receiver, parcel.notice.show.id) for parcel in parcels] == [("ada", "one")]
+    assert [(parcel.receiver, parcel.notice.show.id) for parcel in others] == [("ben", "one"), ("ada", "two")]
+    assert waiting == 4
+
+
+async def test_what_is_done_is_remembered_for_a_month_and_then_forgotten() -> None:
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        await outbox.put(["ada"], notice(), NOW)
+        [parcel] = await outbox.take(["ada"], NOW, limit=9)
+        await outbox.close_case(parcel, "delivered")
+        await outbox.expire(NOW + KEPT)
+        remembered = await outbox.put(["ada"], notice(), NOW)
+        await outbox.expire(NOW + KEPT + timedelta(seconds=1))
+        forgotten = await outbox.put(["ada"], notice(), NOW)
+
+    assert (remembered, forgotten) == (0, 1)
+
+
+async def test_what_expires_is_named_unless_somebody_is_just_delivering_it() -> None:
+    late = NOW + timedelta(hours=1)
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        await outbox.put(["ada"], notice("live"), NOW)
+        await outbox.put(["ben"], notice("live"), NOW)
+        await outbox.take(["ben"], late - timedelta(seconds=1), limit=9)
+
+        assert await outbox.expire(late) == [("live", "friday-1")]
+        assert await outbox.waiting(["ada", "ben"]) == 1
+
+
+async def test_a_row_that_a_newer_program_wrote_holds_up_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "announcements.db"
+    async with aclosing(Outbox(path)) as outbox:
+        await outbox.put(["ada"], notice(), NOW)
+        await outbox.put(["ben"], notice(), NOW)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("UPDATE announcements SET notice = '{\"type\": \"cancelled\"}' WHERE receiver = 'ada'")
+        parcels = await outbox.take(["ada", "ben"], NOW, limit=9)
+
+    assert [parcel.receiver for parcel in parcels] == ["ben"]
