@@ -1,8 +1,12 @@
 """Which shows stay, and that one which does not is gone everywhere, whoever uses the data folder meanwhile."""
 
 import asyncio
+import os
 import shutil
+import signal
 import sqlite3
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -452,6 +456,24 @@ def test_settings_say_what_prune_keeps_and_without_any_it_asks(
     assert (asked.status, asked.out) == (2, "")
     assert "DEBATE_CASTER_KEEP_SHOWS" in asked.err
     assert said.out.splitlines()[-1].startswith("1 show removed")
+
+
+def test_serve_keeps_what_its_settings_say(home: DataFolder, say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    def end_it_once_they_are_gone() -> None:
+        for _ in range(400):
+            if asyncio.run(lists(home, ManualClock()))[1] == set(SHOWS[4:]):
+                break
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setenv("DEBATE_CASTER_KEEP_SHOWS", "2")
+    watching = threading.Thread(target=end_it_once_they_are_gone)
+    watching.start()
+    said = say("serve", "--port", "0")
+    watching.join()
+
+    assert said.status == 0, said.err
+    assert asyncio.run(lists(home, ManualClock())) == (set(SHOWS[4:]), set(SHOWS[4:]))
 
 
 def test_what_stays_is_said_with_its_reason(home: DataFolder, say: Say) -> None:

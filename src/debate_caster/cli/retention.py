@@ -108,7 +108,7 @@ class Retention:
             show
             for place, show in enumerate(await self._past.list())
             if (keeping.shows is not None and place >= keeping.shows)
-            or (keeping.days is not None and now - show.last_at > timedelta(days=min(keeping.days, 36_500)))
+            or (keeping.days is not None and (now - show.last_at).days >= keeping.days)
         ]
         if surplus:
             archive, wanted = await self._stage(), await self._unfinished() | await asyncio.to_thread(self._unsettled)
