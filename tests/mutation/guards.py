@@ -1612,7 +1612,7 @@ GUARDS = (
     Guard(
         "an announcement is delivered by one process at a time",
         "announce/outbox.py",
-        "[(as_ms(now + LEASE), parcel.id) for parcel in parcels]",
+        "[(in_ms(now + LEASE), parcel.id) for parcel in parcels]",
         "[(0, parcel.id) for parcel in parcels]",
         (COURIER + "test_what_somebody_died_with_is_delivered_once_its_lease_is_over",),
     ),
