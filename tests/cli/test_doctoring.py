@@ -242,7 +242,7 @@ FAULTS = [
     pytest.param(a_log_of_a_newer_program, "data folder", "a newer debate-caster", "pip install --upgrade", id="newer"),
     pytest.param(somebody_elses_calendar, "data folder", "another program's database", "Move it away", id="foreign"),
     pytest.param(a_log_that_is_held, "data folder", "holds it locked", "End that program", id="locked"),
-    pytest.param(a_taken_port, "stage", "is taken", "Name another with --port", id="port"),
+    pytest.param(a_taken_port, "stage", "is taken", "name another port with --port", id="port"),
     pytest.param(a_public_address, "stage", "is not opened on", "--allow-public", id="public"),
     pytest.param(keys_for_everybody, "stage", "others may read", "rm ", id="keys"),
     pytest.param(a_typing_error, "scenario", "homework.yaml:", "debate-caster check", id="typing-error"),
@@ -339,6 +339,47 @@ def test_a_model_that_its_server_does_not_list_may_be_a_typing_error(machine: Ma
     (finding,) = [finding for finding in findings if finding["grade"] != "ok"]
     assert said.status == 0
     assert (finding["grade"], finding["cure"]) == ("warning", "Mend `model`: did you mean 'parrot'?")
+
+
+@pytest.mark.parametrize(("form", "status", "grade"), [("json", 404, "ok"), ("discord", 404, "warning")])
+def test_a_receiver_that_nobody_is_behind_fails_no_show(
+    form: str, status: int, grade: str, machine: Machine, say: Say
+) -> None:
+    machine.server.status = status
+    machine.monkeypatch.setenv("DOCTORED_HOOK", f"{machine.server.address}/webhooks/secret-part")
+    receiver = {"url": "${DOCTORED_HOOK}", "format": form}
+    machine.scenario(models={"own": {"provider": "rehearsal"}}, moderation={}, announce=[receiver])
+
+    said, findings = doctor(say, machine)
+
+    assert said.status == 0
+    assert [finding["grade"] for finding in findings if finding["about"] == "announce"] == [grade]
+    assert [path for path, _ in machine.server.asked] == ["/webhooks/secret-part"]
+    assert "secret-part" not in said.out
+
+
+def test_a_scheduled_show_of_unknown_cost_is_none_where_money_is_limited(machine: Machine, say: Say) -> None:
+    machine.monkeypatch.setenv("DEBATE_CASTER_MONEY_PER_DAY", "5")
+    machine.scenario(schedule={"cron": "0 20 * * FRI", "timezone": "Europe/Paris"})
+
+    said, findings = doctor(say, machine)
+
+    (failure,) = [finding for finding in findings if finding["grade"] == "failure"]
+    assert said.status == 1
+    assert "nobody knows what a show costs" in failure["what"]
+    assert "`price`" in failure["cure"]
+
+
+def test_a_folder_is_the_same_by_its_relative_path(machine: Machine, say: Say) -> None:
+    machine.arguments += ["--data-dir", os.path.relpath(machine.folder.path)]
+
+    said, findings = doctor(say, machine)
+
+    assert said.status == 0
+    assert [finding["what"] for finding in findings if finding["about"] == "data folder"] == [
+        f"{machine.folder.path} can be written, and is nobody else's",
+        *(what for finding in findings if (what := finding["what"]).startswith("show-log.db")),
+    ]
 
 
 def test_a_private_address_is_asked_only_where_the_scenario_allows_it(machine: Machine, say: Say) -> None:

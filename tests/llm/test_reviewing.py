@@ -46,9 +46,8 @@ async def office(answer: bytes, *, limit: int | None = None, failure: bytes | No
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
-                length = next(
-                    int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")
-                )
+                lengths = [int(line[15:]) for line in head.split("\r\n") if line.lower().startswith("content-length:")]
+                length = lengths[0] if lengths else 0
                 desk.heads.append(head)
                 desk.bodies.append(await reader.readexactly(length))
                 over = desk.limit is not None and len(desk.bodies) > desk.limit

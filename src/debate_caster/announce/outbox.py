@@ -16,7 +16,10 @@ from pydantic import ValidationError
 from debate_caster.announce.notices import Notice
 from debate_caster.log.database import Database, in_ms, transaction
 
-__all__ = ["LEASE", "Outbox", "Parcel"]
+__all__ = ["APPLICATION_ID", "LEASE", "SCHEMA_VERSION", "Outbox", "Parcel"]
+
+APPLICATION_ID = 0x6463616E
+SCHEMA_VERSION = 1
 
 LEASE = timedelta(seconds=30)
 """How long who delivers something has it for itself: longer than an attempt may take. After that who had it is dead."""
@@ -49,7 +52,9 @@ class Outbox:
     """The outbox in the file ``path``, made when first needed. Every method raises ``LogError`` where it fails."""
 
     def __init__(self, path: Path | str) -> None:
-        self._file = Database(path, name="announcements", application_id=0x6463616E, version=1, schema=_SCHEMA)
+        self._file = Database(
+            path, name="announcements", application_id=APPLICATION_ID, version=SCHEMA_VERSION, schema=_SCHEMA
+        )
 
     async def aclose(self) -> None:
         """Let go of the file."""

@@ -15,6 +15,7 @@ from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.findings import Finding, Grade
 from debate_caster.cli.folder_checkup import databases_of, look_at_database, look_at_folder, look_at_space, user_of
 from debate_caster.cli.installation import look_at_packages, look_at_python, requirements
+from debate_caster.cli.money import allowance_of
 from debate_caster.cli.printable import json_line, printable_line, wrapped
 from debate_caster.cli.scenario_checkup import ScenarioReading, read_scenarios
 from debate_caster.cli.server_checkup import Survey, look_at_servers
@@ -150,7 +151,11 @@ async def _survey(session: Session, clock: Clock, timeout_s: float) -> tuple[Sce
     """Read the scenarios, then ask whom they name, and the stage of the settings where that is another's."""
     settings = session.settings
     read = partial(
-        read_scenarios, session.options.scenarios, session.environment, shortest_period_s=settings.shortest_period_s
+        read_scenarios,
+        session.options.scenarios,
+        session.environment,
+        shortest_period_s=settings.shortest_period_s,
+        money_is_limited=allowance_of(settings).is_limited,
     )
     try:
         async with clock.timeout(timeout_s):

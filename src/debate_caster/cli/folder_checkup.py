@@ -14,6 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from debate_caster.announce import outbox
 from debate_caster.calendar import ledger
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.findings import Finding, fine
@@ -45,7 +46,7 @@ FOREIGN_DISKS: Final = frozenset({"9p", "cifs", "fuse.sshfs", "nfs", "nfs4", "sm
 
 def look_at_folder(folder: DataFolder, *, mounts: str = "/proc/self/mounts") -> Iterator[Finding]:
     """Find out whether the folder is there, or can be made, can be written, and is nobody else's."""
-    path = folder.path
+    path = folder.path.absolute()
     place = _nearest(path)
     if not place.is_dir():
         yield Finding(FOLDER, "failure", f"{place} is no folder", f"Move it away, or {_ELSEWHERE}")
@@ -102,6 +103,7 @@ def databases_of(folder: DataFolder) -> tuple[tuple[Path, int, int], ...]:
         (folder.show_log, *log),
         (folder.air_log, *log),
         (folder.calendar, ledger.APPLICATION_ID, ledger.SCHEMA_VERSION),
+        (folder.announcements, outbox.APPLICATION_ID, outbox.SCHEMA_VERSION),
     )
 
 

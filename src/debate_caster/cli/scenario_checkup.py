@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from debate_caster.calendar.purse import most_money
 from debate_caster.cli.findings import Finding, fine
 from debate_caster.cli.scenario_remarks import remarks_on
 from debate_caster.errors import ScenarioError
@@ -41,8 +42,13 @@ class ScenarioReading:
     findings: tuple[Finding, ...] = ()
 
 
-def read_scenarios(paths: Iterable[Path], env: Mapping[str, str], *, shortest_period_s: float) -> ScenarioReading:
-    """Read every scenario that the paths name. Reads files, and opens nothing else."""
+def read_scenarios(
+    paths: Iterable[Path], env: Mapping[str, str], *, shortest_period_s: float, money_is_limited: bool
+) -> ScenarioReading:
+    """Read every scenario that the paths name. Reads files, and opens nothing else.
+
+    ``money_is_limited``: shows of a schedule are given only where it is known what they cost at most.
+    """
     named = list(paths)
     problems = check(named, env, shortest_period_s=shortest_period_s)
     findings = [
@@ -61,12 +67,15 @@ def read_scenarios(paths: Iterable[Path], env: Mapping[str, str], *, shortest_pe
             continue  # `check` has told
         unset = frozenset(variable for variable in variables.values() if not env.get(variable))
         scenarios.append(ReadScenario(scenario, variables, unset))
-        findings += _sound(scenario)
+        findings += _sound(scenario, money_is_limited=money_is_limited)
     findings += [_secret(variable, files, env) for variable, files in wanted.items()]
     return ScenarioReading(tuple(scenarios), tuple(findings))
 
 
-def _sound(scenario: Scenario) -> Iterator[Finding]:
+def _sound(scenario: Scenario, *, money_is_limited: bool) -> Iterator[Finding]:
+    if money_is_limited and scenario.schedule and most_money(scenario) is None:
+        what = f"{scenario.path}: money is limited and nobody knows what a show costs, so none is given"
+        yield Finding("scenario", "failure", what, "Give each model a `price`, 0 where it costs nothing")
     remarks = list(remarks_on(scenario))
     for remark in remarks:
         cure = "Take a real model, or a language that it speaks"

@@ -1,4 +1,4 @@
-"""Whether everybody answers whom a show would call: models' servers, the moderation hook, broadcast targets.
+"""Whether everybody answers whom a show would call: models' servers, hooks, broadcast targets.
 
 Each is asked once however many scenarios name it, all side by side, each with a deadline. No model is made to say a
 word, no agent is registered: what is asked costs nothing and leaves nothing behind.
@@ -25,7 +25,7 @@ from debate_caster.runner import targets_of
 from debate_caster.scenario import Scenario
 from debate_caster.scenario.diagnosis import nearest
 from debate_caster.scenario.scalars import clipped
-from debate_caster.scenario.script import ModelScript
+from debate_caster.scenario.script import AnnounceScript, ModelScript
 
 __all__ = ["Survey", "look_at_servers"]
 
@@ -61,9 +61,15 @@ class _Server:
 
 
 @dataclass(frozen=True, slots=True)
-class _Hook:
-    url: str
+class _Office:
+    """Whoever else is told or asked by HTTP. The address may be a secret, all but its host."""
+
+    url: SecretStr
     allow_private: bool
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url.get_secret_value()).netloc
 
 
 async def look_at_servers(
@@ -79,9 +85,15 @@ async def look_at_servers(
     """
     models = [(read, script) for read in scenarios for script in _models_of(read)]
     hooks = [
-        (read, _Hook(script.url, script.allow_private))
+        (read, _Office(SecretStr(script.url), script.allow_private))
         for read in scenarios
         if (script := read.scenario.moderation.hook) is not None
+    ]
+    receivers = [
+        (read, script, _Office(script.url, script.allow_private))
+        for read in scenarios
+        for script in read.scenario.announce
+        if script.url is not None
     ]
     aims = [*_targets_of(scenarios), *targets]
     limits = replace(ConnectionLimits(), reply_timeout_s=timeout_s)
@@ -96,9 +108,13 @@ async def look_at_servers(
             timeout_s=timeout_s,
         )
 
-    async def ask_hook(hook: _Hook) -> Answer:
+    async def ask_office(office: _Office) -> Answer:
         return await ask_for_sign_of_life(
-            hook.url, name=urlsplit(hook.url).netloc, allow_private=hook.allow_private, clock=clock, timeout_s=timeout_s
+            office.url.get_secret_value(),
+            name=office.host,
+            allow_private=office.allow_private,
+            clock=clock,
+            timeout_s=timeout_s,
         )
 
     async def ask_target(target: Target) -> None:
@@ -111,7 +127,8 @@ async def look_at_servers(
     async with asyncio.TaskGroup() as tasks:
         turns = asyncio.Semaphore(SIDE_BY_SIDE)
         servers = tasks.create_task(_each(ask_server, (_server_of(script) for _, script in models), turns))
-        offices = tasks.create_task(_each(ask_hook, (hook for _, hook in hooks), turns))
+        places = [*(office for _, office in hooks), *(office for _, _, office in receivers)]
+        offices = tasks.create_task(_each(ask_office, places, turns))
         stages = tasks.create_task(_each(ask_target, (target for _, target in aims), turns))
     verdicts = {
         (read.scenario.path, script.name): _of_model(read, script, servers.result()[_server_of(script)])
@@ -120,6 +137,7 @@ async def look_at_servers(
     findings = [
         *(_softened(read, script, verdicts) for read, script in models),
         *(_of_hook(read, hook, offices.result()[hook]) for read, hook in hooks),
+        *(_of_receiver(read, script, office, offices.result()[office]) for read, script, office in receivers),
         *(_of_target(target, cure, stages.result()[target]) for cure, target in aims),
     ]
     return Survey(tuple(dict.fromkeys(findings)), tuple(_clocks(servers.result())))
@@ -242,15 +260,31 @@ def _stands(read: ReadScenario, script: ModelScript, found: Mapping[tuple[Path, 
     return finding is not None and finding.grade != "failure"
 
 
-def _of_hook(read: ReadScenario, hook: _Hook, answer: Answer | DebateCasterError) -> Finding:
-    where, host = f"{read.scenario.path}, moderation hook", urlsplit(hook.url).netloc
+def _of_hook(read: ReadScenario, hook: _Office, answer: Answer | DebateCasterError) -> Finding:
+    where = f"{read.scenario.path}, moderation hook"
     if isinstance(answer, DebateCasterError):
-        problem, cure = _told(answer, host, "its url")
+        problem, cure = _told(answer, hook.host, "its url")
         return Finding("hook", "failure", f"{where}: {problem}", cure)
     if answer.status >= 500:
-        what = f"{where}: {host} fails (status {answer.status}), and nothing is aired unasked"
+        what = f"{where}: {hook.host} fails (status {answer.status}), and nothing is aired unasked"
         return Finding("hook", "failure", what, "Look at the log of the hook's server")
-    return fine("hook", f"{where}: {host} answers")
+    return fine("hook", f"{where}: {hook.host} answers")
+
+
+def _of_receiver(
+    read: ReadScenario, script: AnnounceScript, office: _Office, answer: Answer | DebateCasterError
+) -> Finding:
+    where = f"{read.scenario.path}, announcements"
+    if isinstance(answer, DebateCasterError):
+        problem, cure = _told(answer, office.host, "its url")
+        return Finding("announce", "warning", f"{where}: {problem}", cure)
+    if answer.status >= 500:
+        what = f"{where}: {office.host} fails (status {answer.status})"
+        return Finding("announce", "warning", what, "Look at that server's log, or its status page")
+    if script.format == "discord" and answer.status in (401, 403, 404):  # which others answer to any GET
+        what = f"{where}: {office.host} knows no such webhook (status {answer.status})"
+        return Finding("announce", "warning", what, "Make a new webhook in the channel's settings, and use its address")
+    return fine("announce", f"{where}: {office.host} answers")
 
 
 def _of_target(target: Target, cure: str, answer: DebateCasterError | None) -> Finding:
@@ -262,12 +296,9 @@ def _of_target(target: Target, cure: str, answer: DebateCasterError | None) -> F
             what = f"{target.name}: {host}: {answer.detail}"
             if "HTTP status 401" in answer.detail or "HTTP status 403" in answer.detail:
                 return Finding("target", "failure", what, cure)
-            return Finding("target", "failure", what, f"Start that server, or mend its url. {_NETWORK}")
+            return Finding("target", "failure", what, _reachable(target.host, "its url"))
         case _:
             return Finding("target", "failure", f"{target.name}: {host}: {answer}", "Mend its url")
-
-
-_NETWORK: Final = "If both are right, look at this machine's network and its proxy settings"
 
 
 def _told(error: DebateCasterError, host: str, address: str) -> tuple[str, str]:
@@ -276,9 +307,17 @@ def _told(error: DebateCasterError, host: str, address: str) -> tuple[str, str]:
         case SetupError():
             return error.problem, error.cure or f"Mend {address}"
         case ModelError():
-            return f"{host} does not answer ({error.detail})", f"Start that server, or mend {address}. {_NETWORK}"
+            return f"{host} does not answer ({error.detail})", _reachable(host, address)
         case _:
             return str(error), f"Mend {address}"
+
+
+def _reachable(host: str, address: str) -> str:
+    """Return what to do about a server that does not answer; ``host`` may have a port."""
+    cure = f"Start that server, or mend {address}"
+    if is_loopback(urlsplit(f"//{host}").hostname or ""):
+        return cure
+    return f"{cure}; or look at this machine's network and proxy settings"
 
 
 def _clocks(answers: Mapping[_Server, Answer | DebateCasterError]) -> list[tuple[str, float]]:

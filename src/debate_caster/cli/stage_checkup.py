@@ -68,7 +68,7 @@ def _listen(host: str, port: int) -> None:
 
 def _refused(settings: Settings, exc: OSError, *, in_use: bool) -> Finding:
     host, port = settings.host, settings.port
-    cure = "Name another with --port, or DEBATE_CASTER_PORT"
+    cure = "Name another port with --port or DEBATE_CASTER_PORT"
     if isinstance(exc, socket.gaierror) or exc.errno == errno.EADDRNOTAVAIL:
         return Finding(
             STAGE, "failure", f"{host} is no address of this machine", "Use 127.0.0.1, or name it with --host"
@@ -79,8 +79,12 @@ def _refused(settings: Settings, exc: OSError, *, in_use: bool) -> Finding:
         return Finding(STAGE, "failure", f"port {port} of {host} can't be listened on ({exc.strerror})", cure)
     if "port" not in settings.model_fields_set:
         what = f"port {port} of {host} is taken: a stage will take the next one that is free"
-        return Finding(STAGE, "warning", what, f"End what listens there, or choose. {cure}")
+        return Finding(STAGE, "warning", what, f"End what listens there, or {_then(cure)}")
     if in_use:
         what = f"port {port} of {host} is taken, it may be by the stage that is using the data folder"
-        return Finding(STAGE, "warning", what, f"If it is not that one: {cure[0].lower()}{cure[1:]}")
-    return Finding(STAGE, "failure", f"port {port} of {host} is taken", f"End what listens there. {cure}")
+        return Finding(STAGE, "warning", what, f"If it is not that one: {_then(cure)}")
+    return Finding(STAGE, "failure", f"port {port} of {host} is taken", f"End what listens there, or {_then(cure)}")
+
+
+def _then(sentence: str) -> str:
+    return sentence[:1].lower() + sentence[1:]
