@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from datetime import timedelta
+from random import Random
 
 import pytest
 
@@ -250,6 +251,50 @@ def test_a_show_whose_program_dies_while_it_waits_goes_on_and_has_no_more_patien
         assert evening.transcript.outage_s == pytest.approx(100)
         assert ends_of(evening) == [("completed", False), ("completed", False), ("aborted", True)]
         assert broken_in(as_fields(evening.events)) == []
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        pytest.param(range(10), id="10"),
+        pytest.param(range(400), id="400", marks=[pytest.mark.soak, pytest.mark.timeout(120)]),
+    ],
+)
+def test_whatever_models_and_a_producer_do_no_word_is_aired_in_a_pause_and_every_turn_ends(seeds: range) -> None:
+    for seed in seeds:
+        evening = _random_evening(Random(seed))
+
+        assert [event.turn for event in evening.of(TurnEnded)] == list(range(len(evening.of(TurnEnded))))
+        assert evening.llm.open_streams == 0
+        paused = False
+        for event in evening.events:
+            assert not (paused and isinstance(event, ChunkAired)), f"seed {seed}: aired in a pause"
+            if isinstance(event, ShowPaused | ShowResumed):
+                assert paused is isinstance(event, ShowResumed), f"seed {seed}: {event.type} again"
+                paused = not paused
+
+
+def _random_evening(random: Random) -> Evening:
+    """Perform a show of a model that is now in, now out, under a producer who does now this, now that."""
+
+    def answer(_request: Request, _call: int) -> Reply:
+        kind, words = random.random(), random.randint(1, 60)
+        if kind < 0.35:
+            return out()
+        if kind < 0.45:
+            return Reply(error=outage(random.choice(["connect", "silent", "filtered"]), retryable=kind < 0.42))
+        if kind < 0.55:
+            return Reply(words_of(30), words_per_s=1000, error=outage("cut"), error_after=random.randint(0, 29))
+        return Reply(words_of(words), words_per_s=random.choice([5, 50, 1000]))
+
+    async def direct(stage: Backstage) -> None:
+        while True:
+            await stage.clock.sleep(random.choice([0.3, 2, 7, 25]))
+            await stage.order(random.choice(["pause", "resume", "resume", "skip", "inject"]), text="Say this.")
+
+    budget = Budget(max_outage_s=random.choice([0, 60, 200]), max_minutes=random.choice([None, 2, 60]))
+    scenario = make_scenario(moderator=random.random() < 0.5, rounds=random.randint(1, 3), budget=budget)
+    return perform_evening(scenario, answer, beside=direct if random.random() < 0.7 else None)
 
 
 async def _until_paused(stage: Backstage) -> None:
