@@ -1192,14 +1192,14 @@ GUARDS = (
     Guard(
         "a log that is broken for good is not waited for",
         "log/sqlite.py",
-        "passing = code in _CURES and code not in _LASTING",
+        'passing = bool(detail) and getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _LASTING',
         "passing = True",
         ("log/test_sqlite.py::test_a_file_that_is_broken_for_good_says_so_and_a_full_disk_does_not",),
     ),
     Guard(
         "a full disk is waited for",
         "log/sqlite.py",
-        "passing = code in _CURES and code not in _LASTING",
+        'passing = bool(detail) and getattr(exc, "sqlite_errorcode", 0) & 0xFF not in _LASTING',
         "passing = False",
         (DISK + "test_a_disk_that_takes_nothing_stops_the_show_says_why_and_harms_nothing",),
     ),
