@@ -938,3 +938,23 @@ def test_while_shows_end_nobody_gets_one_by_hand_and_nothing_that_waits_or_was_b
     assert performed(play, start="06-01 19:59", lengths_s={"long": 1800.0}) == [
         ("06-01 20:00", "ran"), ("06-01 20:00", "ran"), ("06-01 20:01", "ran"), ("06-01 20:05", "queued"),
     ]  # fmt: skip
+
+
+def test_a_slot_that_waited_for_the_next_calendar_needs_a_place_there(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        first, second = house.calendar("first"), house.calendar("second", shows_at_once=1)
+        long, late = scenario(tmp_path, "long", entry()), scenario(tmp_path, "late", entry("5 20 * * *"))
+        for plan in (long, late):
+            await first.admit(plan)
+        async with house.running(first, cut=asyncio.Event()):
+            await until(house, "06-01 20:01")
+        house.dead.add("first")
+        await second.admit(late)
+        other = Entry("other", at("06-01 20:09"), None, "", "ran", "", "other-show")
+        await house.ledger.record([other], owner="other", now=house.clock.now())
+        async with house.running(second):
+            await house.clock.sleep(1)
+
+    assert performed(play, start="06-01 19:59") == [
+        ("06-01 20:00", "ran"), ("06-01 20:05", "skipped: limit"), ("06-01 20:09", "ran"),
+    ]  # fmt: skip

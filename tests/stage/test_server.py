@@ -1,5 +1,6 @@
 import asyncio
 import socket
+from collections.abc import Awaitable
 
 import pytest
 
@@ -7,7 +8,7 @@ from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
 from debate_caster.stage import open_stage
 from debate_caster.stage.server import SEND_BUFFER, USER_TIMEOUT_MS
-from tests.stage.people import caster_on, viewer_of
+from tests.stage.people import browser, caster_on, eventually, viewer_of
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - that it is not had unasked is the point
 
@@ -80,3 +81,32 @@ async def test_a_stage_may_be_opened_again_on_its_port_at_once(log: EventLog) ->
         port = stage.port
     async with open_stage(port=port, log=log) as stage:
         assert stage.port == port
+
+
+async def test_a_stage_that_winds_down_is_not_ready_and_waits_for_the_shows_that_are_on(log: EventLog) -> None:
+    async with (
+        open_stage(log=log) as stage,
+        browser() as session,
+        caster_on(stage) as caster,
+        viewer_of(stage) as viewer,
+    ):
+
+        async def status(path: str) -> int:
+            async with session.get(stage.url + path) as answer:
+                return answer.status
+
+        await viewer.hear("hello")
+        winding = asyncio.create_task(stage.wind_down())
+        await eventually(lambda: is_so(status("/readyz"), 503))
+        assert [await status(path) for path in ("/", "/healthz", "/api/shows")] == [200] * 3
+        async with caster_on(stage, "show-2", name="ben"):
+            await caster.stream("To the end.")
+            assert (await viewer.hear("chunk_aired"))["text"] == "To the end."
+            assert not winding.done()
+            await caster.say("broadcast_end", reason="completed")
+            await winding
+            assert stage.shows_on == 1, "who comes late is let in, and not waited for"
+
+
+async def is_so(found: Awaitable[int], wanted: int) -> bool:
+    return await found == wanted
