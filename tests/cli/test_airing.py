@@ -182,9 +182,12 @@ def test_a_scenarios_own_target_may_be_called_stage_too(run: Run) -> None:
 
 
 def after(seconds: float, *numbers: signal.Signals) -> None:
-    """Send ourselves signals in a while."""
+    """Send ourselves signals in a while, counted from when somebody listens for them: else they would end the tests."""
+    before = signal.getsignal(numbers[0])
 
     def send() -> None:
+        while signal.getsignal(numbers[0]) == before:
+            time.sleep(0.01)
         time.sleep(seconds)
         for number in numbers:
             os.kill(os.getpid(), number)
