@@ -6,7 +6,7 @@ from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import ReviewError, SetupError
 from debate_caster.llm.conversation import Reviewer
 from debate_caster.scenario.script import Audience, HookScript, ModelScript, Moderation, Pacing
-from debate_caster.show.apologies import apology_for
+from debate_caster.show.apologies import Cause, apology_for
 from debate_caster.show.events import (
     ChunkAired,
     MoneySpent,
@@ -189,7 +189,8 @@ def test_with_a_reviewer_that_never_answers_nothing_is_aired_and_the_show_ends()
     )
 
     aired = [evening.text_of(turn.turn) for turn in evening.of(TurnEnded)]
-    assert aired == [apology_for("en", turn, "held_back") for turn in range(3)]
+    causes: list[Cause] = ["held_back", "held_back", "ending"]
+    assert aired == [apology_for("en", turn, cause) for turn, cause in enumerate(causes)]
     assert (evening.ended.why, evening.ended.detail) == ("failed", "3 turns in a row without a word (held back)")
 
 
