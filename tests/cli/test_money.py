@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,23 @@ def test_where_money_is_limited_a_show_without_prices_is_not_given(
 def test_without_limits_and_calendar_a_show_by_hand_makes_no_ledger(say: Say, tmp_path: Path) -> None:
     assert say("run", write_scenario(tmp_path, models=PRICED), *UNSEEN).status == 0
     assert not (tmp_path / "data" / "debate-caster" / "calendar.db").exists()
+
+
+def test_shows_given_before_money_was_limited_count_once_it_is(
+    say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = write_scenario(tmp_path, models=PRICED)
+    assert [say("run", plan, *UNSEEN).status for _ in range(2)] == [0, 0]
+    assert today(say)["spent"] == "0"  # nobody has counted yet
+    monkeypatch.setenv("DEBATE_CASTER_MONEY_PER_DAY", "0.001")
+
+    assert say("run", plan, *UNSEEN).status == 2
+
+    (before,) = {today(say)["spent"] for _ in range(2)}
+    shows = [json.loads(line)["id"] for line in say("shows", "--json").out.splitlines()]
+    costs = [json.loads(say("export", show, "--format", "json").out)["spent"]["cost"] for show in shows]
+    assert len(costs) == 2
+    assert Decimal(before) == sum(map(Decimal, costs)) > 0
 
 
 def test_simulate_skips_what_would_cost_too_much(say: Say, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,23 @@ def test_an_unknown_name_is_told_what_there_is(say: Say, action: str) -> None:
     assert (said.status, "There is: friday." in said.err) == (2, True)
 
 
+def test_a_scenario_whose_last_show_was_too_dear_is_listed_as_over_budget(say: Say) -> None:
+    keep_a_calendar()
+
+    async def skip_the_next() -> None:
+        ledger, slot = Ledger(DataFolder(Settings().data_dir).calendar), datetime(2026, 6, 19, 18, tzinfo=UTC)
+        skipped = Entry("friday", slot, slot, "0 20 * * FRI Europe/Paris", "skipped", "budget", None)
+        await ledger.record([skipped], owner="us", now=slot)
+        await ledger.aclose()
+
+    asyncio.run(skip_the_next())
+
+    assert "friday  over budget  Fri " in say("schedule", "list").out
+    assert json.loads(say("schedule", "list", "--json").out)["state"] == "over budget"
+    assert "friday  skipped  budget" in say("schedule", "history").out
+    assert "Friday night" in say("schedule", "next").out
+
+
 def test_run_now_needs_a_serve(say: Say) -> None:
     keep_a_calendar()
     said = say("schedule", "run-now", "friday")

@@ -5,6 +5,7 @@ have spent: from ``Period.since`` on. So what is spent in a period is never more
 over midnight counts for both days. Sums are integers, hundred-millionths of the currency: exact, however many.
 """
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from debate_caster.calendar.allowance import Period, Standing, amount
 from debate_caster.log.database import in_ms
 from debate_caster.show.budget import CENT_OF_A_MICRO
 
-__all__ = ["SCHEMA", "Books", "Shortage", "drop", "move", "settle", "standing", "unsettled"]
+__all__ = ["SCHEMA", "Books", "Shortage", "drop", "move", "settle", "standing", "unknown", "unsettled"]
 
 LARGEST = Decimal(10**9)
 """More than this no show is held to cost; no limit is as high, and a hundred such sums still are an integer."""
@@ -109,6 +110,14 @@ def unsettled(db: sqlite3.Connection) -> list[tuple[str, str]]:
             "(SELECT show FROM occurrences WHERE show IS NOT NULL AND ended IS NULL)"
         )
     ]
+
+
+def unknown(db: sqlite3.Connection, shows: Sequence[str]) -> list[str]:
+    """Return those of the shows that have no account."""
+    rows = db.execute(
+        "SELECT value FROM json_each(?) WHERE value NOT IN (SELECT show FROM accounts)", (json.dumps(shows),)
+    )
+    return [str(show) for (show,) in rows]
 
 
 def standing(db: sqlite3.Connection, period: Period) -> Standing:

@@ -336,6 +336,10 @@ class Ledger:
         """Return the shows, each with its owner, that are not on the calendar any more, and are not settled."""
         return await self._run(lambda: accounts.unsettled(self._open()))
 
+    async def without_account(self, shows: Sequence[str]) -> list[str]:
+        """Return those of the shows of which the ledger does not know what they cost."""
+        return await self._run(lambda: accounts.unknown(self._open(), shows))
+
     async def standings(self, periods: Sequence[Period]) -> list[Standing]:
         """Return how the periods stand."""
         return await self._run(lambda: [accounts.standing(self._open(), period) for period in periods])

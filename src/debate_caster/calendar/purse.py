@@ -5,7 +5,7 @@ hold over any number of processes, and what died with its process counts as the 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -107,6 +107,15 @@ class Purse:
             await self._ledger.settle(show, spent.cost, spent.last or now)
         except LogError as exc:
             logger.warning("show_not_settled", show=show, error=str(exc))
+
+    async def count_earlier(self, shows: Sequence[str], now: datetime) -> None:
+        """Count shows that are over and that nobody has counted: they were given when no money was limited.
+
+        Raises:
+            LogError: The ledger failed.
+        """
+        for show in await self._ledger.without_account(shows):
+            await self.settle(show, now)
 
     async def settle_what_is_over(self, owner: str, *, alive: Callable[[str], bool], now: datetime) -> None:
         """Settle shows of processes that have died, and those of ``owner``, our own, that could not be settled.

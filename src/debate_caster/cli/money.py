@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -13,15 +13,21 @@ from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.purse import Purse, most_money
 from debate_caster.cli.data_folder import DataFolder
+from debate_caster.cli.resumption import is_running
 from debate_caster.cli.session import Session
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError, SetupError
+from debate_caster.log import EventLog
 from debate_caster.scenario import Scenario
 from debate_caster.scenario.recurrence import zone_problem
 from debate_caster.settings import PREFIX, Settings
+from debate_caster.show.events import decode, stream_of
 from debate_caster.show.spending import Spending, spending_of
 
-__all__ = ["allowance_of", "machine_zone", "paid_for", "purse_of", "spending_in"]
+__all__ = ["allowance_of", "count_earlier_shows", "machine_zone", "paid_for", "purse_of", "spending_in"]
+
+LONGEST_SHOW: Final = timedelta(days=1)
+"""One that began so long before a month may have spent in it; a budget has 1440 minutes at most."""
 
 MACHINE_ZONE: Final = Path("/etc/localtime")
 
@@ -88,6 +94,23 @@ def purse_of(
     )
 
 
+async def count_earlier_shows(purse: Purse, folder: DataFolder, log: EventLog, now: datetime) -> None:
+    """Count what shows of this month have cost that were given by hand before money was limited; not those on the air.
+
+    Raises:
+        LogError: Ledger or log failed.
+    """
+    if not purse.allowance.is_limited:
+        return
+    _, month = purse.allowance.periods(now)
+    earliest = month.since - LONGEST_SHOW
+    prefix = stream_of("")
+    found = [
+        stream.name.removeprefix(prefix) for stream in await log.streams(prefix) if decode(stream.first).at >= earliest
+    ]
+    await purse.count_earlier([show for show in found if not is_running(folder, show)], now)
+
+
 @asynccontextmanager
 async def paid_for(
     session: Session, scenario: Scenario, show: str, *, folder: DataFolder, clock: Clock, goes_on: bool
@@ -107,6 +130,8 @@ async def paid_for(
         with owners.join() as owner:
             try:
                 now, most = clock.now(), await purse.most(scenario)
+                async with folder.open(folder.show_log) as log:
+                    await count_earlier_shows(purse, folder, log, now)
                 await purse.settle_what_is_over(owner, alive=owners.alive, now=now)
                 let = goes_on or session.options.over_budget
                 shortage = await purse.hold(show, most, owner=owner, now=now, goes_on=let)

@@ -56,12 +56,16 @@ def schedule(session: Session) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A scenario that has a schedule, or had one when `serve` last read it."""
+    """A scenario that has a schedule, or had one when `serve` last read it.
+
+    ``unpaid`` says that its last slot was skipped since there was no money for it.
+    """
 
     name: str
     title: str
     entries: tuple[Schedule, ...]
     docket: Docket
+    unpaid: bool
 
 
 async def _list(session: Session) -> int:
@@ -69,7 +73,8 @@ async def _list(session: Session) -> int:
     rows = []
     for planned in await _planned(session, now):
         ahead = None if planned.docket.paused else next(iter(planned.docket.coming(now)), None)
-        state = "paused" if planned.docket.paused else "on" if ahead else "over" if planned.entries else "by hand"
+        on = "over budget" if planned.unpaid else "on"
+        state = "paused" if planned.docket.paused else on if ahead else "over" if planned.entries else "by hand"
         if session.options.json:
             entries = [entry.model_dump(mode="json") for entry in planned.entries]
             following = None if ahead is None else _slot_json(planned.name, planned.title, ahead)
@@ -303,6 +308,8 @@ async def _planned(session: Session, now: datetime) -> list[_Planned]:
     async with _ledger(session) as ledger:
         rows = {row.scenario: row for row in await ledger.calendars()}
         counts = {name: await ledger.started(name) for name in rows}
+        last = [row for name in rows for row in await ledger.history(name, limit=1)]
+    unpaid = {row.scenario for row in last if row.why == "budget"}
     if session.options.scenarios:
         known = [(scenario.key, scenario.title, scenario.schedule) for scenario in named_scenarios(session)]
     else:
@@ -318,6 +325,7 @@ async def _planned(session: Session, now: datetime) -> list[_Planned]:
                 started=counts.get(name),
                 paused=name in rows and rows[name].paused,
             ),
+            name in unpaid,
         )
         for name, title, entries in sorted(known, key=lambda item: item[0])
     ]

@@ -23,7 +23,7 @@ from debate_caster.cli.coming_episodes import ComingEpisodes
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
 from debate_caster.cli.interruption import stop_on_signals
-from debate_caster.cli.money import allowance_of, purse_of
+from debate_caster.cli.money import allowance_of, count_earlier_shows, purse_of
 from debate_caster.cli.resumption import (
     Keepsake,
     Resumption,
@@ -122,6 +122,7 @@ async def _keep_open(
             shows_at_once=session.settings.shows_at_once,
             purse=purse,
         )
+        await count_earlier_shows(purse, folder, show_log, clock.now())
         await asyncio.to_thread(scripts.look)  # again: we may have stood by for weeks
         for scenario, changed_at in scripts.scenarios:
             await calendar.admit(scenario, changed_at=changed_at)
