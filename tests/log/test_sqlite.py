@@ -291,6 +291,29 @@ async def test_another_programs_database_is_left_alone(tmp_path: Path) -> None:
     await log.close()
 
 
+@pytest.mark.parametrize("look", [1, 2, 3])
+async def test_a_file_that_another_process_makes_before_any_look_of_ours_is_no_strangers(
+    tmp_path: Path, look: int
+) -> None:
+    path = tmp_path / "events.sqlite"
+    looks = 0
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, statement: str, *rest: Any) -> sqlite3.Cursor:
+            nonlocal looks
+            looks += 1
+            if looks == look:
+                with closing(sqlite3.connect(path)) as other:
+                    other.executescript(f"BEGIN; {sqlite._SCHEMA} COMMIT;")
+            return super().execute(statement, *rest)
+
+    log = SqliteEventLog(path)
+    with closing(sqlite3.connect(path, factory=Overtaken)) as ours:
+        assert log._check_ours(ours) == (look > 1)  # then it is made once more, which changes nothing
+    assert looks == 3
+    await log.close()
+
+
 async def test_a_file_of_a_newer_format_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "events.sqlite"
     log = SqliteEventLog(path)

@@ -377,9 +377,10 @@ class SqliteEventLog:
 
     def _check_ours(self, connection: sqlite3.Connection) -> bool:
         """Say whether the file is still empty; refuse it when it is somebody else's."""
+        # The tables first: another process may be making the file, and gives it its mark together with them.
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
         if tables and application != APPLICATION_ID:
             raise LogError("", f"{self.path}: it is another program's database: name another file")
         if version > SCHEMA_VERSION:
