@@ -45,7 +45,7 @@ def tell(file: Path, now: datetime) -> None:
 
 
 def work(folder: Path, scenarios: Sequence[Path], per_day: Decimal | None) -> None:
-    """Be the process. A show may cost 2, and costs 1, of what there is ``per_day``."""
+    """Be the process. A show costs 2 of what there is ``per_day``; where that is limited, it takes a little longer."""
     asyncio.run(_work(folder, scenarios, per_day))
 
 
@@ -56,7 +56,7 @@ async def _work(folder: Path, scenarios: Sequence[Path], per_day: Decimal | None
         del scenario, stop
         if await log.last_seq(f"show:{show}") == 0:
             await log.append(f"show:{show}", ['{"type":"began"}'], expect=0)
-            await asyncio.sleep(0.003)
+            await asyncio.sleep(0.003 if per_day is None else 0.02)
         if await log.last_seq(f"show:{show}") == 1:
             await log.append(f"show:{show}", ['{"type":"ended"}'], expect=1)
         return "completed"
@@ -65,7 +65,7 @@ async def _work(folder: Path, scenarios: Sequence[Path], per_day: Decimal | None
         return Remains(clock.now()) if await log.last_seq(f"show:{show}") > 0 else None
 
     async def spending(show: str) -> Spending:
-        return Spending(Decimal(min(await log.last_seq(f"show:{show}"), 1)), clock.now())
+        return Spending(Decimal(2 * min(await log.last_seq(f"show:{show}"), 1)), clock.now())
 
     ledger = Ledger(folder / "calendar.db")
     purse = Purse(ledger, allowance=Allowance(per_day), most=lambda _scenario: Decimal(2), spending=spending)

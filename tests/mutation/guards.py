@@ -52,6 +52,7 @@ OUTAGES = "show/test_outages.py::"
 TAKEOVER = "faults/test_takeover.py::"
 COURIER = "announce/test_courier.py::"
 SEASON = "calendar/test_season.py::"
+TWO_PROCESSES = "calendar/test_two_processes.py::"
 BACKUPS = "cli/test_backups.py::"
 
 OFFICE = "stage/test_box_office.py::"
@@ -1518,6 +1519,66 @@ GUARDS = (
             SEASON + "test_a_stop_ends_what_runs_and_starts_nothing",
             "web/test_unattended.py::test_history_pages_and_metrics_of_a_calendar_agree_over_an_edit_and_a_stop",
         ),
+    ),
+    # -- money ---------------------------------------------------------------------------------------------------
+    Guard(
+        "a slot that can't be paid gives no show",
+        "calendar/ledger.py",
+        "elif books.shortage(entry.money):",
+        "elif False:",
+        (SEASON + "test_days_and_a_month_have_their_money_also_when_summer_time_begins_and_ends",),
+    ),
+    Guard(
+        "what a show may cost is held with its slot",
+        "calendar/ledger.py",
+        "books.hold(placed.show, placed.money, owner=owner, now=now)",
+        "pass",
+        (SEASON + "test_while_a_show_is_on_all_that_it_may_cost_is_held_back",),
+    ),
+    Guard(
+        "what is held counts, whoever holds it",
+        "calendar/accounts.py",
+        "SELECT coalesce(sum(coalesce(spent, held)), 0) FROM",
+        "SELECT coalesce(sum(spent), 0) FROM",
+        (
+            SEASON + "test_while_a_show_is_on_all_that_it_may_cost_is_held_back",
+            TWO_PROCESSES + "test_two_processes_never_spend_more_together_than_the_day_has",
+        ),
+    ),
+    Guard(
+        "a show whose cost nobody knows is not given where money is limited",
+        "calendar/accounts.py",
+        "if money is None or counted + _units(money) >",
+        "if counted + _units(money or Decimal(0)) >",
+        ("cli/test_money.py::test_where_money_is_limited_a_show_without_prices_is_not_given",),
+    ),
+    Guard(
+        "a show that waited is paid when its turn comes",
+        "calendar/season.py",
+        'return "budget" if await self._purse.hold(',
+        'return "" if await self._purse.hold(',
+        (SEASON + "test_no_show_is_ended_for_money_and_one_that_waits_is_paid_when_its_turn_comes",),
+    ),
+    Guard(
+        "a show that is on the air is not ended for one that can't be paid",
+        "calendar/season.py",
+        "return replace(decision, outcome=entry.outcome, why=entry.why, replaces=False)",
+        "return decision",
+        (SEASON + "test_no_show_is_ended_for_money_and_one_that_waits_is_paid_when_its_turn_comes",),
+    ),
+    Guard(
+        "what shows cost whose process died is counted by their logs",
+        "calendar/purse.py",
+        "if whose == owner or not alive(whose):",
+        "if whose == owner:",
+        ("calendar/test_purse.py::test_shows_of_the_dead_are_settled_unless_they_may_go_on",),
+    ),
+    Guard(
+        "a run by hand that is too dear is refused",
+        "cli/money.py",
+        "if shortage is not None:",
+        "if False:",
+        ("cli/test_money.py::test_a_show_by_hand_counts_and_is_refused_where_it_may_cost_too_much",),
     ),
     # -- models --------------------------------------------------------------------------------------------------
     Guard(
