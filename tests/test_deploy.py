@@ -8,6 +8,7 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tomllib
@@ -183,18 +184,18 @@ def test_the_image_has_what_it_is_made_of_and_no_more() -> None:
     assert [path for path in (*secret, "src/x/__pycache__/y.pyc", "tests/conftest.py") if is_sent(path)] == []
 
 
-async def test_the_healthcheck_tells_a_stage_from_none() -> None:
-    def check(port: int) -> int:
-        program, *arguments = healthcheck()
-        assert program == "python"
-        environment = stages()[-1].environment | {"DEBATE_CASTER_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
-        return subprocess.run(
-            [sys.executable, *arguments], env=environment, capture_output=True, check=False
-        ).returncode
+def health(port: int, python: Path | str = sys.executable) -> int:
+    """Run the image's healthcheck and return its exit status."""
+    program, *arguments = healthcheck()
+    assert program == "python"
+    environment = stages()[-1].environment | {"DEBATE_CASTER_PORT": str(port), "http_proxy": "http://127.0.0.1:9"}
+    return subprocess.run([python, *arguments], env=environment, capture_output=True, check=False).returncode
 
+
+async def test_the_healthcheck_tells_a_stage_from_none() -> None:
     async with open_stage(log=MemoryEventLog()) as stage:
-        assert await asyncio.to_thread(check, stage.port) == 0
-    assert await asyncio.to_thread(check, stage.port) == 1
+        assert await asyncio.to_thread(health, stage.port) == 0
+    assert await asyncio.to_thread(health, stage.port) == 1
 
 
 # -- several containers ---------------------------------------------------------------------------------------------
@@ -331,6 +332,18 @@ def test_the_steps_that_make_the_image_make_a_program_that_works(tmp_path: Path)
     shutil.copy(ROOT / "scenarios/demo.yaml", tmp_path / "plans")
     assert told("check", "plans"), "personas, formats and pages came along in the wheel"
     assert (tmp_path / "data").stat().st_mode & 0o777 == 0o700
+    command = [program, *json.loads(image.only("CMD"))]
+    served = subprocess.Popen(command, env=bare | {"DEBATE_CASTER_PORT": "0"}, stdout=subprocess.PIPE, text=True)
+    try:
+        assert served.stdout is not None
+        port = int(served.stdout.readline().rpartition(":")[2])
+        assert health(port, program.with_name("python")) == 0
+        served.send_signal(getattr(signal, image.only("STOPSIGNAL")))
+        served.communicate(timeout=60)
+        assert (served.returncode, health(port, program.with_name("python"))) == (0, 1)
+    finally:
+        served.kill()
+        served.wait()
 
 
 def copy(step: str, work: Path) -> None:

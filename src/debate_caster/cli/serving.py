@@ -174,10 +174,11 @@ async def _see_out(
         if giving is not None:
             await asyncio.wait([giving])
 
-    manager.tell("STOPPING=1", f"STATUS=Waiting up to {grace_s} s for {shows} shows to end")
+    waiting = f"waiting up to {grace_s} s for {shows} {'show' if shows == 1 else 'shows'} to end"
+    manager.tell("STOPPING=1", f"STATUS={waiting}")
     logger.info("stopping", shows=shows, grace_s=grace_s)
     if shows and grace_s:
-        session.remark(f"waiting up to {grace_s} s for {shows} shows to end; a second signal ends them at once")
+        session.remark(f"{waiting}; a second signal ends them at once")
     async with manager.patient():
         try:
             async with clock.timeout(grace_s):
