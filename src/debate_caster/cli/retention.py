@@ -135,8 +135,12 @@ class Retention:
             LogError: A log can't be read or written.
         """
         archive = await self._stage()
+        gone = [
+            {name.removeprefix(prefix) for name in await log.forgotten(prefix)}
+            for log, prefix in ((self._show_log, stream_of("")), (self._air_log, air_stream_of("")))
+        ]
         half = set(archive.untold)
-        for show in await self._past.removed():
+        for show in gone[0] ^ gone[1]:
             if await _holds(self._show_log, stream_of(show)) or await _holds(self._air_log, air_stream_of(show)):
                 half.add(show)
         return [show for show in sorted(half) if await self._remove(show, archive)]
