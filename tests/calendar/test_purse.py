@@ -9,7 +9,15 @@ from debate_caster.calendar.ledger import IN_MEMORY, Entry, Ledger
 from debate_caster.calendar.purse import Purse, most_money
 from debate_caster.errors import LogError
 from debate_caster.scenario.rundown import plan
-from debate_caster.scenario.script import ModelScript, Price, Scenario
+from debate_caster.scenario.script import (
+    GuestSeat,
+    Memory,
+    ModelScript,
+    Price,
+    Scenario,
+    Season,
+    TopicSource,
+)
 from debate_caster.show.forecast import forecast
 from debate_caster.show.spending import Spending
 from tests.calendar.plans import at, scenario, stands
@@ -43,6 +51,23 @@ def test_a_show_may_cost_its_worst_case_or_its_budget_where_that_is_less(tmp_pat
     assert most_money(priced) == worst
     assert most_money(with_model(priced, price=PRICE, max_cost="0.0001")) == Decimal("0.0001")
     assert most_money(with_model(priced, price=PRICE, max_cost="99")) == worst
+
+
+def test_an_episode_may_cost_what_the_one_with_the_longest_prompts_costs(tmp_path: Path) -> None:
+    priced = with_model(scenario(tmp_path, "friday"), price=PRICE)
+    ada = priced.agents[0]
+    talker = ada.persona.model_copy(update={"key": "talker", "style": "says everything twice, " * 40})
+    plain = most_money(priced)
+    assert plain is not None
+
+    for season in (
+        Season(topics=("Tea.", "Tea is better than coffee, " * 20)),
+        Season(topic_from=TopicSource(llm="dear", about="tea")),
+        Season(guests=(GuestSeat(seat=ada.id, pool=(talker,)),)),
+        Season(memory=Memory(words=300)),
+    ):
+        assert (most_money(priced.model_copy(update={"season": season})) or 0) > plain
+    assert most_money(priced.model_copy(update={"season": Season(swap_sides=True)})) == plain
 
 
 def test_without_a_price_only_the_budget_says_what_a_show_may_cost(tmp_path: Path) -> None:

@@ -16,13 +16,16 @@ from debate_caster.calendar.allowance import Allowance, Period, Standing
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.errors import LogError
 from debate_caster.scenario.rundown import plan
-from debate_caster.scenario.script import Scenario
-from debate_caster.show.forecast import forecast
+from debate_caster.scenario.script import Recollection, Scenario
+from debate_caster.show.forecast import FILLER, forecast
 from debate_caster.show.spending import Spending
 
 __all__ = ["Purse", "free", "most_money"]
 
 logger = structlog.get_logger()
+
+LONGEST_MOTION_WORDS = 30
+"""Of a model's motion; a longer one is not taken."""
 
 
 def most_money(scenario: Scenario) -> Decimal | None:
@@ -38,8 +41,25 @@ def most_money(scenario: Scenario) -> Decimal | None:
         return cap
     if not any(price.input_per_million or price.output_per_million for price in prices):
         return Decimal(0)
-    worst = forecast(scenario, plan(scenario)).cost
+    episode = _fullest(scenario)
+    worst = forecast(episode, plan(episode)).cost
     return worst if cap is None else min(worst, cap)
+
+
+def _fullest(scenario: Scenario) -> Scenario:
+    """Return the episode of a series whose prompts are the longest: motion, guests, and all that may be remembered."""
+    season = scenario.season
+    if season is None:
+        return scenario
+    motions = (scenario.motion, *season.topics, *([FILLER * LONGEST_MOTION_WORDS] if season.topic_from else []))
+    recollection = Recollection(text=FILLER * season.memory.words) if season.memory else None
+    pools = {seat.seat: seat.pool for seat in season.guests}
+    agents = []
+    for agent in scenario.agents:
+        guests = (agent.persona, *pools.get(agent.id, ()))
+        talker = max(guests, key=lambda persona: len(persona.model_dump_json()))
+        agents.append(agent.model_copy(update={"persona": talker, "recollection": recollection}))
+    return scenario.model_copy(update={"motion": max(motions, key=len), "agents": tuple(agents), "season": None})
 
 
 async def _nothing(_show: str) -> Spending:

@@ -15,7 +15,7 @@ from debate_caster.show.pacing import longest_speech_s
 from debate_caster.show.prompt import PromptDesk, reply_tokens
 from debate_caster.show.transcript import Speech
 
-__all__ = ["Forecast", "ModelForecast", "forecast"]
+__all__ = ["FILLER", "Forecast", "ModelForecast", "forecast"]
 
 FILLER = "fillers "
 """A word of eight characters, which the estimate takes for as many tokens as a word of a reply may have."""
