@@ -3,6 +3,7 @@ import signal
 import sqlite3
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
@@ -182,9 +183,14 @@ async def test_many_appends_at_once_share_a_commit(tmp_path: Path) -> None:
     commits: list[str] = []
     log._writer.set_trace_callback(lambda statement: commits.append(statement) if statement == "COMMIT" else None)
 
-    await asyncio.gather(*(log.append(f"s{number}", ["1"], expect=0) for number in range(50)))
+    busy = threading.Event()
+    log._writing.submit(busy.wait)
+    appending = [asyncio.ensure_future(log.append(f"s{number}", ["1"], expect=0)) for number in range(50)]
+    await asyncio.sleep(0)  # by now all of them wait for the writer
+    busy.set()
+    await asyncio.gather(*appending)
 
-    assert len(commits) < 25
+    assert commits == ["COMMIT"]
     assert len(await log.streams("s")) == 50
     await log.close()
 
