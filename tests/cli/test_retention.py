@@ -270,10 +270,9 @@ async def test_the_room_is_given_back_while_others_write(tmp_path: Path) -> None
         written = 0
         while not giving_back.done():
             written = await other.append("show/live", ["x" * 400], expect=written)
-        given_back = await giving_back
+        await giving_back
         assert [record.seq for record in await other.read("show/live", 0, limit=10**6)] == list(range(1, written + 1))
 
-    assert given_back > 0
     for path, before in full.items():
         others = written * 500 if path == folder.show_log else 0
         assert path.stat().st_size < before / 3 + others
