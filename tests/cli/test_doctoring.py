@@ -20,16 +20,19 @@ import pytest
 import websockets.sync.server
 
 from debate_caster.cli.data_folder import DataFolder
-from debate_caster.cli.doctoring import SURVEY_TIMEOUT_S, look_in_time
+from debate_caster.cli.doctoring import look_in_time
 from debate_caster.cli.findings import Finding, fine
 from debate_caster.cli.folder_checkup import LEAST_FREE, LITTLE_FREE, look_at_database, look_at_folder, look_at_space
 from debate_caster.cli.installation import look_at_packages, look_at_python, requirements
-from debate_caster.cli.server_checkup import ANSWER_TIMEOUT_S
+from debate_caster.cli.scenario_checkup import read_scenarios
+from debate_caster.cli.server_checkup import look_at_servers
+from debate_caster.cli.stage_checkup import look_at_port
 from debate_caster.cli.time_checkup import look_at_clock, look_at_time_zones
 from debate_caster.clock import ManualClock, SystemClock
 from debate_caster.settings import Settings
 from tests.cli.test_commands import Said, Say, at_home, keep_past_shows, say
 from tests.end_to_end.programs import write_scenario
+from tests.llm.test_reviewing import document, office
 
 __all__ = ["at_home", "say"]
 
@@ -564,8 +567,32 @@ async def test_what_hangs_is_found_and_not_waited_for() -> None:
     assert "within 0.02 s" in finding.what
 
 
-def test_all_servers_have_longer_together_than_each() -> None:
-    assert SURVEY_TIMEOUT_S > 2 * ANSWER_TIMEOUT_S
+async def test_a_server_that_takes_its_time_is_not_waited_for_and_holds_up_no_other(tmp_path: Path) -> None:
+    async with office(b"", limit=0) as silent, office(document({"data": [{"id": "parrot"}]})) as quick:
+        models = {
+            name: {"provider": "openai", "base_url": desk.url, "model": "parrot"}
+            for name, desk in (("silent", silent), ("quick", quick))
+        }
+        path = write_scenario(tmp_path, models=models, moderator={"persona": "vera", "model": "quick"})
+        (read,) = read_scenarios([path], {}, shortest_period_s=300, money_is_limited=False).scenarios
+        survey = await look_at_servers([read], clock=SystemClock(), timeout_s=2)
+
+    slow, fit = survey.findings
+    assert (slow.grade, fit.grade) == ("failure", "ok")
+    assert "no answer within 2 s" in slow.what
+
+
+@pytest.mark.parametrize(("asked_for", "in_use", "grade"), [(True, False, "failure"), (True, True, "warning"),
+                                                            (False, False, "warning")])  # fmt: skip
+def test_a_taken_port_costs_a_show_only_where_it_was_asked_for_and_is_not_our_own(
+    asked_for: bool, in_use: bool, grade: str
+) -> None:
+    with listening() as port:
+        settings = Settings.model_construct({"port"} if asked_for else set(), port=port)
+        (finding,) = look_at_port(settings, in_use=in_use)
+
+    assert finding.grade == grade
+    assert f"port {port} of 127.0.0.1 is taken" in finding.what
 
 
 def test_what_is_wrong_has_a_cure_and_nothing_else_has() -> None:

@@ -1075,6 +1075,27 @@ GUARDS = (
         ("llm/test_destinations.py::test_a_models_server_that_sends_us_elsewhere_is_not_followed",),
     ),
     Guard(
+        "nor is one asked whether it is there",
+        "llm/probing.py",
+        "allow_private=allow_private, has_key=bool(headers)",
+        "allow_private=True, has_key=bool(headers)",
+        ("llm/test_probing.py::test_a_name_that_leads_into_a_private_network_is_not_asked_unasked",),
+    ),
+    Guard(
+        "a key is not printed, whoever says it",
+        "cli/doctoring.py",
+        "session.redaction.text(text)",
+        "text",
+        ("cli/test_doctoring.py::test_no_secret_is_printed_even_where_a_server_gives_it_back",),
+    ),
+    Guard(
+        "nor in JSON",
+        "cli/doctoring.py",
+        "session.redaction.value(asdict(finding))",
+        "asdict(finding)",
+        ("cli/test_doctoring.py::test_no_secret_is_printed_even_where_a_server_gives_it_back",),
+    ),
+    Guard(
         "a key does not cross the internet in the clear",
         "addresses.py",
         'if scheme == "http" and has_key:',

@@ -48,7 +48,7 @@ def doctor(session: Session) -> int:
     told = [finding for finding in findings if not (session.options.quiet and finding.grade == "ok")]
     if session.options.json:
         for finding in told:
-            session.say(session.redaction.text(json_line(asdict(finding))))
+            session.say(json_line(session.redaction.value(asdict(finding))))
     else:
         for line in _page(session, told):
             session.say(line)
