@@ -1,6 +1,6 @@
 """Shows to come, told of once and in time, on a virtual clock."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,15 +27,15 @@ class Town:
     clock: ManualClock
     shows: list[Planned]
     heard: list[tuple[float, str]] = field(default_factory=list)
-    asked: list[Collection[str]] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def scenarios(self) -> Sequence[Scenario]:
         return list({show.scenario.key: show.scenario for show in self.shows}.values())
 
-    def planned(self, names: Collection[str]) -> Sequence[Planned]:
-        self.asked.append(names)
+    def planned(self, name: str) -> Sequence[Planned]:
+        self.asked.append(name)
         now = self.clock.now()
-        return [show for show in self.shows if show.starts_at > now and show.scenario.key in names]
+        return [show for show in self.shows if show.starts_at > now and show.scenario.key == name]
 
     async def live(self, until_s: float, outbox: Outbox) -> None:
         """Have a herald look again and again; each life begins with what the outbox remembers."""

@@ -1785,4 +1785,18 @@ GUARDS = (
         "if False:",
         ("scenario/test_announce_check.py::test_an_address_of_the_environment_is_looked_at_and_never_repeated",),
     ),
+    Guard(
+        "a log names a receiver's host and never its address",
+        "announce/courier.py",
+        'return urlsplit(url).hostname or ""',
+        "return url",
+        (COURIER + "test_a_refusal_and_a_redirect_are_final_and_end_with_a_line_in_the_log",),
+    ),
+    Guard(
+        "no receiver's address is in the outbox",
+        "announce/courier.py",
+        'hashlib.sha256(f"{script.format} {url}".encode()).hexdigest()[:32]',
+        "url",
+        ("end_to_end/test_announcements.py::test_run_tells_whoever_listens_and_ends_whoever_does_not",),
+    ),
 )

@@ -1,7 +1,7 @@
 """What ``run`` and ``serve`` do about announcements: who makes them, who brings them, and what no log may say."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -54,8 +54,8 @@ async def open_courier(folder: DataFolder, stop: asyncio.Event) -> AsyncIterator
 def open_herald(courier: Courier, calendar: "Calendar", stage: Stage, settings: Settings) -> Herald:
     """Return who announces the calendar's shows before they begin."""
 
-    def planned(names: Collection[str]) -> Sequence[Planned]:
-        coming = calendar.coming(COMING_OF_EACH * len(names), each=COMING_OF_EACH, of=names)
+    def planned(name: str) -> Sequence[Planned]:
+        coming = calendar.coming(COMING_OF_EACH, each=COMING_OF_EACH, of={name})
         return [Planned(one.scenario, one.show, one.slot.due) for one in coming]
 
     return Herald(
