@@ -142,11 +142,11 @@ async def _keep_open(
             herald = open_herald(courier, calendar, company.stage, session.settings)
             announcing = tasks.create_task(herald.run())
             await _open(session, company.stage, manager, stop)
+            announcing.cancel()  # what comes is the next one's to announce, and to give
             await _see_out(session, company.stage, manager, cut, clock, giving)
             tidying.cancel()
             await giving
             keeping_up.cancel()
-            announcing.cancel()
 
 
 async def _open(session: Session, stage: Stage, manager: ServiceManager, stop: asyncio.Event) -> None:
