@@ -75,7 +75,12 @@ def is_legal(transcript: Transcript) -> bool:
     )
 
 
-@settings(max_examples=25, deadline=None)
+LOGS = 1_000 if settings().max_examples > 100 else 25
+"""Shows that are looked at after each event: the first number in `make soak`."""
+
+
+@pytest.mark.timeout(300)
+@settings(max_examples=LOGS, deadline=None)
 @given(st.integers(0, 10**9))
 @example(5597)
 def test_every_prefix_of_any_show_s_log_is_a_legal_state(seed: int) -> None:
