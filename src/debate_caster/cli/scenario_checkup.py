@@ -25,6 +25,13 @@ class ReadScenario:
     variables: Mapping[tuple[str | int, ...], str]
     unset: frozenset[str]
 
+    @property
+    def first_asked(self) -> list[str]:
+        """The models that are asked first, by name; others stand in for them."""
+        season = self.scenario.season
+        source = season.topic_from if season is not None else None
+        return [agent.model for agent in self.scenario.agents] + ([source.llm] if source is not None else [])
+
     def variable(self, *place: str | int) -> str:
         """Return the variable of the secret at a place, empty where none is written there."""
         return self.variables.get(place, "")
