@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from debate_caster.announce import Correspondent, Courier, Herald, Outbox, Planned
+from debate_caster.broadcast.companions import alongside
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.log_output import Redaction
 from debate_caster.clock import SystemClock
@@ -38,17 +39,15 @@ COMING_OF_EACH = 3
 async def open_courier(folder: DataFolder, stop: asyncio.Event) -> AsyncIterator[Courier]:
     """Give a courier that delivers during the block, and a little longer, less where ``stop`` is set by then.
 
-    The outbox is touched only once there is somebody to be told.
+    The outbox is touched only once there is somebody to be told. What the block raises comes out as it is.
     """
     # Not the show's clock: other machines do not run faster for a show that does.
     courier = Courier(outbox := Outbox(folder.announcements), clock=SystemClock(), random=SystemRandom())
-    async with aclosing(outbox), asyncio.TaskGroup() as tasks:
-        delivering = tasks.create_task(courier.run())
+    async with aclosing(outbox), alongside(courier.run()):
         yield courier
         left = await courier.drained(INTERRUPTED_DELIVERIES_S if stop.is_set() else LAST_DELIVERIES_S)
         if left:
             logger.warning("announcements_left", count=left, cure="they are delivered when the scenario is next given")
-        delivering.cancel()
 
 
 def open_herald(courier: Courier, calendar: "Calendar", stage: Stage, settings: Settings) -> Herald:
