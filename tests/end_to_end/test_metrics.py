@@ -22,7 +22,7 @@ from tests.end_to_end.programs import running, write_scenario
 
 ROOT = Path(__file__).parents[2]
 DASHBOARD = json.loads((ROOT / "deploy/grafana-dashboard.json").read_text(encoding="utf-8"))
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPERATING = (ROOT / "docs" / "operating.md").read_text(encoding="utf-8")
 TOKEN = "who-may-read-all-figures"
 SCHEDULE = {"cron": "0 20 * * FRI", "timezone": "Europe/Paris"}
 
@@ -110,7 +110,7 @@ def problems_of(expression: str, legend: str, scrape: Scrape) -> list[str]:
 
 
 @pytest.mark.timeout(90)
-async def test_the_dashboard_and_the_readme_name_what_a_served_show_makes_the_metrics_show(tmp_path: Path) -> None:
+async def test_the_dashboard_and_the_documentation_name_what_a_served_show_makes_the_metrics_show(tmp_path: Path) -> None:
     (tmp_path / "plans").mkdir()
     price = {"input_per_million": "1", "output_per_million": "2"}
     model = {"provider": "rehearsal", "first_token_s": 0, "words_per_s": 1000, "price": price}
@@ -133,7 +133,7 @@ async def test_the_dashboard_and_the_readme_name_what_a_served_show_makes_the_me
     assert [found for expression, legend in every if (found := problems_of(expression, legend, scrape))] == []
     asked = {name for expression, _ in every for name, _ in METRIC.findall(expression)}
     assert {name for name in scrape.names if not any(other.startswith(name) for other in asked)} == set()
-    assert scrape.names == dict(told_of_in_the_readme())
+    assert scrape.names == dict(told_of_to_operators())
 
     assert scrape.value("debate_caster_shows_ended_total", why="completed") == 1
     assert scrape.value("debate_caster_chunks_total") > 4
@@ -149,9 +149,9 @@ async def test_the_dashboard_and_the_readme_name_what_a_served_show_makes_the_me
     assert started["show"].startswith("homework-")
 
 
-def told_of_in_the_readme() -> Iterator[tuple[str, tuple[str, ...]]]:
+def told_of_to_operators() -> Iterator[tuple[str, tuple[str, ...]]]:
     """The names of figures in the table, each with its labels."""
-    table = README.partition("\n## Operating\n")[2].partition("\n## ")[0]
+    table = OPERATING.partition("\n## Metrics and log\n")[2].partition("\n## ")[0]
     for line in table.splitlines():
         if row := re.match(r"\| `(debate_caster_\w+)` \|([^|]*)\|", line):
             yield row[1], tuple(sorted(re.findall(r"`(\w+)`", row[2])))
