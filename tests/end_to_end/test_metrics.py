@@ -110,7 +110,9 @@ def problems_of(expression: str, legend: str, scrape: Scrape) -> list[str]:
 
 
 @pytest.mark.timeout(90)
-async def test_the_dashboard_and_the_documentation_name_what_a_served_show_makes_the_metrics_show(tmp_path: Path) -> None:
+async def test_the_dashboard_and_the_documentation_name_what_a_served_show_makes_the_metrics_show(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "plans").mkdir()
     price = {"input_per_million": "1", "output_per_million": "2"}
     model = {"provider": "rehearsal", "first_token_s": 0, "words_per_s": 1000, "price": price}
