@@ -1,6 +1,7 @@
 """What ``run`` and ``serve`` do about announcements: who makes them, who brings them, and what no log may say."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from random import SystemRandom
@@ -33,6 +34,11 @@ INTERRUPTED_DELIVERIES_S = 1.0
 
 COMING_OF_EACH = 3
 """How many shows of one scenario are looked ahead: several may start within the time before which it is said."""
+
+SHORTEST_TOKEN = 16
+"""A part of an address below this is none that nobody could guess; Discord's and Slack's have 68 and 24 characters."""
+
+_WORDS = re.compile("[a-z-]+")
 
 
 @asynccontextmanager
@@ -75,11 +81,15 @@ def correspondent_of(
 
 
 def hide_receivers(redaction: Redaction, scenario: Scenario) -> None:
-    """Keep the receivers' addresses and secrets out of the log; the last part of an address is what makes it secret."""
+    """Keep the receivers' addresses and secrets out of the log, and the parts of an address that make it secret.
+
+    Only what looks like such a part is hidden by itself: ``show`` and ``live`` are words of the log, too.
+    """
     for script in scenario.announce:
         redaction.add([script.url, script.secret])
         if script.url is not None:
-            redaction.add([urlsplit(script.url.get_secret_value()).path.rpartition("/")[2]])
+            parts = urlsplit(script.url.get_secret_value()).path.split("/")
+            redaction.add(part for part in parts if len(part) >= SHORTEST_TOKEN and not _WORDS.fullmatch(part))
 
 
 def _base(stage: Stage, settings: Settings) -> str:
