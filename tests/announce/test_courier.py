@@ -12,7 +12,7 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from debate_caster.announce.courier import MOST_ATTEMPTS, Courier, receiver_of
+from debate_caster.announce.courier import AT_ONCE, MOST_ATTEMPTS, Courier, receiver_of
 from debate_caster.announce.outbox import LEASE, Outbox
 from debate_caster.announce.postman import POST_TIMEOUT_S
 from debate_caster.clock import EPOCH_OF_TESTS, ManualClock, SystemClock, VirtualClock, run_virtual
@@ -140,6 +140,24 @@ def test_a_dead_receiver_holds_up_no_other(tmp_path: Path) -> None:
             return clock.monotonic()
 
     assert run_virtual(main) < POST_TIMEOUT_S
+
+
+def test_more_dead_receivers_than_are_told_at_once_hold_up_others_for_one_attempt(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> float:
+        async with receiver(None) as dead, receiver() as well:
+            hooks = [script(f"{dead.url}/{number}") for number in range(AT_ONCE + 4)]
+            debate, other = scenario(tmp_path, *hooks), scenario(tmp_path, script(well.url), key="sunday")
+            async with at_work(clock, debate, other) as courier:
+                for number in range(5):
+                    await courier.announce(debate, notice(show=f"friday-{number}"))
+                await clock.sleep(120)
+                begun = clock.monotonic()
+                await courier.announce(other, notice(show="sunday-1"))
+                while not well.ids:
+                    await clock.sleep(0.05)
+                return clock.monotonic() - begun
+
+    assert run_virtual(main) <= POST_TIMEOUT_S + 1
 
 
 def test_a_show_is_told_of_in_order(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from debate_caster.announce.outbox import KEPT, LEASE, Outbox
 from debate_caster.clock import EPOCH_OF_TESTS as NOW
 from debate_caster.log.database import IN_MEMORY
+from debate_caster.scenario.script import NoticeKind
 from tests.announce.receivers import notice
 
 
@@ -44,6 +45,24 @@ async def test_only_whose_turn_it_is_and_so_many_are_taken() -> None:
     assert [(parcel.receiver, parcel.notice.show.id) for parcel in parcels] == [("ada", "one")]
     assert [(parcel.receiver, parcel.notice.show.id) for parcel in others] == [("ben", "one"), ("ada", "two")]
     assert waiting == 4
+
+
+async def test_whom_nothing_failed_for_comes_first_however_much_else_waits_for_who_failed() -> None:
+    later = NOW + timedelta(minutes=1)
+    said: list[tuple[NoticeKind, str]] = [("live", "one"), ("ended", "one"), ("live", "two")]
+    async with aclosing(Outbox(IN_MEMORY)) as outbox:
+        for kind, show in said:
+            await outbox.put(["dead"], notice(kind, show=show), NOW)
+        [first] = await outbox.take(["dead"], NOW, limit=9)
+        await outbox.put_off(first, later)
+        await outbox.put(["well"], notice(show="three"), NOW)
+        at_once = await outbox.take(["dead", "well"], NOW, limit=1)
+        others = await outbox.take(["dead", "well"], NOW, limit=9)
+        [again] = await outbox.take(["dead"], later, limit=1)
+
+    assert [parcel.receiver for parcel in at_once] == ["well"]
+    assert [(parcel.receiver, parcel.notice.id) for parcel in others] == [("dead", "two.live")]
+    assert again.notice.id == "one.live", "in order"
 
 
 async def test_what_is_done_is_remembered_for_a_month_and_then_forgotten() -> None:

@@ -24,7 +24,7 @@ from debate_caster.scenario.script import AnnounceScript, Scenario
 if TYPE_CHECKING:
     from debate_caster.announce.postman import Postman
 
-__all__ = ["MOST_ATTEMPTS", "Courier", "receiver_of"]
+__all__ = ["AT_ONCE", "MOST_ATTEMPTS", "Courier", "receiver_of"]
 
 logger = structlog.get_logger()
 

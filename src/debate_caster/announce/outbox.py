@@ -82,18 +82,19 @@ class Outbox:
     async def take(self, receivers: Collection[str], now: datetime, *, limit: int) -> list[Parcel]:
         """Return what is due for these receivers, one for each at most, and have it for ourselves for ``LEASE``.
 
-        What was said of a show first is delivered first. A lease that ends later than any could is none: the clock was
-        set back.
+        Whom nothing has failed for comes first, so that many who are dead do not hold up who is well. What was said of
+        a show first is delivered first. A lease that ends later than any could is none: the clock was set back.
         """
 
         def work(db: sqlite3.Connection) -> list[Parcel]:
             with transaction(db):
                 rows = db.execute(
-                    "SELECT min(id), receiver, notice, attempts FROM announcements AS this "
-                    "WHERE fate = '' AND due <= ? AND leased NOT BETWEEN ? AND ? "
+                    "WITH tried AS (SELECT receiver, max(attempts) AS most FROM announcements WHERE fate = '' "
+                    "GROUP BY receiver) SELECT min(id), receiver, notice, attempts FROM announcements AS this "
+                    "JOIN tried USING (receiver) WHERE fate = '' AND due <= ? AND leased NOT BETWEEN ? AND ? "
                     "AND receiver IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM announcements AS "
                     "other WHERE other.receiver = this.receiver AND other.show = this.show AND other.id < this.id "
-                    "AND other.fate = '') GROUP BY receiver ORDER BY 1 LIMIT ?",
+                    "AND other.fate = '') GROUP BY receiver ORDER BY most, 1 LIMIT ?",
                     (in_ms(now), *_leased(now), json.dumps(sorted(receivers)), limit),
                 ).fetchall()
                 parcels = [parcel for row in rows if (parcel := _parcel(db, *row)) is not None]
