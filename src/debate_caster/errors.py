@@ -32,6 +32,7 @@ __all__ = [
     "ScenarioError",
     "SetupError",
     "WatchError",
+    "matters_most",
 ]
 
 
@@ -179,3 +180,23 @@ class ForgottenError(LogError):
 
     def __init__(self, stream: str) -> None:
         super().__init__(stream, "it has been removed")
+
+
+def matters_most(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error to raise instead of a group, for callers that wait for one thing and decide by its type.
+
+    That is a log's, and of those first the one that says that somebody else writes; then the first.
+    """
+    leaves: list[BaseException] = []
+    rest: list[BaseException] = [group]
+    while rest:
+        exc = rest.pop(0)
+        if isinstance(exc, BaseExceptionGroup):
+            rest = [*exc.exceptions, *rest]
+        else:
+            leaves.append(exc)
+    for kind in (FencedError, LogError):
+        for exc in leaves:
+            if isinstance(exc, kind):
+                return exc
+    return leaves[0]

@@ -243,6 +243,23 @@ def test_what_is_left_of_a_show_is_looked_at_again_when_its_log_could_not_be_rea
     assert performed(play) == [("06-01 20:00", "ran")]
 
 
+def test_a_show_that_goes_on_is_held_at_what_it_may_cost_by_now(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        friday, dearer = scenario(tmp_path, "friday", entry()), Decimal(5)
+        await die_on_the_air(house, friday, "06-01 20:06")
+        house.most = {"friday": dearer}  # somebody has chosen another model meanwhile
+        purse = house.purse(Allowance(per_day=Decimal(3)))
+        calendar = house.calendar("heir", step_s=1.0, purse=purse)
+        await calendar.admit(friday)
+        async with house.running(calendar):
+            await house.clock.sleep(60)
+            day, *_ = await house.ledger.standings(purse.periods(house.clock.now()))
+            assert day.held == dearer
+            assert len(house.begun) == 2, "it goes on all the same"
+
+    assert performed(play) == [("06-01 20:00", "ran")]
+
+
 def test_a_show_that_goes_on_is_on_the_air_for_the_slots_that_come(tmp_path: Path) -> None:
     async def play(house: House) -> None:
         long = scenario(tmp_path, "long", entry("0 20,21 * * *"))

@@ -122,6 +122,22 @@ async def test_a_show_that_is_on_or_can_go_on_stays_and_it_is_said_why(tmp_path:
         assert await traces(folder, show)
 
 
+async def test_a_show_whose_process_died_at_its_end_can_be_delivered_for_a_day(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    async with logs_of(folder) as (show_log, _):
+        await keep_show(show_log, "newest", NOON_OF_DAY_5)
+        await keep_show(show_log, "today", NOON_OF_DAY_5 - DAY / 2)
+        await keep_show(show_log, "long-ago", NOON_OF_DAY_5 - 2 * DAY)
+    for show in ("today", "long-ago"):
+        with kept_on_file(folder, file_of(show)):
+            pass
+
+    plan = await planned(folder, Keeping(shows=1))
+
+    assert [show.id for show in plan.going] == ["long-ago"]
+    assert [(show, "run --resume today" in why) for show, why in plan.staying] == [("today", True)]
+
+
 async def test_a_show_without_end_or_file_is_over_after_a_day_of_silence(tmp_path: Path) -> None:
     folder = DataFolder(tmp_path)
     async with logs_of(folder) as (show_log, _):

@@ -168,7 +168,7 @@ class FailingLog(MemoryEventLog):
 async def test_a_log_that_fails_ends_the_show_and_its_broadcasts(error: type[LogError], tmp_path: Path) -> None:
     scenario, clock = scenario_in(tmp_path), SystemClock(speed=20)
     async with own_stage(clock) as (stage, air):
-        with pytest.raises(BaseExceptionGroup) as caught:
+        with pytest.raises(error):
             await run_show(
                 scenario,
                 log=FailingLog(error, 8),
@@ -179,7 +179,6 @@ async def test_a_log_that_fails_ends_the_show_and_its_broadcasts(error: type[Log
         await clock.sleep(0.5)
         closed = [record for record in await air.read("air/s1", 0) if '"room_closed"' in record.body]
 
-    assert caught.group_contains(error)
     assert len(closed) == 2
 
 

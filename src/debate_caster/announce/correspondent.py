@@ -8,7 +8,7 @@ import structlog
 
 from debate_caster.announce.courier import Courier
 from debate_caster.announce.notices import about_ended, about_live
-from debate_caster.errors import LogError
+from debate_caster.errors import LogError, matters_most
 from debate_caster.log import EventLog
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.events import decode, stream_of
@@ -28,12 +28,15 @@ class Correspondent:
     @asynccontextmanager
     async def on_site(self, log: EventLog) -> AsyncIterator[None]:
         """Announce that the show is live, as soon as it is, while the block gives it; the show does not wait for it."""
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self._watch(log))
-            try:
-                yield
-            finally:
-                watching.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self._watch(log))
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+        except BaseExceptionGroup as group:
+            raise matters_most(group) from group
 
     async def conclude(self, transcript: Transcript) -> None:
         """Announce how the show ended, and first that it was live, where nobody was quick enough to."""

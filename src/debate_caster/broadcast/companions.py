@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
+from debate_caster.errors import matters_most
+
 __all__ = ["alongside"]
 
 
@@ -12,7 +14,7 @@ __all__ = ["alongside"]
 async def alongside(*companions: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run ``companions`` as tasks while the block runs, and cancel them at its end.
 
-    A companion that fails ends the block. What failed first is raised as it is, not in a group: whoever opens the block
+    A companion that fails ends the block. What matters most is raised as it is, not in a group: whoever opens the block
     waits for one thing, and decides by the error's type what to do next.
     """
     try:
@@ -22,9 +24,4 @@ async def alongside(*companions: Coroutine[Any, Any, None]) -> AsyncIterator[Non
             for task in tasks:
                 task.cancel()
     except BaseExceptionGroup as errors:
-        raise _first(errors) from None
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error = errors.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+        raise matters_most(errors) from None

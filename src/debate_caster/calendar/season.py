@@ -580,6 +580,8 @@ class Calendar:
         lost = silent_s > SILENT_AT_MOST_S or remains.taken_up >= TAKEN_UP_AT_MOST
         if production is not None and not production.running and not lost:
             logger.info("show_taken_up", show=show, silent_s=round(silent_s, 3))
+            # Its models, or their prices, may be others than they were when it began.
+            await self._purse.hold(show, production.money, owner=self._owner, now=now, goes_on=True)
             self._start(production, show)
         elif remains.ending:
             await self._close(show, remains.ending, remains.at)

@@ -178,9 +178,11 @@ class Retention:
             return "it is on the air"
         if show.id in archive.opened and show.id not in archive.ended:
             return "no stage on this folder has seen its end; the next one will"
-        if not show.why and show.ours and is_kept(self._folder, show.id):
-            return f"it was broken off: `debate-caster run --resume {show.id}` goes on with it"
-        if not show.why and self._clock.now() - show.last_at < SILENT_AT_LEAST:
+        just_now = self._clock.now() - show.last_at < SILENT_AT_LEAST
+        if show.ours and is_kept(self._folder, show.id) and (just_now or not show.why):
+            left = "somebody has not been told its end" if show.why else "it was broken off"
+            return f"{left}: `debate-caster run --resume {show.id}` goes on with it"
+        if not show.why and just_now:
             return "it may be on the air"
         reason = wanted.get(show.id, "")
         return "" if reason == _SEASON and not show.why else reason

@@ -13,7 +13,7 @@ from random import Random
 import structlog
 
 from debate_caster.clock import Clock, unhurried
-from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError
+from debate_caster.errors import BudgetExhaustedError, FencedError, LogError, ModelError, matters_most
 from debate_caster.llm.conversation import LLM, Reviewer
 from debate_caster.llm.retrying import RetryPolicy
 from debate_caster.scenario.rundown import Rundown, Turn
@@ -187,7 +187,7 @@ class _Director:
                 for task in (walk, halt, last_order, watching):
                     task.cancel()
         except BaseExceptionGroup as group:
-            raise _first_of(group) from group
+            raise matters_most(group) from group
         if not walk.cancelled():
             return walk.result()
         return ("interrupted", "") if stop.is_set() else ("producer", self._control.ending_detail)
@@ -426,20 +426,3 @@ def _cause(speech: LiveSpeech) -> str:
     if error is not None and error.kind == "unavailable" and isinstance(error.__cause__, ModelError):
         error = error.__cause__
     return error.kind if error else "silent"
-
-
-def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the exception that matters most of those that ended the show together."""
-    leaves: list[BaseException] = []
-    rest: list[BaseException] = [group]
-    while rest:
-        exc = rest.pop()
-        if isinstance(exc, BaseExceptionGroup):
-            rest.extend(exc.exceptions)
-        else:
-            leaves.append(exc)
-    for kind in (FencedError, LogError):
-        for exc in leaves:
-            if isinstance(exc, kind):
-                return exc
-    return leaves[0]
