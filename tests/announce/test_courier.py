@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import hmac
 import json
-from contextlib import aclosing
+import sqlite3
+from contextlib import aclosing, closing
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -13,8 +14,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from debate_caster.announce.courier import AT_ONCE, MOST_ATTEMPTS, Courier, receiver_of
-from debate_caster.announce.outbox import LEASE, Outbox
-from debate_caster.announce.postman import POST_TIMEOUT_S
+from debate_caster.announce.outbox import KEPT, LEASE, Outbox
+from debate_caster.announce.postman import POST_TIMEOUT_S, Postman
 from debate_caster.clock import EPOCH_OF_TESTS, ManualClock, SystemClock, VirtualClock, run_virtual
 from tests.announce.receivers import OK, at_work, notice, receiver, scenario, script
 
@@ -294,6 +295,67 @@ async def test_nobody_to_tell_touches_no_file(tmp_path: Path) -> None:
         assert await courier.drained(10) == 0
 
     assert not path.exists()
+
+
+async def test_the_outbox_forgets_also_where_no_scenario_announces_any_more(tmp_path: Path) -> None:
+    path, clock = tmp_path / "announcements.db", SystemClock()
+    long_ago = clock.now() - KEPT - timedelta(hours=1)
+    async with aclosing(Outbox(path)) as before:
+        await before.put(["gone"], notice(at=long_ago), long_ago)
+    with capture_logs() as lines:
+        async with at_work(clock, scenario(tmp_path), outbox=Outbox(path)):
+            while not lines:  # noqa: ASYNC110 - the log
+                await asyncio.sleep(0.01)
+
+    assert [line["event"] for line in lines] == ["announcement_given_up"]
+    with closing(sqlite3.connect(path)) as rows:
+        assert rows.execute("SELECT count(*) FROM announcements").fetchall() == [(0,)]
+
+
+@pytest.fixture
+def dismissed(monkeypatch: pytest.MonkeyPatch) -> list[Postman]:
+    """Return whose HTTP client has been closed, as it grows."""
+    closed: list[Postman] = []
+    close = Postman.close
+
+    async def noted(postman: Postman) -> None:
+        await close(postman)
+        closed.append(postman)
+
+    monkeypatch.setattr(Postman, "close", noted)
+    return closed
+
+
+async def test_who_has_been_told_everything_is_let_go_until_there_is_more(
+    tmp_path: Path, dismissed: list[Postman]
+) -> None:
+    clock = SystemClock()
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(target.url))
+        async with at_work(clock, debate) as courier:
+            await courier.announce(debate, notice(at=clock.now()))
+            while not dismissed:  # noqa: ASYNC110 - a list
+                await asyncio.sleep(0.01)
+            await courier.announce(debate, notice("ended", at=clock.now()))
+            assert await courier.drained(10) == 0
+
+    assert target.ids == ["friday-1.live", "friday-1.ended"]
+
+
+async def test_whom_no_scenario_names_any_more_is_let_go_while_others_wait(
+    tmp_path: Path, dismissed: list[Postman]
+) -> None:
+    clock = SystemClock()
+    async with receiver() as gone, receiver("503 Later\r\nRetry-After: 600") as busy:
+        debate = scenario(tmp_path, script(gone.url), script(busy.url))
+        async with at_work(clock, debate) as courier:
+            await courier.announce(debate, notice(at=clock.now()))
+            while not (gone.ids and busy.ids):  # noqa: ASYNC110 - receivers' lists
+                await asyncio.sleep(0.01)
+            courier.serve(scenario(tmp_path, script(busy.url)))
+            while not dismissed:  # noqa: ASYNC110 - a list
+                await asyncio.sleep(0.01)
+            assert len(dismissed) == 1, "not who is busy"
 
 
 async def test_news_that_is_old_already_is_not_announced(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ class Courier:
         self._outbox, self._clock, self._random = outbox, clock, random
         self._receivers: dict[str, dict[str, _Receiver]] = {}
         self._postmen: dict[AnnounceScript, Postman] = {}
-        self._at_work: set[str] = set()
+        self._at_work: dict[str, AnnounceScript] = {}
         self._wake = asyncio.Event()
         self._expire_at = clock.monotonic()
         self._failing = False
@@ -135,9 +135,8 @@ class Courier:
                         self._note_failure(exc)
                     await self._pause(LOOK_EVERY_S if waiting else IDLE_LOOK_S)
         finally:
-            for postman in self._postmen.values():
-                await postman.close()
-            self._postmen.clear()
+            self._at_work.clear()  # one that was cancelled before it began is still there
+            await self._dismiss()
 
     async def drained(self, timeout_s: float) -> int:
         """Wait until everything has been delivered or given up, ``timeout_s`` at most; return how much is left.
@@ -169,16 +168,18 @@ class Courier:
     async def _hand_out(self, tasks: asyncio.TaskGroup) -> int:
         """Begin to deliver what is due; return how much is in the outbox for our receivers."""
         receivers = {receiver.id: receiver for of_one in self._receivers.values() for receiver in of_one.values()}
-        if not receivers:
-            return 0
-        await self._expire()
-        waiting = await self._outbox.waiting(receivers)
-        self._failing = False
-        free, places = receivers.keys() - self._at_work, AT_ONCE - len(self._at_work)
+        await self._expire()  # also for those whom no scenario names any more
+        waiting = 0
+        if receivers:
+            waiting = await self._outbox.waiting(receivers)
+            self._failing = False
+        await self._dismiss(but={receiver.script for receiver in receivers.values()} if waiting else set())
+        free, places = receivers.keys() - self._at_work.keys(), AT_ONCE - len(self._at_work)
         if waiting and free and places > 0:
             for parcel in await self._outbox.take(free, self._clock.now(), limit=places):
-                self._at_work.add(parcel.receiver)
-                tasks.create_task(self._deliver(receivers[parcel.receiver], parcel))
+                receiver = receivers[parcel.receiver]
+                self._at_work[receiver.id] = receiver.script
+                tasks.create_task(self._deliver(receiver, parcel))
         return waiting
 
     async def _deliver(self, receiver: _Receiver, parcel: Parcel) -> None:
@@ -193,7 +194,7 @@ class Courier:
         except Exception:  # a mistake of ours with one announcement: neither a show nor another one is to end for it
             logger.exception("announcement_failed", kind=parcel.notice.type, show=parcel.notice.show.id)
         finally:
-            self._at_work.discard(receiver.id)
+            self._at_work.pop(receiver.id, None)
             self._wake.set()
 
     async def _attempt(self, receiver: _Receiver, parcel: Parcel) -> None:
@@ -223,6 +224,11 @@ class Courier:
 
             self._postmen[script] = Postman(script, clock=self._clock)
         return self._postmen[script]
+
+    async def _dismiss(self, *, but: Collection[AnnounceScript] = ()) -> None:
+        """Let go of the HTTP clients of all but these, and those to whom something is being delivered."""
+        for script in self._postmen.keys() - set(but) - set(self._at_work.values()):
+            await self._postmen.pop(script).close()
 
     async def _expire(self) -> None:
         if self._clock.monotonic() < self._expire_at:

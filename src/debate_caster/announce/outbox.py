@@ -124,7 +124,7 @@ class Outbox:
     async def expire(self, now: datetime) -> list[tuple[str, str]]:
         """Give up what nobody needs to hear any more, and forget what is long done; return kind and show of the former.
 
-        What is being delivered just now is left alone.
+        What is being delivered just now is left alone, and a file that nobody has needed yet is not made for it.
         """
 
         def work(db: sqlite3.Connection) -> list[tuple[str, str]]:
@@ -137,7 +137,7 @@ class Outbox:
                 db.execute("DELETE FROM announcements WHERE fate != '' AND made < ?", (in_ms(now - KEPT),))
             return [(str(notice).rpartition(".")[2], str(show)) for notice, show in rows]
 
-        return await self._file.run(work)
+        return await self._file.run(work) if self._file.is_made else []
 
     async def waiting(self, receivers: Collection[str]) -> int:
         """Return how many announcements are still to be delivered to these."""

@@ -4,6 +4,7 @@ Times are kept as milliseconds since 1970, UTC. What is acknowledged is on the d
 """
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +55,11 @@ class Database:
         self._steps = dict(steps or {})
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
         self._connection: sqlite3.Connection | None = None
+
+    @property
+    def is_made(self) -> bool:
+        """Whether there is a file yet; asks the disk."""
+        return self._connection is not None or (self.path != IN_MEMORY and os.path.lexists(self.path))
 
     async def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Return what ``work`` does with the connection.
