@@ -1346,6 +1346,22 @@ GUARDS = (
         (TAKEOVER + "test_what_was_spent_before_counts",),
     ),
     Guard(
+        "a call that died with its process counts when the show goes on",
+        "show/log_writer.py",
+        "epoch=self._epoch), *gone, *lost)",
+        "epoch=self._epoch), *gone)",
+        (
+            "show/test_log_writer.py::test_calls_that_died_with_their_process_count_once_with_the_most_they_may_have_cost",
+        ),
+    ),
+    Guard(
+        "a call that died with its process counts when the show does not go on",
+        "show/spending.py",
+        "        if asked.stake is not None:",
+        "        if False:",
+        ("show/test_spending.py::test_a_call_that_nobody_settled_counts_with_the_most_it_may_have_cost",),
+    ),
+    Guard(
         "a show that runs is not taken up",
         "cli/resumption.py",
         "fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n    except BlockingIOError:",

@@ -1,13 +1,14 @@
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
 from debate_caster.clock import ManualClock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import MemoryEventLog
-from debate_caster.show.events import ChunkAired, ShowStarted, TurnStarted, decode, stream_of
+from debate_caster.show.events import ChunkAired, ShowStarted, Stake, TurnPrepared, TurnStarted, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -136,3 +137,23 @@ async def test_what_became_of_a_cancelled_write_is_known_after_settling() -> Non
 
     log.error = None
     assert (await writer.append(chunk(0))).seq == 3
+
+
+async def test_calls_that_died_with_their_process_count_once_with_the_most_they_may_have_cost() -> None:
+    log, clock = MemoryEventLog(), ManualClock()
+    died = await ShowLogWriter.open(log, "s", clock=clock)
+    stake = Stake(model="m", prompt_tokens=100, completion_tokens=50, cost=Decimal(2))
+    asked = TurnPrepared(at=LONG_AGO, turn=0, phase=0, speaker="ada", prompt_digest="d", prompt_words=80, stake=stake)
+    await died.append(STARTED, asked)
+
+    first = await (await ShowLogWriter.open(log, "s", clock=clock)).take_over()
+    second = await (await ShowLogWriter.open(log, "s", clock=clock)).take_over()
+
+    lost = [
+        event
+        for event in [decode(record) for record in await log.read(stream_of("s"), 0)]
+        if event.type == "money_spent"
+    ]
+    assert [(event.turn, event.speaker, event.outcome, event.estimated) for event in lost] == [(0, "ada", "lost", True)]
+    assert (first.spent.cost, first.spent.prompt_tokens, first.at_stake) == (Decimal(2), 100, ())
+    assert second.spent == first.spent

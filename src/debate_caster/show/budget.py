@@ -89,7 +89,7 @@ class Treasury:
         Raises:
             BudgetExhaustedError: What is left does not cover it.
         """
-        cost = cost_of(self._prices.get(model), prompt_tokens, max_tokens)
+        asked = self.most(model, prompt_tokens=prompt_tokens, max_tokens=max_tokens)
         tokens_gone = self._tokens + sum(entry.prompt_tokens + entry.completion_tokens for entry in self._lent)
         money_gone = self._cost + sum((entry.cost for entry in self._lent), Decimal(0))
         tokens = prompt_tokens + max_tokens
@@ -99,11 +99,17 @@ class Treasury:
                 "tokens", f"{tokens_gone:,} of {limit:,} are gone, and the next call may take {tokens:,}"
             )
         cap = self._budget.max_cost
-        if cap is not None and money_gone + cost > cap:
+        if cap is not None and money_gone + asked.cost > cap:
             raise BudgetExhaustedError(
-                "money", f"{money_gone:f} of {cap:f} are gone, and the next call may cost {cost:f}"
+                "money", f"{money_gone:f} of {cap:f} are gone, and the next call may cost {asked.cost:f}"
             )
-        return Reservation(model, prompt_tokens, max_tokens, cost)
+        return asked
+
+    def most(self, model: str, *, prompt_tokens: int, max_tokens: int) -> Reservation:
+        """Return what a call may cost at most, whatever is left."""
+        return Reservation(
+            model, prompt_tokens, max_tokens, cost_of(self._prices.get(model), prompt_tokens, max_tokens)
+        )
 
     def reserve(self, model: str, *, prompt_tokens: int, max_tokens: int) -> Reservation:
         """Hold back what a call may cost at most; every reservation is to be settled, once.

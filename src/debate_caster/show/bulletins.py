@@ -5,12 +5,14 @@ from typing import Literal
 
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
+from debate_caster.show.budget import Reservation
 from debate_caster.show.cast import cast_of
 from debate_caster.show.events import (
     ChunkAired,
     PhaseCast,
     PhaseStarted,
     ShowStarted,
+    Stake,
     TurnEnded,
     TurnPrepared,
     TurnStarted,
@@ -65,7 +67,7 @@ class Bulletins:
             PhaseStarted(at=self._writer.now(), phase=phase.index, key=phase.key, title=phase.title, speaker=speaker),
         )
 
-    def turn_prepared(self, speech: LiveSpeech, prompt: Prompt) -> TurnPrepared:
+    def turn_prepared(self, speech: LiveSpeech, prompt: Prompt, stake: Reservation) -> TurnPrepared:
         turn = speech.turn
         return TurnPrepared(
             at=self._writer.now(),
@@ -75,6 +77,12 @@ class Bulletins:
             hints=tuple(hint.id for hint in speech.hints),
             prompt_digest=prompt.digest,
             prompt_words=prompt.words,
+            stake=Stake(
+                model=stake.model,
+                prompt_tokens=stake.prompt_tokens,
+                completion_tokens=stake.completion_tokens,
+                cost=stake.cost,
+            ),
         )
 
     def turn_started(self, speech: LiveSpeech) -> TurnStarted:

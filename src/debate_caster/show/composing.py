@@ -5,7 +5,7 @@ thinking time is no dead air, and a hint counts until a few seconds before the t
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from random import Random
@@ -17,6 +17,7 @@ from debate_caster.llm.conversation import LLM, Request
 from debate_caster.llm.estimates import estimate_prompt_tokens
 from debate_caster.scenario.rundown import Rundown, Turn
 from debate_caster.scenario.script import Scenario
+from debate_caster.show.budget import Reservation
 from debate_caster.show.bulletins import Bulletins
 from debate_caster.show.control_desk import ControlDesk
 from debate_caster.show.hints import HintDesk
@@ -127,9 +128,11 @@ class Composer:
             except BudgetExhaustedError as exc:
                 speech.refuse(exc)
                 return
-            await self._studio.writer.append(self._bulletins.turn_prepared(speech, cue.prompt))
+            voices = self._voices(turn, model, cue.request)
+            stake = self._stake(voices, cue.prompt_tokens)
+            await self._studio.writer.append(self._bulletins.turn_prepared(speech, cue.prompt, stake))
             random = Random(f"{self._random_key}/{turn.index}")  # noqa: S311 - jitter, not secrets; one for each turn
-            await speech.compose(self._voices(turn, model, cue.request), prompt_tokens=cue.prompt_tokens, random=random)
+            await speech.compose(voices, prompt_tokens=cue.prompt_tokens, random=random)
         if speech.first_sentence_s is not None:
             self._leads.note(speech.model, speech.first_sentence_s)
 
@@ -141,6 +144,15 @@ class Composer:
             )
             for script in self._scenario.models_for(model)
         ]
+
+    def _stake(self, voices: Sequence[Voice], prompt_tokens: int) -> Reservation:
+        """Return what the dearest of the calls that a turn may make can cost; they are made one after the other."""
+        treasury = self._studio.treasury
+        calls = [
+            treasury.most(voice.name, prompt_tokens=prompt_tokens, max_tokens=voice.request.max_tokens)
+            for voice in voices
+        ]
+        return max(calls, key=lambda call: (call.cost, call.prompt_tokens + call.completion_tokens))
 
     async def _time_to_ask(self, turn: Turn, model: str, after: LiveSpeech | None) -> None:
         """Wait until the speech before is final and the turn is ``lead`` seconds away."""

@@ -40,6 +40,7 @@ __all__ = [
     "ShowResumed",
     "ShowStarted",
     "SpeechHeldBack",
+    "Stake",
     "ThoughtNoted",
     "ToolAnswered",
     "ToolCalled",
@@ -147,8 +148,20 @@ class PhaseStarted(_Event):
     speaker: str
 
 
+class Stake(_Value):
+    """The most that one call of a model may take."""
+
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    cost: Decimal = Decimal(0)
+
+
 class TurnPrepared(_Event):
-    """The prompt is built and the model is being asked: the speaker is thinking, nothing is on air yet."""
+    """The prompt is built and the model is being asked: the speaker is thinking, nothing is on air yet.
+
+    ``stake`` counts as spent where the process dies before the call is settled: its provider bills it all the same.
+    """
 
     type: Literal["turn_prepared"] = "turn_prepared"
     turn: int
@@ -157,6 +170,7 @@ class TurnPrepared(_Event):
     hints: tuple[str, ...] = ()
     prompt_digest: str
     prompt_words: int
+    stake: Stake | None = None
 
 
 class TurnStarted(_Event):
@@ -319,7 +333,10 @@ class HintExpired(_Event):
 
 
 class MoneySpent(_Event):
-    """One attempt of one model call, settled. ``speaker`` is who was to say the words."""
+    """One attempt of one model call, settled. ``speaker`` is who was to say the words.
+
+    ``outcome`` is ``lost`` where the process that made the call has died, and what it took is not known.
+    """
 
     type: Literal["money_spent"] = "money_spent"
     turn: int

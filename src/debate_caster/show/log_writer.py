@@ -12,7 +12,7 @@ import structlog
 from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import EventLog
-from debate_caster.show.events import ConnectionDown, EpochBegan, ShowEvent, encode, stream_of
+from debate_caster.show.events import ConnectionDown, EpochBegan, MoneySpent, ShowEvent, encode, stream_of
 from debate_caster.show.transcript import Transcript, read_transcript
 
 __all__ = ["ShowLogWriter"]
@@ -80,7 +80,8 @@ class ShowLogWriter:
     async def take_over(self) -> Transcript:
         """Begin a new epoch of a show that was broken off: whoever wrote it before can add nothing from here on.
 
-        Connections that were up are down. Does nothing where the show has not begun, or has ended.
+        Connections that were up are down, and calls that were under way count with the most that they may have cost:
+        their provider bills them, and nobody knows how much. Does nothing where the show has not begun, or has ended.
 
         Raises:
             FencedError: Somebody is writing it, or has taken it over at the same time.
@@ -94,7 +95,23 @@ class ShowLogWriter:
             ConnectionDown(at=self.now(), agent=agent, target=target, reason="the show was broken off")
             for agent, target in sorted(transcript.connected)
         ]
-        return await self.append(EpochBegan(at=self.now(), epoch=self._epoch), *gone)
+        lost = [
+            MoneySpent(
+                at=self.now(),
+                turn=asked.turn,
+                speaker=asked.speaker,
+                model=asked.stake.model,
+                attempt=1,
+                prompt_tokens=asked.stake.prompt_tokens,
+                completion_tokens=asked.stake.completion_tokens,
+                cost=asked.stake.cost,
+                estimated=True,
+                outcome="lost",
+            )
+            for asked in transcript.at_stake
+            if asked.stake is not None
+        ]
+        return await self.append(EpochBegan(at=self.now(), epoch=self._epoch), *gone, *lost)
 
     @property
     def transcript(self) -> Transcript:

@@ -170,8 +170,9 @@ class Transcript:
     whose models have been asked and which have not begun: two of them in the pause before a short speech. A turn that
     was skipped before its first word has a speech without text. ``held`` are hints that wait for the producer,
     ``notes`` what it wants said and nobody has said yet, ``context`` what every prompt is to say; ``approval`` is None
-    where it has left the scenario's setting alone. ``epoch`` is who writes, ``on_air_s`` how long the show has been on
-    air, without pauses and without the time between two epochs, ``outage_s`` how long it has waited for models.
+    where it has left the scenario's setting alone. ``at_stake`` are turns with a model call that is not settled.
+    ``epoch`` is who writes, ``on_air_s`` how long the show has been on air, without pauses and without the time between
+    two epochs, ``outage_s`` how long it has waited for models.
     ``parts`` are how many rooms an agent has had on a target.
     """
 
@@ -193,6 +194,7 @@ class Transcript:
     verdict: VerdictGiven | None = None
     spent: Usage = NOTHING
     spent_by_model: tuple[tuple[str, Usage], ...] = ()
+    at_stake: tuple[TurnPrepared, ...] = ()
     connected: frozenset[tuple[str, str]] = frozenset()
     parts: tuple[tuple[tuple[str, str], int], ...] = ()
     paused_by: Pause | None = None
@@ -301,7 +303,11 @@ class Transcript:
         expected = self.prepared[-1].turn + 1 if self.prepared else first
         if not first <= event.turn <= expected:
             raise _illegal(event, f"turn {expected} comes next")
-        return replace(self, prepared=(*(entry for entry in self.prepared if entry.turn < event.turn), event))
+        return replace(
+            self,
+            prepared=(*(entry for entry in self.prepared if entry.turn < event.turn), event),
+            at_stake=still_at_stake(self.at_stake, event),
+        )
 
     def _start(self, event: TurnStarted) -> "Transcript":
         if self.open is not None:
@@ -355,7 +361,14 @@ class Transcript:
         prepared = self._prepared_after(event.turn)
         if not any(agent.moderator for agent in self.agents):  # every debater has had it in a prompt by then
             notes = tuple(note for note in notes if len(self.speeches) + 1 - note.turns_ended < len(self.agents))
-        return replace(self, open=None, prepared=prepared, speeches=(*self.speeches, speech), notes=notes)
+        return replace(
+            self,
+            open=None,
+            prepared=prepared,
+            speeches=(*self.speeches, speech),
+            notes=notes,
+            at_stake=still_at_stake(self.at_stake, event),
+        )
 
     def _prepared_after(self, turn: int) -> tuple[TurnPrepared, ...]:
         return tuple(prepared for prepared in self.prepared if prepared.turn > turn)
@@ -363,7 +376,12 @@ class Transcript:
     def _spend(self, event: MoneySpent) -> "Transcript":
         by_model = dict(self.spent_by_model)
         by_model[event.model] = add_spending(by_model.get(event.model, NOTHING), event)
-        return replace(self, spent=add_spending(self.spent, event), spent_by_model=tuple(by_model.items()))
+        return replace(
+            self,
+            spent=add_spending(self.spent, event),
+            spent_by_model=tuple(by_model.items()),
+            at_stake=still_at_stake(self.at_stake, event),
+        )
 
     def _act(self, event: ProducerActed) -> "Transcript":
         acted = replace(self, acts=(*self.acts, event)[-ACTS_KEPT:])
@@ -478,6 +496,22 @@ async def read_transcript(log: EventLog, show: str, *, start: Transcript | None 
 
 def _ids(hints: Iterable[PendingHint]) -> tuple[str, ...]:
     return tuple(hint.id for hint in hints)
+
+
+def still_at_stake(before: tuple[TurnPrepared, ...], event: ShowEvent) -> tuple[TurnPrepared, ...]:
+    """Return the turns with a call that is not settled, after one more event.
+
+    A call that failed may be followed by another one at once, so its turn's stake stays until the turn has ended.
+    """
+    match event:
+        case TurnPrepared():
+            return (*(entry for entry in before if entry.turn != event.turn), event)
+        case MoneySpent(outcome="completed" | "clipped" | "cancelled" | "held_back" | "lost") | TurnEnded():
+            return tuple(entry for entry in before if entry.turn != event.turn)
+        case ShowEnded():
+            return ()
+        case _:
+            return before
 
 
 def add_spending(total: Usage, spent: MoneySpent) -> Usage:
