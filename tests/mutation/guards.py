@@ -1684,7 +1684,7 @@ GUARDS = (
     Guard(
         "a show that can go on is not removed",
         "cli/retention.py",
-        "if not show.why and show.ours and is_kept(self._folder, show.id):",
+        "if show.ours and is_kept(self._folder, show.id) and (just_now or not show.why):",
         "if False:",
         (RETENTION + "test_a_show_that_is_on_or_can_go_on_stays_and_it_is_said_why",),
     ),
