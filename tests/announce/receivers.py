@@ -85,10 +85,14 @@ def scenario(folder: Path, *scripts: AnnounceScript, key: str = "friday") -> Sce
 
 
 def notice(
-    kind: NoticeKind = "live", show: str = "friday-1", at: datetime = EPOCH_OF_TESTS, starts_in_s: float = 0
+    kind: NoticeKind = "live",
+    show: str = "friday-1",
+    at: datetime = EPOCH_OF_TESTS,
+    starts_in_s: float = 0,
+    scenario: str = "friday",
 ) -> Notice:
     starts_at = at + timedelta(seconds=starts_in_s)
-    facts = ShowFacts(id=show, scenario="friday", title="Friday night", starts_at=starts_at)
+    facts = ShowFacts(id=show, scenario=scenario, title="Friday night", starts_at=starts_at)
     return Notice(id=f"{show}.{kind}", type=kind, at=at, show=facts)
 
 

@@ -13,11 +13,11 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from debate_caster.announce.courier import AT_ONCE, MOST_ATTEMPTS, Courier, receiver_of
+from debate_caster.announce.courier import AT_ONCE, MOST_ATTEMPTS, Courier, receivers_of
 from debate_caster.announce.outbox import KEPT, LEASE, Outbox
 from debate_caster.announce.postman import POST_TIMEOUT_S, Postman
 from debate_caster.clock import EPOCH_OF_TESTS, ManualClock, SystemClock, VirtualClock, run_virtual
-from tests.announce.receivers import OK, at_work, notice, receiver, scenario, script
+from tests.announce.receivers import OK, Receiver, at_work, notice, receiver, scenario, script
 
 
 async def test_a_receiver_gets_the_notice_signed_and_with_its_id(tmp_path: Path) -> None:
@@ -45,6 +45,84 @@ async def test_a_receiver_without_a_secret_gets_no_signature(tmp_path: Path) -> 
             await courier.drained(10)
 
     assert target.header("Debate-Caster-Signature") == ""
+
+
+def signed_with(secret: str, target: Receiver, request: int) -> bool:
+    stamp, digest = (part.partition("=")[2] for part in target.header("Debate-Caster-Signature", request).split(","))
+    body = f"{stamp}.".encode() + target.bodies[request]
+    return digest == hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+async def test_scenarios_that_tell_one_receiver_sign_each_with_its_own_secret(tmp_path: Path) -> None:
+    now = SystemClock().now()
+    async with receiver() as target:
+        friday = scenario(tmp_path, script(target.url, secret="friday's"))
+        sunday = scenario(tmp_path, script(target.url, secret="sunday's"), key="sunday")
+        monday = scenario(tmp_path, script(target.url), key="monday")
+        async with at_work(SystemClock(), friday, sunday, monday) as courier:
+            await courier.announce(friday, notice(at=now))
+            await courier.announce(sunday, notice(show="sunday-1", at=now, scenario="sunday"))
+            await courier.announce(monday, notice(show="monday-1", at=now, scenario="monday"))
+            assert await courier.drained(10) == 0
+
+    requests = {show: number for number, show in enumerate(target.ids)}
+    assert signed_with("friday's", target, requests["friday-1.live"])
+    assert signed_with("sunday's", target, requests["sunday-1.live"])
+    assert target.header("Debate-Caster-Signature", requests["monday-1.live"]) == ""
+
+
+async def test_entries_for_one_address_sign_each_with_its_own_secret(tmp_path: Path) -> None:
+    async with receiver() as target:
+        debate = scenario(tmp_path, script(target.url, secret="one"), script(target.url, secret="other"))
+        async with at_work(SystemClock(), debate) as courier:
+            await courier.announce(debate, notice(at=SystemClock().now()))
+            assert await courier.drained(10) == 0
+
+    assert target.ids == ["friday-1.live"] * 2
+    signers = [secret for request in (0, 1) for secret in ("one", "other") if signed_with(secret, target, request)]
+    assert sorted(signers) == ["one", "other"]
+
+
+async def test_what_waits_for_a_receiver_is_not_told_in_the_name_of_another_scenario(tmp_path: Path) -> None:
+    path, clock = tmp_path / "announcements.db", SystemClock()
+    async with receiver() as target:
+        friday = scenario(tmp_path, script(target.url, secret="friday's"))
+        sunday = scenario(tmp_path, script(target.url, secret="sunday's"), key="sunday")
+        async with at_work(clock, sunday, outbox=Outbox(path)) as courier:
+            await courier.announce(friday, notice(at=clock.now()))
+            await courier.announce(sunday, notice(show="sunday-1", at=clock.now(), scenario="sunday"))
+            assert await courier.drained(10) == 0
+        meanwhile = list(target.ids)
+        async with at_work(clock, friday, outbox=Outbox(path)) as courier:
+            assert await courier.drained(10) == 0
+
+    assert (meanwhile, target.ids) == (["sunday-1.live"], ["sunday-1.live", "friday-1.live"])
+    assert signed_with("friday's", target, -1)
+
+
+async def test_a_secret_that_was_changed_signs_what_waits_and_tells_nothing_twice(tmp_path: Path) -> None:
+    clock = SystemClock()
+    async with receiver() as target:
+        before, after = (scenario(tmp_path, script(target.url, secret=secret)) for secret in ("old", "new"))
+        async with at_work(clock, before) as courier:
+            await courier.announce(before, notice(at=clock.now()))
+            assert await courier.drained(10) == 0
+            await courier.announce(before, notice("ended", at=clock.now()))
+            courier.serve(after)
+            await courier.announce(after, notice(at=clock.now()))
+            assert await courier.drained(10) == 0
+
+    assert target.ids == ["friday-1.live", "friday-1.ended"]
+    assert signed_with("new", target, -1)
+
+
+def test_leave_for_a_private_address_is_shared_with_no_other_entry(tmp_path: Path) -> None:
+    url = "https://hooks.example.org/show"
+    debate = scenario(tmp_path, script(url), script(url, on=("ended",)), script(url, allow_private=True))
+    plain, the_same, private = receivers_of(debate).values()
+
+    assert plain == the_same != private
+    assert plain == hashlib.sha256(f"json {url}".encode()).hexdigest()[:32], "as outboxes have it from before"
 
 
 @pytest.mark.parametrize("status", ["500 Oops", "503 Busy", "429 Slow down", "408 Late", "", None])
@@ -153,7 +231,7 @@ def test_more_dead_receivers_than_are_told_at_once_hold_up_others_for_one_attemp
                     await courier.announce(debate, notice(show=f"friday-{number}"))
                 await clock.sleep(120)
                 begun = clock.monotonic()
-                await courier.announce(other, notice(show="sunday-1"))
+                await courier.announce(other, notice(show="sunday-1", scenario="sunday"))
                 while not well.ids:
                     await clock.sleep(0.05)
                 return clock.monotonic() - begun
@@ -253,7 +331,7 @@ def test_what_somebody_died_with_is_delivered_once_its_lease_is_over(tmp_path: P
                 courier = Courier(dying, clock=clock, random=Random(1))
                 courier.serve(debate)
                 await courier.announce(debate, notice())
-                await dying.take([receiver_of(debate.announce[0])], clock.now(), limit=1)
+                await dying.take([(receivers_of(debate)[debate.announce[0]], debate.key)], clock.now(), limit=1)
             async with at_work(clock, debate, outbox=box) as next_one:
                 assert await next_one.drained(100) == 0
             assert target.ids == ["friday-1.live"]

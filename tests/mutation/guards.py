@@ -1811,8 +1811,8 @@ GUARDS = (
     Guard(
         "no receiver's address is in the outbox",
         "announce/courier.py",
-        'hashlib.sha256(f"{script.format} {url}".encode()).hexdigest()[:32]',
-        "url",
+        'hashlib.sha256(f"{target}{number}".encode()).hexdigest()[:32]',
+        "target",
         ("end_to_end/test_announcements.py::test_run_tells_whoever_listens_and_ends_whoever_does_not",),
     ),
 )

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import structlog
+from pydantic import SecretStr
 
 from debate_caster.announce.notices import Notice
-from debate_caster.announce.outbox import Outbox, Parcel
+from debate_caster.announce.outbox import Addressee, Outbox, Parcel
 from debate_caster.clock import Clock
 from debate_caster.errors import LogError
 from debate_caster.scenario.script import AnnounceScript, Scenario
@@ -24,7 +25,7 @@ from debate_caster.scenario.script import AnnounceScript, Scenario
 if TYPE_CHECKING:
     from debate_caster.announce.postman import Postman
 
-__all__ = ["AT_ONCE", "MOST_ATTEMPTS", "Courier", "receiver_of"]
+__all__ = ["AT_ONCE", "MOST_ATTEMPTS", "Courier", "receivers_of"]
 
 logger = structlog.get_logger()
 
@@ -59,10 +60,24 @@ class _Receiver:
         return urlsplit(url).hostname or ""
 
 
-def receiver_of(script: AnnounceScript) -> str:
-    """Return what the outbox knows a receiver by: a digest of its address and of the form that it wants."""
-    url = script.url.get_secret_value() if script.url is not None else ""
-    return hashlib.sha256(f"{script.format} {url}".encode()).hexdigest()[:32]
+def receivers_of(scenario: Scenario) -> dict[AnnounceScript, str]:
+    """Return what the outbox knows whom a scenario tells by: a digest of the address and of the form that it wants.
+
+    Entries for one address are one receiver, unless they have another secret or other leave: those are counted, since
+    a digest of a secret would let it be guessed.
+    """
+    receivers: dict[AnnounceScript, str] = {}
+    ways: dict[str, list[tuple[SecretStr | None, bool]]] = {}
+    for script in scenario.announce:
+        if script.url is None:
+            continue
+        target, way = f"{script.format} {script.url.get_secret_value()}", (script.secret, script.allow_private)
+        known = ways.setdefault(target, [])
+        if way not in known:
+            known.append(way)
+        number = f" {place}" if (place := known.index(way)) else ""
+        receivers[script] = hashlib.sha256(f"{target}{number}".encode()).hexdigest()[:32]
+    return receivers
 
 
 class Courier:
@@ -88,11 +103,7 @@ class Courier:
 
     def serve(self, scenario: Scenario) -> None:
         """Take on the receivers of a scenario, as it is now; what waits for one that it no longer names, expires."""
-        receivers = {
-            receiver_of(script): _Receiver(receiver_of(script), script)
-            for script in scenario.announce
-            if script.url is not None
-        }
+        receivers = {receiver: _Receiver(receiver, script) for script, receiver in receivers_of(scenario).items()}
         if receivers != self._receivers.get(scenario.key, {}):
             self._receivers[scenario.key] = receivers
             self._wake.set()
@@ -105,9 +116,7 @@ class Courier:
         Whoever has been told before is not told again. Returns once that is written down, False where it can't be.
         """
         wanted = {
-            receiver_of(script)
-            for script in scenario.announce
-            if script.url is not None and notice.type in script.on and to(script)
+            receiver for script, receiver in receivers_of(scenario).items() if notice.type in script.on and to(script)
         }
         now = self._clock.now()
         if not wanted or notice.expires_at <= now:
@@ -155,8 +164,12 @@ class Courier:
             self._note_failure(exc)
         return left
 
-    def _known(self) -> Collection[str]:
-        return {receiver for of_one in self._receivers.values() for receiver in of_one}
+    def _known(self) -> dict[Addressee, _Receiver]:
+        return {
+            (receiver.id, scenario): receiver
+            for scenario, of_one in self._receivers.items()
+            for receiver in of_one.values()
+        }
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -167,17 +180,18 @@ class Courier:
 
     async def _hand_out(self, tasks: asyncio.TaskGroup) -> int:
         """Begin to deliver what is due; return how much is in the outbox for our receivers."""
-        receivers = {receiver.id: receiver for of_one in self._receivers.values() for receiver in of_one.values()}
+        receivers = self._known()
         await self._expire()  # also for those whom no scenario names any more
         waiting = 0
         if receivers:
             waiting = await self._outbox.waiting(receivers)
             self._failing = False
         await self._dismiss(but={receiver.script for receiver in receivers.values()} if waiting else set())
-        free, places = receivers.keys() - self._at_work.keys(), AT_ONCE - len(self._at_work)
+        free = [addressee for addressee in receivers if addressee[0] not in self._at_work]
+        places = AT_ONCE - len(self._at_work)
         if waiting and free and places > 0:
             for parcel in await self._outbox.take(free, self._clock.now(), limit=places):
-                receiver = receivers[parcel.receiver]
+                receiver = receivers[parcel.addressee]
                 self._at_work[receiver.id] = receiver.script
                 tasks.create_task(self._deliver(receiver, parcel))
         return waiting

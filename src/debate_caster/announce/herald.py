@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from debate_caster.announce.courier import Courier, receiver_of
+from debate_caster.announce.courier import Courier, receivers_of
 from debate_caster.announce.notices import about_planned
 from debate_caster.clock import Clock
 from debate_caster.scenario.script import AnnounceScript, NoticeKind, Scenario
@@ -86,16 +86,17 @@ class Herald:
         return wait_s
 
     async def _say(self, show: Planned, kind: NoticeKind, scripts: Sequence[AnnounceScript], now: datetime) -> None:
+        known = receivers_of(show.scenario)
         new = {
             said
             for script in scripts
-            if kind in script.on and (said := (show.show, receiver_of(script), kind)) not in self._said
+            if script in known and kind in script.on and (said := (show.show, known[script], kind)) not in self._said
         }
         if not new:
             return
         notice = about_planned(kind, show.scenario, show=show.show, starts_at=show.starts_at, at=now, url=self._page)
         receivers = {receiver for _, receiver, _ in new}
-        if await self._courier.announce(show.scenario, notice, to=lambda script: receiver_of(script) in receivers):
+        if await self._courier.announce(show.scenario, notice, to=lambda script: known[script] in receivers):
             self._said |= new
 
 
@@ -105,7 +106,7 @@ def _announces_ahead(scenario: Scenario) -> bool:
 
 def _sayings(show: Planned) -> list[_Said]:
     return [
-        (show.show, receiver_of(script), kind)
-        for script in show.scenario.announce
+        (show.show, receiver, kind)
+        for receiver in receivers_of(show.scenario).values()
         for kind in ("scheduled", "starting_soon")
     ]

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from debate_caster.announce.notices import Notice
 from debate_caster.log.database import Database, in_ms, transaction
 
-__all__ = ["APPLICATION_ID", "LEASE", "SCHEMA_VERSION", "Outbox", "Parcel"]
+__all__ = ["APPLICATION_ID", "LEASE", "SCHEMA_VERSION", "Addressee", "Outbox", "Parcel"]
 
 APPLICATION_ID = 0x6463616E
 SCHEMA_VERSION = 1
@@ -37,6 +37,14 @@ CREATE TABLE IF NOT EXISTS announcements (
 CREATE INDEX IF NOT EXISTS waiting ON announcements (due) WHERE fate = '';
 """
 
+_TO_THESE = (
+    "(receiver, coalesce(json_extract(notice, '$.show.scenario'), '')) IN "
+    "(SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?))"
+)
+
+Addressee = tuple[str, str]
+"""A receiver, and the key of the scenario that tells it: another one may tell it with another secret."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
@@ -46,6 +54,10 @@ class Parcel:
     receiver: str
     notice: Notice
     attempts: int
+
+    @property
+    def addressee(self) -> Addressee:
+        return self.receiver, self.notice.show.scenario
 
 
 class Outbox:
@@ -79,8 +91,8 @@ class Outbox:
 
         return await self._file.run(work)
 
-    async def take(self, receivers: Collection[str], now: datetime, *, limit: int) -> list[Parcel]:
-        """Return what is due for these receivers, one for each at most, and have it for ourselves for ``LEASE``.
+    async def take(self, addressees: Collection[Addressee], now: datetime, *, limit: int) -> list[Parcel]:
+        """Return what is due for these, one for each receiver at most, and have it for ourselves for ``LEASE``.
 
         Whom nothing has failed for comes first, so that many who are dead do not hold up who is well. What was said of
         a show first is delivered first. A lease that ends later than any could is none: the clock was set back.
@@ -89,13 +101,13 @@ class Outbox:
         def work(db: sqlite3.Connection) -> list[Parcel]:
             with transaction(db):
                 rows = db.execute(
-                    "WITH tried AS (SELECT receiver, max(attempts) AS most FROM announcements WHERE fate = '' "
-                    "GROUP BY receiver) SELECT min(id), receiver, notice, attempts FROM announcements AS this "
-                    "JOIN tried USING (receiver) WHERE fate = '' AND due <= ? AND leased NOT BETWEEN ? AND ? "
-                    "AND receiver IN (SELECT value FROM json_each(?)) AND NOT EXISTS (SELECT 1 FROM announcements AS "
-                    "other WHERE other.receiver = this.receiver AND other.show = this.show AND other.id < this.id "
+                    "WITH tried AS (SELECT receiver, max(attempts) AS most FROM announcements "  # noqa: S608 - a constant
+                    "WHERE fate = '' GROUP BY receiver) SELECT min(id), receiver, notice, attempts FROM announcements "
+                    "AS this JOIN tried USING (receiver) WHERE fate = '' AND due <= ? AND leased NOT BETWEEN ? AND ? "
+                    f"AND {_TO_THESE} AND NOT EXISTS (SELECT 1 FROM announcements AS other WHERE "
+                    "other.receiver = this.receiver AND other.show = this.show AND other.id < this.id "
                     "AND other.fate = '') GROUP BY receiver ORDER BY most, 1 LIMIT ?",
-                    (in_ms(now), *_leased(now), json.dumps(sorted(receivers)), limit),
+                    (in_ms(now), *_leased(now), _listed(addressees), limit),
                 ).fetchall()
                 parcels = [parcel for row in rows if (parcel := _parcel(db, *row)) is not None]
                 db.executemany(
@@ -139,18 +151,23 @@ class Outbox:
 
         return await self._file.run(work) if self._file.is_made else []
 
-    async def waiting(self, receivers: Collection[str]) -> int:
+    async def waiting(self, addressees: Collection[Addressee]) -> int:
         """Return how many announcements are still to be delivered to these."""
         rows = await self._file.run(
             lambda db: db.execute(
-                "SELECT count(*) FROM announcements WHERE fate = '' AND receiver IN (SELECT value FROM json_each(?))",
-                (json.dumps(sorted(receivers)),),
+                f"SELECT count(*) FROM announcements WHERE fate = '' AND {_TO_THESE}",  # noqa: S608 - a constant
+                (_listed(addressees),),
             ).fetchall()
         )
         return int(rows[0][0])
 
     async def _write(self, statement: str, *values: object) -> None:
         await self._file.run(lambda db: db.execute(statement, values))
+
+
+def _listed(addressees: Collection[Addressee]) -> str:
+    """Return them as ``_TO_THESE`` takes them, and for each receiver what names no scenario: nobody can read that."""
+    return json.dumps(sorted({*addressees, *((receiver, "") for receiver, _ in addressees)}))
 
 
 def _leased(now: datetime) -> tuple[int, int]:
