@@ -2,13 +2,14 @@ import asyncio
 import sys
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from debate_caster.stage.inbox import FRAMES_LIMIT, WAITING_LIMIT, Inbox
 
 
 @given(sizes=st.lists(st.integers(0, 400_000), max_size=30))
+@example(sizes=[300_000] * 10)  # more than there is room for, whatever chance brings
 async def test_messages_come_out_in_order_and_never_wait_by_more_than_the_limit_and_one(sizes: list[int]) -> None:
     inbox, most, taken = Inbox(), 0, []
 
