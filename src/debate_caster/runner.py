@@ -25,7 +25,8 @@ from debate_caster.broadcast import (
     ViewerRemark,
 )
 from debate_caster.clock import Clock, SystemClock, unhurried
-from debate_caster.errors import FencedError, LogError, matters_most
+from debate_caster.companions import alongside
+from debate_caster.errors import FencedError, LogError
 from debate_caster.llm import LLM
 from debate_caster.llm.conversation import Reviewer
 from debate_caster.llm.retrying import Breakers
@@ -237,30 +238,25 @@ class _Show:
         for agent, target in self._awaited:
             self._count.expect(agent, target)
         logger.info("show_prepared", seed=self._seed, targets=[target.name for target in targets])
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                noting = tasks.create_task(self._note_states(writer))
-                broadcasts = [tasks.create_task(connection.run()) for connection in connections]
-                if connections:
-                    await self._until_live()
-                ended = await perform(
-                    self._scenario,
-                    rundown,
-                    llms,
-                    writer,
-                    desk,
-                    clock=self._clock,
-                    random=Random(self._seed),  # noqa: S311 - a show that can be repeated, not a secret
-                    stop=self._stop,
-                    seed=self._seed,
-                    votes=votes,
-                    control=control,
-                    reviewers=reviewers,
-                )
-                await self._until_delivered(broadcasts, ended)
-                noting.cancel()
-        except BaseExceptionGroup as group:
-            raise matters_most(group) from group
+        async with alongside(self._note_states(writer)), asyncio.TaskGroup() as tasks:
+            broadcasts = [tasks.create_task(connection.run()) for connection in connections]
+            if connections:
+                await self._until_live()
+            ended = await perform(
+                self._scenario,
+                rundown,
+                llms,
+                writer,
+                desk,
+                clock=self._clock,
+                random=Random(self._seed),  # noqa: S311 - a show that can be repeated, not a secret
+                stop=self._stop,
+                seed=self._seed,
+                votes=votes,
+                control=control,
+                reviewers=reviewers,
+            )
+            await self._until_delivered(broadcasts, ended)
         deliveries = tuple(task.result() for task in broadcasts if not task.cancelled())
         logger.info("show_performed", why=ended.why, detail=ended.detail)
         return ShowOutcome(self._id, self._seed, ended, writer.transcript, deliveries)

@@ -5,11 +5,11 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.session import ForgottenError, Session
 from debate_caster.broadcast.socket import DroppedError, open_socket
 from debate_caster.broadcast.target import ConnectionLimits, Target
 from debate_caster.clock import VirtualClock, run_virtual
+from debate_caster.companions import alongside
 from debate_caster.pulsar.client import ClientMachine, Identity, State
 from debate_caster.pulsar.replies import ErrorReported, Reply, WarningGiven
 from tests.pulsar_servers.flat import FlatServer

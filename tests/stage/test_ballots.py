@@ -1,6 +1,4 @@
-import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from debate_caster.clock import Clock, ManualClock, VirtualClock, run_virtual
+from debate_caster.companions import alongside
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import EventLog, MemoryEventLog, SqliteEventLog
 from debate_caster.stage import Stage, ballots, open_stage
@@ -186,17 +185,6 @@ def test_viewers_hear_the_standing_once_a_second_however_many_vote() -> None:
     assert [at for at, _ in told] == pytest.approx([0.0, 1.0, 2.0, 3.0])
     assert b'"counts":{"for":25,"against":0,"undecided":0}' in told[-1][1]
     assert b"viewer-" not in told[-1][1]
-
-
-@asynccontextmanager
-async def alongside(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 class BrokenLog(MemoryEventLog):

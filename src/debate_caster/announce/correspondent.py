@@ -1,6 +1,5 @@
 """One show's correspondent: announces that it is live once its log has begun, and how it ended."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,7 +7,8 @@ import structlog
 
 from debate_caster.announce.courier import Courier
 from debate_caster.announce.notices import about_ended, about_live
-from debate_caster.errors import LogError, matters_most
+from debate_caster.companions import alongside
+from debate_caster.errors import LogError
 from debate_caster.log import EventLog
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.events import decode, stream_of
@@ -28,15 +28,8 @@ class Correspondent:
     @asynccontextmanager
     async def on_site(self, log: EventLog) -> AsyncIterator[None]:
         """Announce that the show is live, as soon as it is, while the block gives it; the show does not wait for it."""
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._watch(log))
-                try:
-                    yield
-                finally:
-                    watching.cancel()
-        except BaseExceptionGroup as group:
-            raise matters_most(group) from group
+        async with alongside(self._watch(log)):
+            yield
 
     async def conclude(self, transcript: Transcript) -> None:
         """Announce how the show ended, and first that it was live, where nobody was quick enough to."""

@@ -14,7 +14,6 @@ import structlog
 
 from debate_caster.broadcast.admission import Admission
 from debate_caster.broadcast.backoff import Backoff
-from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.counts import VoteTaker
 from debate_caster.broadcast.credentials import Credential, Credentials
 from debate_caster.broadcast.direction import Direction
@@ -28,6 +27,7 @@ from debate_caster.broadcast.show_feed import ShowFeed
 from debate_caster.broadcast.socket import DroppedError, open_socket
 from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, ShowIdentity, Target
 from debate_caster.clock import Clock
+from debate_caster.companions import alongside
 from debate_caster.errors import BroadcastError, LogError
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State

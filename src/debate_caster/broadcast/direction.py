@@ -6,9 +6,9 @@ from typing import Any
 
 import structlog
 
-from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.session import Session
 from debate_caster.clock import Clock
+from debate_caster.companions import alongside
 from debate_caster.log import EventLog
 from debate_caster.pulsar.replies import ControlOrdered, DeskWanted, Reply
 from debate_caster.show.control_desk import ControlDesk, Order

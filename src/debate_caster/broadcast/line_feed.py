@@ -8,13 +8,13 @@ from collections import deque
 
 import structlog
 
-from debate_caster.broadcast.companions import alongside
 from debate_caster.broadcast.feed import RoomLostError, Tally
 from debate_caster.broadcast.lanes import Line, Outbox, Piece
 from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
 from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
+from debate_caster.companions import alongside
 from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State
 from debate_caster.pulsar.replies import ErrorReported, LiveUpdate, Reply, RoomLine, WarningGiven

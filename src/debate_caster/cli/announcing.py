@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import structlog
 
 from debate_caster.announce import Correspondent, Courier, Herald, Outbox, Planned
-from debate_caster.broadcast.companions import alongside
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.log_output import Redaction
 from debate_caster.clock import SystemClock
+from debate_caster.companions import alongside
 from debate_caster.scenario import Scenario
 from debate_caster.settings import Settings
 from debate_caster.stage import Stage

@@ -3,15 +3,15 @@
 Nothing is told, and nothing costs anything, where nobody listens: ``NOTIFY_SOCKET`` is not set outside systemd.
 """
 
-import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 
 import structlog
 
 from debate_caster.clock import Clock
+from debate_caster.companions import alongside
 
 __all__ = ["ServiceManager"]
 
@@ -49,7 +49,7 @@ class ServiceManager:
         if self._address is None:
             yield
             return
-        async with _meanwhile(self._ask_for_patience()):
+        async with alongside(self._ask_for_patience()):
             yield
 
     @asynccontextmanager
@@ -61,7 +61,7 @@ class ServiceManager:
         if self._address is None or self._every_s is None:
             yield
             return
-        async with _meanwhile(self._feed(self._every_s, lives)):
+        async with alongside(self._feed(self._every_s, lives)):
             yield
 
     async def _feed(self, every_s: float, lives: Callable[[], bool]) -> None:
@@ -74,17 +74,6 @@ class ServiceManager:
         while True:
             self.tell(f"EXTEND_TIMEOUT_USEC={PATIENCE_S * 1e6:.0f}")
             await self._clock.sleep(PATIENCE_S / BEATS)
-
-
-@asynccontextmanager
-async def _meanwhile(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    doing = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        doing.cancel()
-        with suppress(asyncio.CancelledError):
-            await doing
 
 
 def _address(named: str) -> str | None:

@@ -40,6 +40,7 @@ from debate_caster.cli.session import INTERRUPTED, RAN, Session
 from debate_caster.cli.stage_address import open_stage_for
 from debate_caster.cli.staging import unless_stopped
 from debate_caster.clock import Clock, SystemClock
+from debate_caster.companions import alongside
 from debate_caster.episodes.annals import Archive
 from debate_caster.episodes.series import NO_TOPIC, Series
 from debate_caster.errors import LogError, ModelError, SetupError
@@ -98,11 +99,9 @@ async def _keep_open(
         retention = Retention(folder, show_log, air_log, clock=clock)
         if not scripts.paths:
             stage = await stack.enter_async_context(open_stage_for(session, air_log, clock))
-            async with manager.fed(lambda: True), asyncio.TaskGroup() as tasks:
-                tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
+            async with manager.fed(lambda: True), alongside(retention.run(Keeping.of(session.settings))):
                 await _open(session, stage, manager, stop)
                 await _see_out(session, stage, manager, cut, clock)
-                tidying.cancel()
             return
         token = new_token(session.settings.producer_token)
         session.redaction.add([token])
@@ -135,18 +134,14 @@ async def _keep_open(
         company.stage = await stack.enter_async_context(
             open_stage_for(session, air_log, clock, playbill=billing, figures=figures)
         )
-        async with manager.fed(lambda: calendar.is_on_watch), asyncio.TaskGroup() as tasks:
-            keeping_up = tasks.create_task(keep_up(calendar, scripts, clock))
+        herald = open_herald(courier, calendar, company.stage, session.settings)
+        await stack.enter_async_context(manager.fed(lambda: calendar.is_on_watch))
+        async with alongside(keep_up(calendar, scripts, clock)), asyncio.TaskGroup() as tasks:
             giving = tasks.create_task(calendar.run(stop, cut))
-            tidying = tasks.create_task(retention.run(Keeping.of(session.settings)))
-            herald = open_herald(courier, calendar, company.stage, session.settings)
-            announcing = tasks.create_task(herald.run())
-            await _open(session, company.stage, manager, stop)
-            announcing.cancel()  # what comes is the next one's to announce, and to give
-            await _see_out(session, company.stage, manager, cut, clock, giving)
-            tidying.cancel()
-            await giving
-            keeping_up.cancel()
+            async with alongside(retention.run(Keeping.of(session.settings))):
+                async with alongside(herald.run()):  # what comes later is the next one's to announce, and to give
+                    await _open(session, company.stage, manager, stop)
+                await _see_out(session, company.stage, manager, cut, clock, giving)
 
 
 async def _open(session: Session, stage: Stage, manager: ServiceManager, stop: asyncio.Event) -> None:

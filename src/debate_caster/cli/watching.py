@@ -13,6 +13,7 @@ from debate_caster.cli.staging import unless_stopped
 from debate_caster.cli.terminal import TerminalView
 from debate_caster.cli.views import PlainView
 from debate_caster.clock import SystemClock
+from debate_caster.companions import alongside
 from debate_caster.errors import SetupError, WatchError
 from debate_caster.watching import EventStream, Status
 from debate_caster.watching import watch as open_stream
@@ -45,12 +46,8 @@ async def _watch(session: Session) -> int:
         stack.enter_context(stop_on_signals(stop, at_once=audience.close))
         await stack.enter_async_context(stream)
         stack.callback(audience.close)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        refreshing = tasks.create_task(audience.keep_fresh(stream))
-        try:
-            over = await unless_stopped(audience.follow(stream), stop)
-        finally:
-            refreshing.cancel()
+        await stack.enter_async_context(alongside(audience.keep_fresh(stream)))
+        over = await unless_stopped(audience.follow(stream), stop)
     if not over:
         return INTERRUPTED
     return RAN if audience.why in ("completed", "") else ENDED_EARLY

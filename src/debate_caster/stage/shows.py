@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from debate_caster.clock import Clock
+from debate_caster.companions import alongside
 from debate_caster.errors import LogError, ProtocolError
 from debate_caster.log import EventLog
 from debate_caster.stage.air import Air
@@ -81,12 +82,8 @@ class Show:
     async def run(self) -> None:
         """Store and deliver until the show is over; whoever cancels this ends the show's part in the stage only."""
         try:
-            async with asyncio.TaskGroup() as tasks:
-                works = (self.air.run(), self.fan_out.run(), self.ballots.run(self.fan_out.tell))
-                workers = [tasks.create_task(work) for work in works]
+            async with alongside(self.air.run(), self.fan_out.run(), self.ballots.run(self.fan_out.tell)):
                 await self._finished.wait()
-                for worker in workers:
-                    worker.cancel()
             await self.fan_out.drain()
             if not self.lost.is_set():
                 await self._note_ended(self)

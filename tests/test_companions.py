@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from debate_caster.broadcast.companions import alongside
+from debate_caster.companions import alongside
 
 
 async def forever(seen: list[str]) -> None:
