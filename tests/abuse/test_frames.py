@@ -15,7 +15,7 @@ from debate_caster.stage import Stage
 from tests.abuse.raw_socket import RESET, frame, raw_socket
 from tests.stage.people import agent_on, caster_on, viewer_of
 
-TEXT, BINARY, CONTINUED, PING = 1, 2, 0, 9
+TEXT, CONTINUED, PING = 1, 0, 9
 MIB = 1024 * 1024
 ENTRANCES = {"agents": "/ws", "viewers": "/watch?show=show-1"}
 
@@ -76,13 +76,26 @@ async def test_a_deflate_bomb_is_not_unpacked(stage: Stage, entrance: str) -> No
     assert memory.memory_info().rss - before < 5 * MIB
 
 
-async def test_binary_messages_are_none(stage: Stage, entrance: str) -> None:
-    async with raw_socket(stage, entrance) as mallory:
-        await mallory.send(*[frame(BINARY, b'{"type":"register","agentId":"eve","name":"Eve"}')] * 3)
-        async with viewer_of(stage, "?show=show-1") as viewer:
-            await viewer.hear("hello")
-    async with agent_on(stage) as eve:
+async def test_an_agents_binary_messages_are_none(stage: Stage) -> None:
+    async with agent_on(stage) as mallory, agent_on(stage) as eve:
+        for _ in range(3):
+            await mallory.socket.send(b'{"type":"register","agentId":"eve","name":"Eve"}')
+        await mallory.register("mallory")
+        await mallory.say("heartbeat")
+        await mallory.hear("heartbeat_ack")
         await eve.register("eve", secret="eve's own, since nobody has taken the name")
+    assert [frame["type"] for frame in mallory.frames] == ["registered", "heartbeat_ack"]
+    assert [frame["type"] for frame in eve.frames] == ["registered"]
+
+
+async def test_a_viewers_binary_messages_are_none_and_it_is_told_so(stage: Stage) -> None:
+    async with caster_on(stage), viewer_of(stage, "?show=show-1") as mallory:
+        await mallory.hear("hello")
+        for _ in range(3):
+            await mallory.socket.send(b'{"type":"ping"}')
+        await mallory.say("ping")
+        answers = await mallory.hear_until("pong")
+    assert [answer["message"] for answer in answers if answer["type"] == "error"] == ["Messages are text."] * 3
 
 
 # -- messages that are frames and no sense ---------------------------------------------------------------------------

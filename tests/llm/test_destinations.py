@@ -1,6 +1,8 @@
 import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from typing import Any
 
 import httpx2
 import pytest
@@ -57,12 +59,45 @@ def test_no_spelling_of_a_private_address_makes_a_model(host: str, scheme: str) 
         OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url=f"{scheme}://{host}/v1")
 
 
-async def test_a_private_address_is_for_those_who_say_so() -> None:
-    for base_url in ("http://10.0.0.1:8000/v1", "http://vllm.internal/v1"):
-        llm = OpenAILLM(
-            name="m", model="tiny", clock=SystemClock(), base_url=base_url, allow_private=True, api_key=SecretStr("k")
+@pytest.mark.parametrize("base_url", ["https://10.0.0.1:8000/v1", "http://10.0.0.1:8000/v1", "http://vllm.internal/v1"])
+async def test_a_private_address_with_a_key_is_for_those_who_say_so(base_url: str) -> None:
+    def model(*, allow_private: bool) -> OpenAILLM:
+        return OpenAILLM(
+            name="m",
+            model="tiny",
+            clock=SystemClock(),
+            base_url=base_url,
+            allow_private=allow_private,
+            api_key=SecretStr("k"),
         )
-        await llm.close()
+
+    with pytest.raises(SetupError, match=r"allow_private: true|everybody on the way"):
+        model(allow_private=False)
+    llm = model(allow_private=True)
+    await llm.close()
+    assert llm.name == "m"
+
+
+async def test_a_name_that_leads_into_a_private_network_is_gone_to_for_those_who_say_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_up = socket.getaddrinfo
+
+    def internal(host: str | bytes, *args: Any, **options: Any) -> Any:
+        return look_up("127.0.0.1" if host in ("vllm.internal", b"vllm.internal") else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", internal)
+    async with FaultyServer() as server:
+        base_url = server.base_url.replace("127.0.0.1", "vllm.internal")
+        for allow_private, goes_there in (
+            (False, pytest.raises(ModelError, match="not at a public")),
+            (True, nullcontext()),
+        ):
+            llm = OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url=base_url, allow_private=allow_private)
+            with goes_there:
+                assert await take(llm)
+            await llm.close()
+            assert bool(server.requests) == allow_private
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])

@@ -14,6 +14,13 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     max_leaves=12,
 )
 BODIES = st.dictionaries(st.text(max_size=8).filter(lambda key: key not in {"type", "ts", "payload"}), JSON, max_size=5)
+MESSAGES = st.fixed_dictionaries(
+    {"type": st.text(max_size=20) | JSON}, optional={"payload": JSON, "ts": JSON, "a": JSON}
+)
+NO_JSON = st.binary(max_size=200) | st.lists(st.characters() | st.characters(categories=["Cs"]), max_size=200).map(
+    "".join
+)
+"""As good as never any."""
 
 
 @settings(deadline=None)
@@ -31,14 +38,25 @@ def test_a_hybrid_frame_says_the_same_to_readers_of_either_shape(body: dict[str,
     assert message == {"type": "register", **body}
 
 
-@settings(deadline=None)
-@given(st.binary(max_size=200) | st.text(st.characters(exclude_categories=()), max_size=200) | JSON.map(json.dumps))
-def test_whatever_comes_is_a_frame_or_a_protocol_error(raw: str | bytes) -> None:
+def is_message(raw: str | bytes) -> bool:
+    """Say whether it is JSON, and an object with a type; how large or deep it is does not count here."""
     try:
-        frame = decode_frame(raw)
-    except ProtocolError:
+        message = json.loads(raw.decode() if isinstance(raw, bytes) else raw, parse_constant=float.fromhex)
+    except ValueError:
+        return False
+    return isinstance(message, dict) and isinstance(message.get("type"), str) and message["type"] != ""
+
+
+@settings(deadline=None)
+@given(NO_JSON | (JSON | MESSAGES).map(json.dumps))
+def test_a_json_object_with_a_type_is_a_frame_and_all_else_a_protocol_error(raw: str | bytes) -> None:
+    if not is_message(raw):
+        with pytest.raises(ProtocolError):
+            decode_frame(raw)
         return
-    json.dumps(frame.body, ensure_ascii=False).encode()
+    frame = decode_frame(raw)
+    assert frame.type != ""
+    assert json.dumps(frame.body, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize(

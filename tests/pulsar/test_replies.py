@@ -1,11 +1,14 @@
 import json
-from typing import Any
+from functools import cache
+from typing import Any, get_type_hints
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from debate_caster.errors import ProtocolError
+from debate_caster.pulsar import replies
 from debate_caster.pulsar.replies import (
     ControlOrdered,
     DeskWanted,
@@ -14,10 +17,13 @@ from debate_caster.pulsar.replies import (
     ViewerContext,
     decode_server_frame,
 )
-from tests.pulsar.test_frames import JSON
+from tests.pulsar.test_frames import JSON, MESSAGES, NO_JSON, is_message
 from tests.pulsar.vectors import VECTORS, as_fields
 
 TYPES = [vector["frame"]["type"] for vector in VECTORS["server"]]
+REPLIES = {
+    type_: {vector["reply"] for vector in VECTORS["server"] if vector["frame"]["type"] == type_} for type_ in TYPES
+}
 FIELDS = [
     "sessionToken",
     "features",
@@ -52,16 +58,23 @@ def test_servers_frames_mean_what_the_vectors_say(vector: dict[str, Any]) -> Non
     st.sampled_from(TYPES), st.dictionaries(st.sampled_from(FIELDS), JSON | st.lists(JSON), max_size=6), st.booleans()
 )
 def test_fields_of_any_type_are_survived(type_: str, fields: dict[str, Any], flat: bool) -> None:
-    decode_server_frame(json.dumps({"type": type_, **fields} if flat else {"type": type_, "payload": fields}))
+    reply = decode_server_frame(json.dumps({"type": type_, **fields} if flat else {"type": type_, "payload": fields}))
+    assert type(reply).__name__ in REPLIES[type_] | {"Other"}
+    for name, adapter in declared(type(reply).__name__).items():
+        adapter.validate_python(getattr(reply, name), strict=True)
+
+
+@cache
+def declared(reply: str) -> dict[str, TypeAdapter[Any]]:
+    """Return what checks the type of each field."""
+    return {name: TypeAdapter(hint) for name, hint in get_type_hints(getattr(replies, reply)).items()}
 
 
 @settings(deadline=None)
-@given(st.binary(max_size=100) | st.text(max_size=100))
-def test_anything_else_is_a_protocol_error(raw: str | bytes) -> None:
-    try:
+@given((NO_JSON | (JSON | MESSAGES).map(json.dumps)).filter(lambda raw: not is_message(raw)))
+def test_what_is_no_object_with_a_type_is_a_protocol_error(raw: str | bytes) -> None:
+    with pytest.raises(ProtocolError):
         decode_server_frame(raw)
-    except ProtocolError:
-        return
 
 
 def test_a_flood_of_lines_in_one_frame_is_bounded() -> None:

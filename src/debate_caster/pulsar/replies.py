@@ -215,7 +215,7 @@ def decode_server_frame(raw: str | bytes, *, max_bytes: int = MAX_FRAME_BYTES) -
     """Return what the server said.
 
     Raises:
-        FrameError: Not a message, or an acknowledgement of nothing.
+        FrameError: Not a message.
     """
     frame = decode_frame(raw, max_bytes=max_bytes)
     reader = _READERS.get(frame.type)
