@@ -371,6 +371,20 @@ GUARDS = (
         ("show/test_fencing.py::test_records_are_one_line_of_json_each",),
     ),
     Guard(
+        "a moderator reads no hint",
+        "show/composing.py",
+        "if turn.speaker in self._moderators:",
+        "if False:",
+        ("abuse/test_taint.py::test_what_viewers_write_reaches_the_prompts_of_debaters_in_its_block_and_nothing_else",),
+    ),
+    Guard(
+        "a hint for a moderator is for whoever speaks next",
+        "show/hints.py",
+        '"" if agent.moderator else agent.id for agent',
+        "agent.id for agent",
+        ("abuse/test_taint.py::test_a_hint_for_a_moderator_is_taken_up_by_whoever_speaks_next",),
+    ),
+    Guard(
         "hints that the filter finds reach no prompt",
         "show/hints.py",
         'if self._filter.finds(text):\n            return "filtered"',

@@ -4,6 +4,7 @@ import pytest
 
 from debate_caster.scenario.script import Pacing
 from debate_caster.show.events import (
+    HintTaken,
     HintUsed,
     TurnEnded,
     TurnPrepared,
@@ -11,7 +12,7 @@ from debate_caster.show.events import (
 )
 from debate_caster.show.hints import Remark
 from debate_caster.show.transcript import INTERJECTION
-from tests.show.stage_props import Backstage, Evening, Reply, make_scenario, perform_evening, words_of
+from tests.show.stage_props import Backstage, Evening, Reply, log_of, make_scenario, perform_evening, words_of
 
 
 def gaps(evening: Evening) -> list[float]:
@@ -136,3 +137,20 @@ def test_nobody_is_asked_for_a_turn_that_is_not_due_because_of_a_pause() -> None
     evening = perform_evening(make_scenario(words=120), lambda _request, _call: Reply(words_of(110)), beside=pause)
 
     assert evening.ended.why == "completed"
+
+
+def test_a_moderator_whose_turn_is_held_again_gets_none_of_the_hints_that_an_older_program_gave_it() -> None:
+    whole = perform_evening(make_scenario(moderator=True))
+    start = next(event for event in whole.events if isinstance(event, TurnStarted))
+    hint = HintTaken(id="h1", viewer="v1", name="Mia", text="And the night buses?")
+    before = whole.events[: whole.events.index(start)]
+    assert start.speaker == "mod"
+
+    evening = perform_evening(
+        make_scenario(moderator=True), log=log_of([*before, start.model_copy(update={"hints": (hint,)})])
+    )
+
+    (broken_off, *held, _) = evening.of(TurnEnded)
+    assert (broken_off.speaker, broken_off.again) == ("mod", True)
+    assert held[0].speaker == "mod"
+    assert all("night buses" not in repr(request) for request in evening.llm.asked)

@@ -123,6 +123,17 @@ async def test_a_stage_that_lost_its_log_is_shown_as_it_is_now(stage: FakeStage,
     assert await page.locator(".words").all_text_contents() == ["New words. ", "More of them. "]
 
 
+async def test_hints_are_for_the_sides_and_their_speakers_and_for_no_moderator(stage: FakeStage, visit: Visit) -> None:
+    agents = [*AGENTS, {"id": "mo", "name": "Mo", "emoji": "🎙️", "color": "#888", "side": None, "moderator": True}]
+    show = stage.show("s1", motion="This house would test", agents=agents)
+    fields: dict[str, Any] = {"title": "T", "motion": "M", "language": "en", "format": "oxford", "phases": PHASES}
+    await stage.air(show, "show_started", show="s1", agents=agents, turns=8, hints_open=True, **fields)
+    page = await visit.go(stage.url + "/shows/s1")
+
+    offered = page.locator("#hint-to option")
+    await expect(offered).to_have_text(["Next speaker", "Proposition", "Opposition", "🦉 Ada", "🦊 Ben"])
+
+
 async def test_a_hint_typed_in_the_box_gets_its_fates(stage: FakeStage, visit: Visit) -> None:
     show = await open_show(stage)
     page = await visit.go(stage.url + "/shows/s1")

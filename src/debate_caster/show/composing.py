@@ -26,7 +26,7 @@ from debate_caster.show.pacing import Pacer, longest_speech_s
 from debate_caster.show.prompt import Prompt, PromptDesk, reply_tokens
 from debate_caster.show.running_order import RunningOrder
 from debate_caster.show.speech import LiveSpeech, Studio, Voice
-from debate_caster.show.transcript import INTERJECTION, Speech
+from debate_caster.show.transcript import Speech
 from debate_caster.show.vote_desk import VoteDesk
 
 __all__ = ["EPSILON_S", "Composer"]
@@ -65,6 +65,7 @@ class Composer:
         self._hints, self._votes, self._control = hints, votes, control
         self._pacer, self._bulletins = pacer, bulletins
         self._models = {agent.id: agent.model for agent in scenario.agents}
+        self._moderators = frozenset(agent.id for agent in scenario.agents if agent.moderator)
         self._random_key = random.getrandbits(128)
         self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
         self._order = RunningOrder(scenario, rundown, studio.writer)
@@ -186,10 +187,12 @@ class Composer:
                 Speech(before.index, before.phase, before.speaker, after.text, "completed", kind=before.kind)
             )
         to_say, notes = self._order.notes_for(turn)
-        if held and held[-1].again and held[-1].turn == turn.index - 1:
+        if turn.speaker in self._moderators:
+            speech.hints = ()  # who leads the show is led by no viewer
+        elif held and held[-1].again and held[-1].turn == turn.index - 1:
             speech.hints = held[-1].hints  # they were given to this turn when it was held first
         else:
-            speech.hints = self._hints.take(turn) if turn.kind != INTERJECTION else ()
+            speech.hints = self._hints.take(turn)
         prompt = self._prompts.build(turn, speeches, speech.hints, notes=notes, to_say=to_say)
         max_tokens = reply_tokens(turn.max_words, self._scenario.models[model])
         read = estimate_prompt_tokens(prompt.messages)

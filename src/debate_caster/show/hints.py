@@ -70,7 +70,6 @@ class HintDesk:
         self._audience, self._writer, self._clock = scenario.audience, writer, clock
         self._filter = WordFilter(scenario.audience.filter)
         self._addressees = _addressees(scenario)
-        self._sides = {agent.id: agent.side for agent in scenario.agents}
         self._seen: OrderedDict[str, None] = OrderedDict()
         self._heard: OrderedDict[str, float] = OrderedDict()
         self._served: OrderedDict[str, int] = OrderedDict()
@@ -299,11 +298,15 @@ class HintDesk:
 
 
 def _addressees(scenario: Scenario) -> dict[str, str]:
-    """Return what may stand in ``to``, case-folded, and which agent or side it means; ids win over names and sides."""
+    """Return what may stand in ``to``, case-folded, and which agent or side it means; ids win over names and sides.
+
+    A moderator takes no hints: what is said to one is for whoever speaks next.
+    """
     known = {side: side for side in scenario.format.sides}
     known |= {title: side for side, title in scenario.format.side_titles.items()}
-    known |= {agent.name: agent.id for agent in scenario.agents}
-    known |= {agent.id: agent.id for agent in scenario.agents}
+    heard = {agent.id: "" if agent.moderator else agent.id for agent in scenario.agents}
+    known |= {agent.name: heard[agent.id] for agent in scenario.agents}
+    known |= heard
     return {clean_line(name, ID_CHARS).casefold(): meant for name, meant in known.items()}
 
 

@@ -178,8 +178,8 @@ export class HintBox {
   }
 
   #offerAddressees() {
-    const agents = [...this.#state.agents.values()];
-    const sides = new Map(agents.filter(({ side, moderator }) => side && !moderator).map((agent) => [agent.side, sideTitle(agent)]));
+    const agents = [...this.#state.agents.values()].filter(({ moderator }) => !moderator);
+    const sides = new Map(agents.filter(({ side }) => side).map((agent) => [agent.side, sideTitle(agent)]));
     const wanted = JSON.stringify([[...sides], agents.map(({ id, name }) => [id, name])]);
     if (wanted === this.#addressees) return;
     this.#addressees = wanted;
