@@ -478,6 +478,23 @@ def test_a_drop_after_the_last_word_opens_no_room_for_nothing(kind: Kind, dialec
 
 
 @PULSAR
+def test_a_connection_that_drops_just_before_the_end_has_as_long_as_one_that_holds(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await debate(show, turns=2)
+                await server.stop()
+                await debate(show, turns=1)
+                await show.end()
+                await clock.sleep(6)
+                await server.start()
+            assert (show.reports["ada", "t"].delivered, show.reports["ada", "t"].problem) == (6, "")
+
+    run_virtual(main)
+
+
+@PULSAR
 def test_a_target_that_went_away_for_good_holds_up_the_end_for_a_moment_only(kind: Kind) -> None:
     async def main(clock: VirtualClock) -> None:
         show = Performance(clock, cast("ada", "bob"))
@@ -486,6 +503,7 @@ def test_a_target_that_went_away_for_good_holds_up_the_end_for_a_moment_only(kin
                 await debate(show, turns=2)
                 await server.stop()
                 await debate(show, turns=2)
+                await clock.sleep(30)
                 await show.end()
                 ended = clock.monotonic()
             assert clock.monotonic() - ended == pytest.approx(5.0)

@@ -18,13 +18,16 @@ def as_fields(events: Iterable[BaseModel]) -> list[Fields]:
     return [event.model_dump(mode="json") for event in events]
 
 
-def broken_in(events: Sequence[Fields], *, ended: bool = True) -> list[str]:
-    """Return what does not hold of a show's events that must; ``ended`` says that the show has come to its end."""
+def broken_in(events: Sequence[Fields], *, ended: bool = True, late: bool = False) -> list[str]:
+    """Return what does not hold of a show's events that must; ``ended`` says that the show has come to its end.
+
+    ``late`` says that agents were off the air while others went on: each has its own turns in order, and may be late.
+    """
     rules = {
         "numbered from 1 without a gap": [event["seq"] for event in events] == [*range(1, len(events) + 1)],
         "one show_started": _count(events, "show_started") == 1,
         "one show_ended": _count(events, "show_ended") == int(ended),
-        "each turn begins and ends once": _turns_are_closed(events, ended=ended),
+        "each turn begins and ends once": _turns_are_closed(events, ended=ended, late=late),
         "each chunk once, in its place": _chunks_are_whole(events),
         "epochs count up by one": _epochs_count_up(events),
         "each hint decided once": _hints_are_decided_once(events),
@@ -36,7 +39,11 @@ def _count(events: Sequence[Fields], kind: str) -> int:
     return sum(event["type"] == kind for event in events)
 
 
-def _turns_are_closed(events: Sequence[Fields], *, ended: bool) -> bool:
+def _turns_are_closed(events: Sequence[Fields], *, ended: bool, late: bool) -> bool:
+    if late:
+        speakers = {event["speaker"] for event in events if event["type"] in {"turn_started", "turn_ended"}}
+        parts = [[event for event in events if event.get("speaker") == speaker] for speaker in speakers]
+        return all(_turns_are_closed(part, ended=ended, late=False) for part in parts)
     began = [event["turn"] for event in events if event["type"] == "turn_started"]
     over = [event["turn"] for event in events if event["type"] == "turn_ended"]
     return began == sorted(set(began)) and over == (began if ended else began[: len(over)])

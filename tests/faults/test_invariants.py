@@ -45,3 +45,17 @@ def test_what_is_doubled_or_out_of_order_is_found() -> None:
     assert broken_in([*show, *epochs]) == ["epochs count up by one"]
     assert broken_in([*show, *hints]) == ["each hint decided once"]
     assert "numbered from 1 without a gap" in broken_in([*show, show[-1]])
+
+
+def test_who_was_off_the_air_may_be_late_with_its_turns_and_not_leave_one_out_or_open() -> None:
+    show = whole()
+    second = [event for event in show if event.get("turn") == 1]
+    others = [event for event in show if event.get("turn") != 1]
+    place = next(place for place, event in enumerate(others) if event["type"] == "turn_ended" and event["turn"] == 2)
+    late = [event | {"seq": seq} for seq, event in enumerate(others[:place] + second + others[place:], 1)]
+    unclosed = [event for event in late if (event["type"], event.get("turn")) != ("turn_ended", 1)]
+
+    assert broken_in(late) == ["each turn begins and ends once"]
+    assert broken_in(late, late=True) == []
+    assert "each turn begins and ends once" in broken_in(unclosed, late=True)
+    assert "each turn begins and ends once" in broken_in([*late, second[-1]], late=True)

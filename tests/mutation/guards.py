@@ -1829,4 +1829,20 @@ GUARDS = (
         "target",
         ("end_to_end/test_announcements.py::test_run_tells_whoever_listens_and_ends_whoever_does_not",),
     ),
+    Guard(
+        "a turn whose agent has gone for good ends with its show",
+        "stage/shows.py",
+        "            self._end_turns()\n",
+        "            pass\n",
+        ("stage/test_programme.py::test_a_turn_whose_agent_has_gone_for_good_ends_with_its_show",),
+    ),
+    Guard(
+        "a connection that drops just before the end comes back",
+        "broadcast/connection.py",
+        "max(limits.away_timeout_s, limits.ending_timeout_s - away_s)",
+        "limits.away_timeout_s",
+        (
+            "broadcast/test_connection.py::test_a_connection_that_drops_just_before_the_end_has_as_long_as_one_that_holds",
+        ),
+    ),
 )

@@ -133,6 +133,63 @@ async def test_an_agent_that_comes_back_too_late_has_no_room(stage: Stage, monke
     assert closed["reason"] == "host_disconnected"
 
 
+@pytest.mark.parametrize("stage_dies", [False, True])
+async def test_a_turn_whose_agent_has_gone_for_good_ends_with_its_show(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch, stage_dies: bool
+) -> None:
+    async with open_stage(log=log) as stage, caster_on(stage) as ada:
+        await ada.say("show_event", event=cast("ada"), ref=1)
+        for turn in (0, 1):
+            await ada.say(
+                "show_event", event={"type": "turn_started", "turn": turn, "speaker": "ada"}, ref=2 + 3 * turn
+            )
+            await ada.stream("Tea", ref=3 + 3 * turn, turn=turn, index=0)
+            ended = {"type": "turn_ended", "turn": turn, "speaker": "ada", "how": "completed"}
+            if turn == 0:
+                await ada.say("show_event", event=ended, ref=4)
+        while (await ada.hear("text_ack"))["ref"] != 6:
+            pass
+        monkeypatch.setattr(programme_module, "RESUME_S", 0.05)
+        if not stage_dies:
+            ada.socket.transport.abort()
+            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+    if stage_dies:
+        async with open_stage(log=log) as stage:
+            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+
+    events = [json.loads(record.body) for record in await log.read("air/show-1", 0)]
+    assert [(event["turn"], event["how"]) for event in events if event["type"] == "turn_ended"] == [
+        (0, "completed"),
+        (1, "aborted"),
+    ]
+    assert [event["type"] for event in events[-3:]] == ["room_closed", "turn_ended", "show_ended"]
+
+
+async def test_an_agent_that_comes_back_into_a_new_room_ends_its_turn_itself(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programme_module, "RESUME_S", 0.05)
+    async with open_stage(log=log) as stage, caster_on(stage, name="bob", order=1) as bob:
+        async with caster_on(stage) as ada:
+            await ada.say("show_event", event=cast("ada", "bob"), ref=1)
+            await ada.say("show_event", event={"type": "turn_started", "turn": 0, "speaker": "ada"}, ref=2)
+            await ada.hear("text_ack")
+            await ada.hear("text_ack")
+        async with viewer_of(stage) as viewer:
+            await viewer.hear("room_closed")
+        async with caster_on(stage) as ada:
+            ended = {"type": "turn_ended", "turn": 0, "speaker": "ada", "how": "completed"}
+            await ada.say("show_event", event=ended, ref=3)
+            await ada.hear("text_ack")
+            await ada.say("broadcast_end")
+            await ada.hear("broadcast_ended")
+            await bob.say("broadcast_end")
+            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+
+    events = [json.loads(record.body) for record in await log.read("air/show-1", 0)]
+    assert [event["how"] for event in events if event["type"] == "turn_ended"] == ["completed"]
+
+
 async def test_a_replay_airs_a_past_show_again_as_a_show_of_its_own() -> None:
     log = MemoryEventLog()
     async with open_stage(log=log) as stage:

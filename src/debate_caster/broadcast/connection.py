@@ -141,6 +141,7 @@ class AgentConnection:
         self._opened: list[str] = []
         self._resumable_room = ""
         self._on_air = False
+        self._went_off_air = clock.monotonic()
         self._last_problem = ""
         self._problem = ""
         self._dialect = ""
@@ -183,9 +184,16 @@ class AgentConnection:
         """Run out of patience some time after the show's end, at once where there was never a connection."""
         await self._until_the_show_has_ended()
         if self.live.is_set():
-            limits = self._limits
-            await self._clock.sleep(limits.ending_timeout_s if self._on_air else limits.away_timeout_s)
+            await self._clock.sleep(self._patience_s())
         patience.reschedule(0)
+
+    def _patience_s(self) -> float:
+        """Return for how long a connection goes on after the show's end: less the longer it has been off the air."""
+        limits = self._limits
+        if self._on_air:
+            return limits.ending_timeout_s
+        away_s = self._clock.monotonic() - self._went_off_air
+        return max(limits.away_timeout_s, limits.ending_timeout_s - away_s)
 
     async def _until_the_show_has_ended(self) -> None:
         async with self._log.tail(stream_of(self._show.id), 0) as records:
@@ -300,6 +308,8 @@ class AgentConnection:
         """Say it once: a target that stays down is not news every minute."""
         if not final and not self._on_air and reason == self._last_problem:
             return
+        if self._on_air:
+            self._went_off_air = self._clock.monotonic()
         self._on_air, self._last_problem = False, reason
         logger.info("off_air", reason=reason, final=final)
         await self._on_state(

@@ -103,7 +103,9 @@ class ConnectionLimits:
     ending_timeout_s: float = 20.0
     """How long a connection that has been live goes on after the show's end to bring out what is left."""
     away_timeout_s: float = 5.0
-    """The same for one that is off the air when the show ends: time for two attempts."""
+    """At least this long for one that is off the air when the show ends, from then on: time for two attempts.
+
+    One that has gone off only just before has ``ending_timeout_s`` from there."""
     goodbye_timeout_s: float = 2.0
     """For ``broadcast_end`` and closing, all together, when the show is cancelled."""
     ended_timeout_s: float = 1.0

@@ -63,6 +63,7 @@ class Show:
         self.audience: dict[str, set[Viewer]] = {}
         self.gallery = Gallery(self.rooms, clock=clock, chance=chance)
         self._counters, self._note_ended = counters, note_ended
+        self._turns: dict[str, tuple[int, str]] = {}
         self._finished = asyncio.Event()
         self._ending = False
 
@@ -96,7 +97,7 @@ class Show:
         Raises:
             LogError: The log can't be read.
         """
-        await self.air.replay_into(self._recall)
+        await self.air.replay_into(self._recall_past)
         self.fan_out.position = self.air.head
         if self.summary.replay:
             return
@@ -151,7 +152,7 @@ class Show:
             room.offer_hints(waiting, len(self.fan_out))
 
     def close_room(self, room: Room, reason: str) -> "asyncio.Future[int] | None":
-        """End a room; with the last one ends the show. The future is done when viewers can know."""
+        """End a room; with the last one ends the show, and every turn. The future is done when viewers can know."""
         if room.state == "closed":
             return None
         room.state = "closed"
@@ -159,6 +160,7 @@ class Show:
         aired = self._air({"type": "room_closed", "room": room.id, "agent": room.host.agent, "reason": reason})
         self.gallery.close(room, reason)
         if not self.open_rooms:
+            self._end_turns()
             self.end("interrupted" if reason in UNWANTED_ENDS else "completed")
         return aired
 
@@ -196,6 +198,7 @@ class Show:
         else:
             aired = self.air.air({**checked, "via": room.id} | ({"ref": ref} if ref is not None else {}))
             self._ending |= checked["type"] == "show_ended"
+            self._follow_turns(room.host.agent, checked)
             if checked["type"] == "hint_used":
                 self.desk.note_use(checked["hint"])
         room.note_ref(ref, aired)
@@ -302,6 +305,24 @@ class Show:
             self.ballots.note(event)
         self.summary.epoch = self.air.epoch
         self._ending |= event.get("type") == "show_ended"
+
+    def _recall_past(self, event: Mapping[str, Any], seq: int) -> None:
+        self._recall(event, seq)
+        if room := self.summary.rooms.get(str(event.get("via") or "")):
+            self._follow_turns(room.agent, event)
+
+    def _follow_turns(self, agent: str, event: Mapping[str, Any]) -> None:
+        """Keep in mind which turn an agent's caster has begun and not ended: one for each agent, whatever it says."""
+        if event["type"] == "turn_started":
+            self._turns[agent] = event["turn"], event["speaker"]
+        elif event["type"] == "turn_ended" and self._turns.get(agent, (None, ""))[0] == event["turn"]:
+            del self._turns[agent]
+
+    def _end_turns(self) -> None:
+        """End what nobody is left to end: an agent that has gone for good has left its turn on the air."""
+        for turn, speaker in self._turns.values():
+            self._air({"type": "turn_ended", "turn": turn, "speaker": speaker, "how": "aborted"})
+        self._turns.clear()
 
     def _lost(self, error: LogError) -> None:
         logger.error("show_lost", show=self.id, error=str(error))
