@@ -46,6 +46,7 @@ class Guard:
 
 TOKENS = "stage/test_tokens.py::"
 AGENTS = "stage/test_agents.py::"
+ATTENDANCE = "stage/test_attendance.py::"
 PRODUCERS = "stage/test_producers.py::"
 DISK = "faults/test_disk.py::"
 OUTAGES = "show/test_outages.py::"
@@ -167,6 +168,48 @@ GUARDS = (
         "if not self._passport.covers(claimed):",
         "if False:",
         (TOKENS + "test_a_token_for_one_show_opens_rooms_of_no_other",),
+    ),
+    Guard(
+        "an agent is told of no private show that its token does not name",
+        "stage/attendance.py",
+        "if not self._guest.may_hear(show.id):\n            return\n",
+        "if False:\n            return\n",
+        (ATTENDANCE + "test_a_token_for_one_show_lets_nobody_hear_another_where_viewers_need_tickets",),
+    ),
+    Guard(
+        "an agent neither joins a private show that its token does not name nor speaks there",
+        "stage/attendance.py",
+        "if found is None or not self._guest.may_hear(found[0].id):",
+        "if found is None:",
+        (ATTENDANCE + "test_a_token_for_one_show_lets_nobody_hear_another_where_viewers_need_tickets",),
+    ),
+    Guard(
+        "no list for an agent has a private show that its token does not name",
+        "stage/agents.py",
+        "if guest is None or guest.may_hear(show.id)",
+        "if guest is None or True",
+        (ATTENDANCE + "test_a_token_for_one_show_lets_nobody_hear_another_where_viewers_need_tickets",),
+    ),
+    Guard(
+        "an agent without a token hears no private show",
+        "stage/passports.py",
+        "return not self._private or (self._token is not None and self.covers(show))",
+        "return not self._private or self.covers(show)",
+        (ATTENDANCE + "test_who_broadcasts_without_a_token_hears_its_own_show_alone_where_viewers_need_tickets",),
+    ),
+    Guard(
+        "who shows another token leaves what that does not name",
+        "stage/agents.py",
+        "        self._attendance.leave_what_is_closed_to_it()\n",
+        "",
+        (ATTENDANCE + "test_who_shows_a_token_for_another_show_leaves_the_one_that_it_heard",),
+    ),
+    Guard(
+        "a token for one show resumes no room of another",
+        "stage/agents.py",
+        "return self._passport.covers(found[0].id if found is not None else register.resume_show)",
+        "return found is None or self._passport.covers(found[0].id)",
+        (TOKENS + "test_a_token_for_one_show_resumes_no_room_of_another",),
     ),
     Guard(
         "a stage for others is not open unasked",

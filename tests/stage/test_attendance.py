@@ -1,15 +1,19 @@
 import asyncio
 import json
 import time
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import connect
 
-from debate_caster.stage import Stage
+from debate_caster.clock import SystemClock
+from debate_caster.log import EventLog
+from debate_caster.stage import Stage, TokenDesk, open_stage
 from debate_caster.stage.attendance import addressee
-from tests.stage.people import Agent, Person, agent_on, cast, caster_on, viewer_of
+from tests.stage.people import EXTENSIONS, Agent, Person, agent_on, cast, caster_on, viewer_of
 
 CAST = [
     {"id": "ada", "name": "Ada"},
@@ -281,6 +285,118 @@ async def test_a_hostile_audience_leaves_the_stage_whole(stage: Stage) -> None:
         assert (await flood.hear("error"))["code"] == "ROOM_NOT_FOUND"
         await viewer.hear("show_ended")
         assert "ß" not in json.dumps(viewer.frames, ensure_ascii=False)
+
+
+# -- private shows -----------------------------------------------------------------------------------------------
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def desk() -> TokenDesk:
+    return TokenDesk(["a signing key that is long enough for every HMAC: 64 characters and more"], clock=SystemClock())
+
+
+@pytest.fixture
+async def private(log: EventLog, desk: TokenDesk) -> AsyncIterator[Stage]:
+    """A stage on which viewers need tickets, and agents tokens."""
+    async with open_stage(log=log, tokens=desk, tickets=desk) as stage:
+        yield stage
+
+
+async def on_air(host: Agent, **fields: Any) -> Agent:
+    """Begin the show "secret" as its caster, and say its first line."""
+    await host.register("ada-0001", features=EXTENSIONS, **fields)
+    await host.start(title="Behind closed doors", show={"id": "secret", "key": "the caster's key", "agent": "ada"})
+    await perform(host, cast("ada"), 1)
+    await host.stream("Not for everybody.", ref=2, turn=1, index=0)
+    await host.hear("text_ack")
+    return host
+
+
+async def told_nothing_of(guest: Agent, host: Agent, *, line: int) -> None:
+    """Check that neither asking nor waiting tells the guest of the host's show, in which a line is said meanwhile."""
+    for say, fields in (("join_room", {}), ("stream_chat", {"text": "What of sleep?"})):
+        await guest.say(say, broadcastId=host.room, **fields)
+        unknown = await guest.hear()
+        assert unknown == {"code": "ROOM_NOT_FOUND", "message": "There is no such broadcast."}
+    await host.stream("Nor is this.", ref=line, turn=1, index=line)
+    await host.hear("text_ack")
+    assert await heard_by_now(guest) == []
+    said = json.dumps(guest.frames)
+    assert "closed doors" not in said
+    assert host.room not in said
+    assert not any(frame.get("hints") for frame in host.frames)
+
+
+@pytest.mark.parametrize("mode", ["", "explicit"])
+async def test_a_token_for_one_show_lets_nobody_hear_another_where_viewers_need_tickets(
+    private: Stage, desk: TokenDesk, mode: str
+) -> None:
+    other = desk.issue("agent", lasting=HOUR, show="quite-another-show")
+    chosen = {"participationMode": mode} if mode else {}
+    async with agent_on(private) as host, agent_on(private) as early, agent_on(private) as late:
+        await early.register("early", token=other, **chosen)
+        await on_air(host, token=desk.issue("agent", lasting=HOUR, show="secret"))
+        await late.register("late", token=other, **chosen)
+        assert (late.registered["activeRooms"], late.registered["activeBroadcast"]) == ([], None)
+        await told_nothing_of(early, host, line=3)
+        await told_nothing_of(late, host, line=4)
+
+
+@pytest.mark.parametrize("show", ["secret", ""])
+async def test_a_token_for_a_show_or_for_every_one_lets_an_agent_hear_it_where_viewers_need_tickets(
+    private: Stage, desk: TokenDesk, show: str
+) -> None:
+    async with agent_on(private) as host, agent_on(private) as guest:
+        await on_air(host, token=desk.issue("agent", lasting=HOUR, show="secret"))
+        await guest.register("guest", token=desk.issue("agent", lasting=HOUR, show=show))
+        assert [room["broadcastId"] for room in guest.registered["activeRooms"]] == [host.room]
+        assert (await guest.hear("viewer_context"))["recentMessages"][0]["text"] == "Not for everybody."
+        await guest.say("stream_chat", broadcastId=host.room, text="What of sleep?")
+        await guest.hear("chat_ack")
+        (hint,) = await hints_of(host)
+        assert hint["text"] == "What of sleep?"
+
+
+async def test_who_broadcasts_without_a_token_hears_its_own_show_alone_where_viewers_need_tickets(
+    log: EventLog, desk: TokenDesk
+) -> None:
+    async with (
+        open_stage(log=log, tickets=desk, open_to_agents=True) as stage,
+        agent_on(stage) as host,
+        agent_on(stage) as guest,
+    ):
+        await on_air(host)
+        await (await guest.register("guest")).start(title="Mine")
+        await told_nothing_of(guest, host, line=3)
+        await guest.say("heartbeat")
+        rooms = (await guest.hear("heartbeat_ack"))["activeRooms"]
+        assert [room["broadcastId"] for room in rooms] == [guest.room]
+        await guest.say("join_room", broadcastId=guest.room)
+        assert (await guest.hear("error"))["code"] == "OWN_ROOM"
+
+
+async def test_who_shows_a_token_for_another_show_leaves_the_one_that_it_heard(private: Stage, desk: TokenDesk) -> None:
+    async with agent_on(private) as host, agent_on(private) as guest:
+        await on_air(host, token=desk.issue("agent", lasting=HOUR, show="secret"))
+        await guest.register("guest", token=desk.issue("agent", lasting=HOUR))
+        await guest.hear("viewer_context")
+        guest.frames.clear()
+        await guest.register("guest", token=desk.issue("agent", lasting=HOUR, show="quite-another-show"))
+        await told_nothing_of(guest, host, line=3)
+
+
+async def test_where_everybody_may_watch_agents_hear_every_show_whatever_their_token_names(
+    log: EventLog, desk: TokenDesk
+) -> None:
+    async with open_stage(log=log, tokens=desk) as stage, agent_on(stage) as host, agent_on(stage) as guest:
+        await on_air(host, token=desk.issue("agent", lasting=HOUR, show="secret"))
+        await guest.register("guest", token=desk.issue("agent", lasting=HOUR, show="quite-another-show"))
+        assert (await guest.hear("viewer_context"))["broadcastId"] == host.room
+
+
+# -- manners -----------------------------------------------------------------------------------------------------
 
 
 async def test_what_older_clients_say_unasked_does_no_harm(stage: Stage) -> None:

@@ -20,7 +20,7 @@ class Scene:
     def __init__(self, clock: Clock, tasks: asyncio.TaskGroup) -> None:
         self.clock, self.desk = clock, TokenDesk([KEY], clock=clock)
         self.ended: list[tuple[str, float]] = []
-        self.passport = Passport(self.desk, clock=clock, tasks=tasks, token=None, on_end=self._end)
+        self.passport = Passport(self.desk, private=False, clock=clock, tasks=tasks, token=None, on_end=self._end)
 
     async def _end(self, token: Token) -> None:
         self.ended.append((token.id, self.clock.monotonic()))
@@ -117,7 +117,7 @@ def test_an_open_stage_has_no_passports_to_look_at() -> None:
             raise AssertionError("an open stage showed somebody out")
 
         async with asyncio.TaskGroup() as tasks:
-            passport = Passport(None, clock=scene.clock, tasks=tasks, token=None, on_end=never)
+            passport = Passport(None, private=False, clock=scene.clock, tasks=tasks, token=None, on_end=never)
             assert passport.admit(ANN, on_air="friday-1") is None
             passport.rely_on(None)
             assert passport.covers("any")

@@ -264,11 +264,12 @@ async def test_a_token_for_one_show_resumes_no_room_of_another(guarded: Stage, d
     async with agent_on(guarded) as ann:
         await ann.register("ann", token=desk.issue("agent", lasting=HOUR), **about)
         await ann.start(title="Friday", show=CLAIM | {"id": "friday-1"})
-    for show, resumed in (("saturday-1", False), ("friday-1", True)):
-        token = desk.issue("agent", lasting=HOUR, show=show)
-        async with agent_on(guarded) as again:
-            await again.register("ann", token=token, resume={"room": ann.room}, **about)
-            assert ("resume" in again.registered) is resumed
+    for named in ({"room": ann.room}, {"show": "friday-1"}):
+        for show, resumed in (("saturday-1", False), ("friday-1", True)):
+            token = desk.issue("agent", lasting=HOUR, show=show)
+            async with agent_on(guarded) as again:
+                await again.register("ann", token=token, resume=named, **about)
+                assert ("resume" in again.registered) is resumed
 
 
 async def test_an_agent_on_air_does_not_get_a_token_for_another_show(guarded: Stage, desk: TokenDesk) -> None:

@@ -24,6 +24,7 @@ def is_open_to_agents(settings: Settings) -> bool:
     """Say whether agents come in without a token.
 
     They hear what is said as viewers do: where these need tickets, those need tokens, unless somebody says not.
+    Then they broadcast without one, and hear no show but their own.
     """
     unasked = is_loopback(settings.host) and not settings.tickets
     return unasked if settings.open_stage is None else settings.open_stage

@@ -100,7 +100,7 @@ POLICY = 1008
 
 
 class Agents:
-    """All agents that are connected, by id."""
+    """All agents that are connected, by id. ``private`` says that shows are for those who have a ticket."""
 
     def __init__(
         self,
@@ -112,13 +112,14 @@ class Agents:
         max_agents: int,
         max_agents_per_address: int,
         tokens_of_agents: TokenDesk | None = None,
+        private: bool = False,
     ) -> None:
         self.programme, self.clock, self.counters = programme, clock, counters
         self.connections: set[AgentConnection] = set()
         self.registered: dict[str, AgentConnection] = {}
         self._tasks, self._max_agents, self._max_per_address = tasks, max_agents, max_agents_per_address
         self._addresses: Counter[str] = Counter()
-        self._tokens = tokens_of_agents
+        self._tokens, self._private = tokens_of_agents, private
         self._handling: set[asyncio.Task[None]] = set()
 
     @property
@@ -178,7 +179,9 @@ class Agents:
 
     def passport(self, token: Token | None, on_end: Callable[[Token], Awaitable[None]]) -> Passport:
         """Return a new connection's passport; ``token`` is that of its handshake."""
-        return Passport(self._tokens, clock=self.clock, tasks=self._tasks, token=token, on_end=on_end)
+        return Passport(
+            self._tokens, private=self._private, clock=self.clock, tasks=self._tasks, token=token, on_end=on_end
+        )
 
     def forget(self, connection: "AgentConnection") -> None:
         self.connections.discard(connection)
@@ -195,8 +198,13 @@ class Agents:
             for connection in list(self.registered.values()):
                 connection.invite(*found)
 
-    def active_rooms(self) -> list[dict[str, Any]]:
-        return [room.as_active(len(show.fan_out)) for show, room in self.programme.open_rooms()]
+    def active_rooms(self, guest: "AgentConnection | None" = None) -> list[dict[str, Any]]:
+        """Return what is open, or what of it an agent may know of."""
+        return [
+            room.as_active(len(show.fan_out))
+            for show, room in self.programme.open_rooms()
+            if guest is None or guest.may_hear(show.id)
+        ]
 
     def dismiss(self, connection: "AgentConnection", code: int, reason: str) -> None:
         """Close a connection without waiting for it."""
@@ -402,10 +410,11 @@ class AgentConnection:
             self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")
         self.agent = register
         self._passport.rely_on(token)
+        self._attendance.leave_what_is_closed_to_it()
         self.features = register.features & frozenset(FEATURES)
         self._agents.registered[register.agent_id] = self
         resumed = await self._broadcast.resume(register) if self._may_resume(register) else None
-        rooms = self._agents.active_rooms()
+        rooms = self._agents.active_rooms(self)
         body: dict[str, Any] = {
             "sessionToken": "",
             "agentId": register.agent_id,
@@ -431,9 +440,14 @@ class AgentConnection:
         logger.info("agent_token_expired", agent=self.agent and self.agent.agent_id, token=token.id)
         await self.hang_up(TOKEN_EXPIRED, "the token has expired")
 
+    def may_hear(self, show: str) -> bool:
+        """Say whether the agent may know of that show: its own, or one that its token lets it listen to."""
+        own = self._broadcast.show
+        return (own is not None and own.id == show) or self._passport.may_hear(show)
+
     def _may_resume(self, register: Register) -> bool:
         found = self._agents.programme.room(register.resume_room) if register.resume_room else None
-        return found is None or self._passport.covers(found[0].id)
+        return self._passport.covers(found[0].id if found is not None else register.resume_show)
 
     def yield_to_successor(self, *, keep_room: bool) -> None:
         """Another connection of the same agent has taken over: this one speaks no more."""
@@ -445,7 +459,7 @@ class AgentConnection:
         if self.agent and heartbeat.agent_id and heartbeat.agent_id != self.agent.agent_id:
             self.error("AUTH_FAILED", "heartbeat identity mismatch")
             return
-        rooms = self._agents.active_rooms()
+        rooms = self._agents.active_rooms(self)
         body = {
             "serverTime": int(self._clock.now().timestamp() * 1000),
             "agentCount": len(self._agents.registered),

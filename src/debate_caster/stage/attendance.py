@@ -39,6 +39,10 @@ class Guest(Link, Protocol):
 
     address: str
 
+    def may_hear(self, show: str) -> bool:
+        """Say whether the agent may listen to that show, and speak there."""
+        ...
+
     def error(self, code: str, message: str) -> None:
         """Tell the agent that something of what it said was not done."""
         ...
@@ -60,8 +64,10 @@ class Attendance:
     def invite(self, agent: Register, show: Show, room: Room) -> None:
         """Tell an agent of another one's room, once: who chooses for itself gets an offer, everybody else a seat.
 
-        Casters get neither: their agents talk to each other in their own show.
+        Casters get neither: their agents talk to each other in their own show. Nor does who may not hear the show.
         """
+        if not self._guest.may_hear(show.id):
+            return
         if DEBATE_SHOW in self._guest.features or room.host.id == agent.agent_id or room in self._known:
             return
         self._note(room)
@@ -90,11 +96,20 @@ class Attendance:
             show.gallery.leave(room, self._guest)
         self._guest.send("room_left", {"broadcastId": leave.broadcast_id, "left": True})
 
+    def leave_what_is_closed_to_it(self) -> None:
+        """Give up the places in shows that the agent may hear no more, for which it has another token now."""
+        for room in [room for room in self._known if not self._guest.may_hear(room.show)]:
+            self._leave(room)
+            self._known.discard(room)
+
     def leave_all(self) -> None:
         for room in self._known:
-            if (show := self._programme.live.get(room.show)) is not None:
-                show.gallery.leave(room, self._guest)
+            self._leave(room)
         self._known.clear()
+
+    def _leave(self, room: Room) -> None:
+        if (show := self._programme.live.get(room.show)) is not None:
+            show.gallery.leave(room, self._guest)
 
     def chat(self, agent: Register, chat: StreamChat, own: Room | None) -> None:
         if (found := self._found(chat.broadcast_id, own)) is None:
@@ -132,11 +147,15 @@ class Attendance:
         return again
 
     def _found(self, broadcast_id: str, own: Room | None) -> tuple[Show, Room] | None:
-        """Return another's room and its show; a show's own agents are no audience of it."""
+        """Return another's room and its show; a show's own agents are no audience of it.
+
+        A show that the agent may not hear is one that there is not: it learns no more from the answer.
+        """
         found = self._programme.room(broadcast_id)
-        if found is None:
+        if found is None or not self._guest.may_hear(found[0].id):
             self._guest.error("ROOM_NOT_FOUND", "There is no such broadcast.")
-        elif own is not None and own.show == found[1].show:
+            return None
+        if own is not None and own.show == found[1].show:
             self._guest.error("OWN_ROOM", "This is your own show: speak with stream_text.")
             return None
         return found

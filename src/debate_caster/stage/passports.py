@@ -26,18 +26,23 @@ def token_of_handshake(authorization: str, desk: TokenDesk | None) -> Token | No
 
 
 class Passport:
-    """One connection's. ``over`` is true from the moment that its token has ended, when ``on_end`` is called."""
+    """One connection's. ``over`` is true from the moment that its token has ended, when ``on_end`` is called.
+
+    ``private`` says that shows are for those who have a ticket.
+    """
 
     def __init__(
         self,
         desk: TokenDesk | None,
         *,
+        private: bool,
         clock: Clock,
         tasks: asyncio.TaskGroup,
         token: Token | None,
         on_end: Callable[[Token], Awaitable[None]],
     ) -> None:
         self.over = False
+        self._private = private
         self._desk, self._clock, self._tasks, self._on_end = desk, clock, tasks, on_end
         self._token = token
         self._ending: asyncio.Task[None] | None = None
@@ -72,6 +77,14 @@ class Passport:
     def covers(self, show: str) -> bool:
         """Say whether the agent may be part of that show; "" is a room of its own."""
         return self._token is None or self._token.show in {"", show}
+
+    def may_hear(self, show: str) -> bool:
+        """Say whether the agent may listen to that show, and speak there from the audience.
+
+        Where viewers need tickets a token is the agent's: for the show that it names, or for every one. An agent
+        without a token hears nothing there, not even where it may broadcast.
+        """
+        return not self._private or (self._token is not None and self.covers(show))
 
     def close(self) -> None:
         """Wait for no end any more, unless it has come."""

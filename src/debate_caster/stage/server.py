@@ -199,6 +199,7 @@ async def open_stage(
                 max_agents=limits.agents,
                 max_agents_per_address=limits.agents_per_address,
                 tokens_of_agents=tokens,
+                private=tickets is not None,
             )
             box_office = BoxOffice(tickets, log, clock) if tickets is not None else None
             audience = Audience(
