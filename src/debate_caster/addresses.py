@@ -1,13 +1,26 @@
 """Which network addresses are this machine's own, which are the public internet's, and which are neither."""
 
+import asyncio
 import ipaddress
 import re
 import socket
 from contextlib import suppress
+from typing import Final
 
-__all__ = ["is_loopback", "is_public", "objection_to", "written_address"]
+__all__ = ["CURE", "MOST_TRIED", "is_loopback", "is_public", "look_up", "objection_to", "written_address"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
+
+MOST_TRIED: Final = 3
+"""Addresses of one name that are tried, one after the other."""
+
+_SECRETS_IN_THE_CLEAR: Final = {
+    "http": "its key: write https://…",
+    "ws": "the agents' secrets: write wss://…, or say `allow_private: true` for it if it is in a private network",
+}
+"""By scheme: what everybody on the way could read, and the cure."""
 
 _CARRIERS = tuple(ipaddress.ip_network(network) for network in ("::ffff:0:0/96", "64:ff9b::/96"))
 """IPv6 addresses that only carry an IPv4 address, in their last 4 bytes: mapped, and translated (RFC 6052)."""
@@ -54,9 +67,19 @@ def objection_to(scheme: str, host: str, *, has_key: bool) -> str:
     written = written_address(host)
     if written and not is_public(written):
         return f"{host} is not a public address: say `allow_private: true` for it if it is meant to be there"
-    if scheme == "http" and has_key:
-        return "with http:// everybody on the way could read its key: write https://…"
+    if has_key and scheme in _SECRETS_IN_THE_CLEAR:
+        return f"with {scheme}:// everybody on the way could read {_SECRETS_IN_THE_CLEAR[scheme]}"
     return ""
+
+
+async def look_up(host: str, port: int) -> list[str]:
+    """Return the addresses of a name as the resolver says them now, in its order; the next look-up may say others.
+
+    Raises:
+        OSError: It has none, or nobody says.
+    """
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def _within(address: Address) -> list[Address]:

@@ -86,7 +86,10 @@ def new_show_key() -> str:
 
 def targets_of(scenario: Scenario) -> tuple[Target, ...]:
     """Return the targets that the scenario itself names."""
-    return tuple(Target(script.name, script.url, script.token, script.mirror) for script in scenario.targets)
+    return tuple(
+        Target(script.name, script.url, script.token, script.mirror, allow_private=script.allow_private)
+        for script in scenario.targets
+    )
 
 
 async def run_show(

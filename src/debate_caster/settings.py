@@ -79,7 +79,7 @@ class Settings(BaseSettings):
     stage: str = Field(
         default="embedded",
         min_length=1,
-        description="Where a show is broadcast to: `embedded`, `none` or a ws:// address.",
+        description="Where a show is broadcast to: `embedded`, `none`, or a wss:// address (ws:// in own networks).",
     )
     stage_token: SecretStr | None = Field(default=None, description="Token for the stage at that address.")
     producer_token: SecretStr | None = Field(

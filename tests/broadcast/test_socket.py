@@ -5,13 +5,35 @@ import ssl
 import pytest
 from pydantic import SecretStr
 
+from debate_caster.broadcast import socket as way
 from debate_caster.broadcast.socket import DroppedError, open_socket, receive, transmit
 from debate_caster.broadcast.target import ConnectionLimits, Target
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import BroadcastError
 from tests.pulsar_servers.pulsar_v2 import PulsarV2
+from tests.test_addresses import ELSEWHERE
 
 LIMITS = ConnectionLimits()
+
+
+class Resolver:
+    """Stands in for the machine's: gives each look-up the next answer."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
+        self.asked: list[tuple[str, int]] = []
+        self._answers = list(answers)
+        monkeypatch.setattr(way, "look_up", self._answer)
+        for name in ("ws", "wss", "socks", "http", "https", "all", "no"):
+            monkeypatch.delenv(f"{name}_proxy", raising=False)
+            monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+
+    async def _answer(self, host: str, port: int) -> list[str]:
+        self.asked.append((host, port))
+        return self._answers.pop(0)
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2].partition("/")[0])
 
 
 def test_the_token_is_shown_at_the_door() -> None:
@@ -137,5 +159,104 @@ def test_frames_of_a_megabyte_arrive() -> None:
                 sending = tasks.create_task(peer.send("x" * 1_500_000))
                 assert len(await receive(ours, target="t")) == 1_500_000
                 await sending
+
+    run_virtual(main)
+
+
+@pytest.mark.parametrize("address", ELSEWHERE)
+def test_a_name_that_leads_into_a_private_network_is_not_gone_to(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        resolver = Resolver(monkeypatch, ["93.184.216.34", address])
+        target = Target("t", "wss://pulsar.example/ws")
+        with pytest.raises(BroadcastError, match=r"pulsar\.example is not at a public address. Say `allow_private"):
+            async with open_socket(target, clock=clock, limits=LIMITS):
+                pass
+        assert resolver.asked == [("pulsar.example", 443)]
+
+    monkeypatch.setattr(way, "_open", None)  # nothing is sent
+    run_virtual(main)
+
+
+def test_what_agents_prove_themselves_with_does_not_cross_the_internet_in_the_clear_whoever_named_the_target(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def main(clock: VirtualClock) -> None:
+        Resolver(monkeypatch, ["10.0.0.1", "93.184.216.34"])
+        target = Target("t", "ws://pulsar.example/ws", allow_private=True)
+        with pytest.raises(BroadcastError, match="write wss"):
+            async with open_socket(target, clock=clock, limits=LIMITS):
+                pass
+
+    monkeypatch.setattr(way, "_open", None)
+    run_virtual(main)
+
+
+def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with PulsarV2(clock) as server:
+            port = port_of(server.url)
+            resolver = Resolver(monkeypatch, ["127.0.0.1"], ["93.184.216.34"])
+            target = Target("t", f"ws://stage.invalid:{port}/ws", allow_private=True)
+            async with open_socket(target, clock=clock, limits=LIMITS) as ours:
+                assert ours.remote_address == ("127.0.0.1", port)
+                assert ours.request is not None
+                assert ours.request.headers["Host"] == f"stage.invalid:{port}"
+            with pytest.raises(BroadcastError, match="wss"):  # every connection is checked anew
+                async with open_socket(target, clock=clock, limits=LIMITS):
+                    pass
+            assert resolver.asked == [("stage.invalid", port)] * 2
+
+    run_virtual(main)
+
+
+def test_a_certificate_is_wanted_for_the_name_and_not_for_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        names: list[str | None] = []
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # it has no certificate: nobody gets further than the name
+        context.sni_callback = lambda _socket, name, _context: names.append(name)
+        Resolver(monkeypatch, ["127.0.0.1"])
+        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0, ssl=context)
+        async with server:
+            target = Target("t", f"wss://stage.invalid:{server.sockets[0].getsockname()[1]}/ws", allow_private=True)
+            with pytest.raises(DroppedError):
+                async with open_socket(target, clock=clock, limits=LIMITS):
+                    pass
+        assert names == ["stage.invalid"]
+
+    run_virtual(main)
+
+
+def test_a_name_with_several_addresses_is_reached_at_one_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with PulsarV2(clock) as server:
+            port = port_of(server.url)
+            Resolver(monkeypatch, ["127.0.0.9", "127.0.0.1"], [], ["127.0.0.9", "127.0.0.8"])
+            target = Target("t", f"ws://stage.invalid:{port}/ws", allow_private=True)
+            async with open_socket(target, clock=clock, limits=LIMITS) as ours:
+                assert ours.remote_address == ("127.0.0.1", port)
+            for reason in ("has no address", "no connection: .*127.0.0.8"):
+                with pytest.raises(DroppedError, match=reason):
+                    async with open_socket(target, clock=clock, limits=LIMITS):
+                        pass
+
+    run_virtual(main)
+
+
+def test_a_redirect_is_not_followed_with_the_secrets_in_hand() -> None:
+    async def main(clock: VirtualClock) -> None:
+        asked: list[bytes] = []
+
+        async def send_away(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            where = f"ws://127.0.0.1:{port}/elsewhere"
+            writer.write(f"HTTP/1.1 302 Found\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode())
+            writer.close()
+
+        async with await asyncio.start_server(send_away, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            with pytest.raises(DroppedError, match="HTTP status 302"):
+                async with open_socket(Target("t", f"ws://127.0.0.1:{port}/"), clock=clock, limits=LIMITS):
+                    pass
+        assert len(asked) == 1
 
     run_virtual(main)

@@ -129,6 +129,26 @@ def test_a_stage_that_is_not_there_is_status_1(run: Run) -> None:
     assert "no target was reached" in err[-1]
 
 
+def test_the_operators_stage_may_be_in_a_private_network_and_its_secrets_stay_off_the_internet(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def inside(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    monkeypatch.setattr("debate_caster.broadcast.socket.look_up", inside)
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        port = nobody.getsockname()[1]
+
+    status, _, err = run("--speed", "50", "--stage", f"ws://stage.invalid:{port}")
+    assert status == 1
+    assert "127.0.0.1" in "".join(err)  # it was asked, and is not there
+    assert "allow_private" not in "".join(err)
+
+    status, _, err = run("--stage", "ws://8.8.8.8:8765")
+    assert status == 2
+    assert "everybody on the way could read the agents' secrets: write wss://" in err[-1]
+
+
 def test_a_public_stage_has_to_be_allowed(run: Run) -> None:
     status, _, err = run(*FAST, "--host", "192.0.2.1")
 

@@ -396,6 +396,20 @@ def test_a_private_address_is_asked_only_where_the_scenario_allows_it(machine: M
     assert machine.server.asked == []
 
 
+def test_a_target_whose_name_leads_into_a_private_network_is_told_with_its_cure(machine: Machine, say: Say) -> None:
+    async def inside(_host: str, _port: int) -> list[str]:
+        return ["10.0.0.1"]
+
+    machine.monkeypatch.setattr("debate_caster.broadcast.socket.look_up", inside)
+    machine.scenario(targets=[{"name": "pulsar", "url": "wss://pulsar.example/ws"}])
+
+    _, findings = doctor(say, machine)
+
+    (failure,) = [finding for finding in findings if finding["grade"] == "failure"]
+    assert failure["what"] == "pulsar: pulsar.example: pulsar.example is not at a public address"
+    assert failure["cure"].startswith("Say `allow_private: true`")
+
+
 def test_a_name_that_is_no_setting_is_a_warning(machine: Machine, say: Say) -> None:
     machine.monkeypatch.setenv("DEBATE_CASTER_PROT", "9000")
 

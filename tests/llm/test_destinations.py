@@ -169,7 +169,7 @@ async def test_a_model_that_may_not_be_gone_to_is_an_error_no_retry_helps(monkey
         raise OSError(-2, "Name or service not known")
 
     for look_up, retryable, reason in ((inside, False, "not at a public"), (nowhere, True, "can't be looked up")):
-        monkeypatch.setattr(destinations, "_look_up", look_up)
+        monkeypatch.setattr(destinations, "look_up", look_up)
         llm = OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url="https://models.example/v1")
         with pytest.raises(ModelError, match=reason) as failed:
             await take(llm)

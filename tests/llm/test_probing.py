@@ -81,7 +81,7 @@ async def test_a_name_that_leads_into_a_private_network_is_not_asked_unasked(mon
     async def look_up(host: str, port: int) -> list[str]:
         return ["10.0.0.7"]
 
-    monkeypatch.setattr(destinations, "_look_up", look_up)
+    monkeypatch.setattr(destinations, "look_up", look_up)
     with pytest.raises(SetupError, match=r"models: models\.example is not at a public address") as refused:
         await ask_for_models(
             "https://models.example/v1",

@@ -207,6 +207,11 @@ def test_a_show_is_named_after_its_scenario_and_the_time(tmp_path: Path) -> None
 
 
 def test_the_scenarios_targets_are_told_as_they_are(tmp_path: Path) -> None:
-    scenario = scenario_in(tmp_path, targets=[{"name": "public", "url": "wss://pulsar.example/ws", "mirror": False}])
+    inside = {"name": "inside", "url": "ws://10.0.0.1/ws", "allow_private": True}
+    public = {"name": "public", "url": "wss://pulsar.example/ws", "mirror": False}
+    scenario = scenario_in(tmp_path, targets=[public, inside])
 
-    assert targets_of(scenario) == (Target("public", "wss://pulsar.example/ws", None, mirror=False),)
+    assert targets_of(scenario) == (
+        Target("public", "wss://pulsar.example/ws", None, mirror=False),
+        Target("inside", "ws://10.0.0.1/ws", allow_private=True),
+    )

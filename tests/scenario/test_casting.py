@@ -150,8 +150,8 @@ def scenario(folder: Path, *lines: str) -> list[str]:
             ["4:15: models.big: budget.max_cost is set, so this model needs a 'price'"],
         ),
         (
-            ("format: duel", PAIR, "targets: [{name: a, url: 'ws://x'}, {name: a, url: 'ws://y'}]"),
-            ["4:44: targets[1].name: a target 'a' stands above: choose another name"],
+            ("format: duel", PAIR, "targets: [{name: a, url: 'wss://x'}, {name: a, url: 'wss://y'}]"),
+            ["4:45: targets[1].name: a target 'a' stands above: choose another name"],
         ),
     ],
 )
@@ -233,14 +233,14 @@ def test_values_of_the_wrong_type_are_left_to_the_schema(tmp_path: Path) -> None
     lines = (
         "format: duel",
         "agents: [{persona: ada, side: 7}, {persona: 7, side: against}]",
-        "targets: [{url: 'ws://x'}, 7]",
+        "targets: [{url: 'wss://x'}, 7]",
     )
 
     assert scenario(tmp_path, *lines) == [
         "3:31: agents[0].side: text is wanted: put it in quotes",
         "3:45: agents[1].persona: a persona's name is wanted, or lines of 'key: value'",
         "4:11: targets[0].name: this key is missing",
-        "4:28: targets[1]: lines of 'key: value' are wanted",
+        "4:29: targets[1]: lines of 'key: value' are wanted",
     ]
 
 
@@ -281,3 +281,35 @@ def test_a_server_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Pat
         f"models: {{a: {{provider: openai, model: m, {server}}}}}",
     )
     assert scenario(tmp_path, *lines) == ([f"4:52: models.a.base_url: {complaint}"] if complaint else [])
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        (
+            "url: 'ws://169.254.169.254/latest/meta-data'",
+            "169.254.169.254 is not a public address: say `allow_private: true` for it if it is meant to be there",
+        ),
+        (
+            "url: 'wss://[fd00::1]/ws'",
+            "fd00::1 is not a public address: say `allow_private: true` for it if it is meant to be there",
+        ),
+        (
+            "url: 'ws://pulsar.example/ws'",
+            "with ws:// everybody on the way could read the agents' secrets: write wss://…, or say `allow_private: "
+            "true` for it if it is in a private network",
+        ),
+        ("url: 'ws://10.0.0.1/ws', allow_private: true", ""),
+        ("url: 'ws://stage.lan/ws', allow_private: true", ""),
+        ("url: 'ws://127.0.0.1:8765/ws', token: '${TOKEN}'", ""),
+        ("url: 'ws://localhost:8765/ws'", ""),
+        ("url: 'wss://pulsar.example/ws'", ""),
+    ],
+)
+def test_a_target_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Path, target: str, complaint: str) -> None:
+    lines = (
+        "format: duel",
+        "agents: [{persona: ada, side: for}, {persona: otis, side: against}]",
+        f"targets: [{{name: a, {target}}}]",
+    )
+    assert scenario(tmp_path, *lines) == ([f"4:26: targets[0].url: {complaint}"] if complaint else [])

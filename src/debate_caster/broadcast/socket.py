@@ -1,13 +1,21 @@
-"""A WebSocket to a target: opened with care, closed for certain, its library's errors turned into ours."""
+"""A WebSocket to a target: opened with care, closed for certain, its library's errors turned into ours.
+
+A name is looked up here, its addresses are checked, and the connection goes to the very address that was: a second
+look-up could answer otherwise.
+"""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
+from websockets.proxy import get_proxy
+from websockets.uri import WebSocketURI, parse_uri
 
+from debate_caster.addresses import MOST_TRIED, look_up
 from debate_caster.broadcast.target import ConnectionLimits, Target
 from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError
@@ -38,19 +46,9 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
         DroppedError: There is no connection to be had now.
         BroadcastError: There never will be: a wrong address or certificate, or we are not let in (401, 403).
     """
-    headers = {"Authorization": f"Bearer {target.token.get_secret_value()}"} if target.token else None
     try:
         async with clock.timeout(limits.reply_timeout_s):
-            socket = await _Connect(
-                target.url,
-                additional_headers=headers,
-                compression=None,
-                proxy=None if target.is_loopback else True,
-                open_timeout=None,  # the clock's timeout above is the one that counts
-                ping_interval=None,  # lines and heartbeats ask for pongs themselves, and notice a missing one
-                close_timeout=None,  # likewise
-                max_size=2 * limits.max_frame_bytes,  # what is too long for us is no reason to hang up
-            )
+            socket = await _connect(target, limits)
     except InvalidURI as exc:
         raise BroadcastError(target.name, f"not a WebSocket address: {exc}") from exc
     except InvalidStatus as exc:
@@ -71,6 +69,54 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
         yield socket
     finally:
         await _close(socket, clock)
+
+
+async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection:
+    """Connect to one of the target's addresses, or through the user's proxy, whose affair it is then where it ends.
+
+    Raises:
+        BroadcastError: The target may not be where its name leads.
+    """
+    uri = parse_uri(target.url)
+    if target.is_loopback:
+        return await _open(target, limits)
+    if proxy := get_proxy(uri):
+        return await _open(target, limits, proxy=proxy)
+    addresses = await _addresses(target, uri)
+    for address in addresses[:-1]:
+        try:
+            return await _open(target, limits, host=address)
+        except OSError:  # whatever it was: the last one's reason is the one that is told
+            continue
+    return await _open(target, limits, host=addresses[-1])
+
+
+async def _addresses(target: Target, uri: WebSocketURI) -> list[str]:
+    """Return the addresses to try, at least one."""
+    found = await look_up(uri.host, uri.port)
+    target.check_addresses(found)
+    if not found:
+        raise OSError("the name has no address")
+    return found[:MOST_TRIED]
+
+
+async def _open(
+    target: Target, limits: ConnectionLimits, *, proxy: str | None = None, host: str | None = None
+) -> ClientConnection:
+    """``host``: the address to connect to, under the name that is in the URL; its certificate is for that."""
+    headers = {"Authorization": f"Bearer {target.token.get_secret_value()}"} if target.token else None
+    where: dict[str, Any] = {"host": host} if host is not None else {}
+    return await _Connect(
+        target.url,
+        additional_headers=headers,
+        compression=None,
+        proxy=proxy,
+        open_timeout=None,  # the caller's timeout is the one that counts
+        ping_interval=None,  # lines and heartbeats ask for pongs themselves, and notice a missing one
+        close_timeout=None,  # likewise
+        max_size=2 * limits.max_frame_bytes,  # what is too long for us is no reason to hang up
+        **where,
+    )
 
 
 async def transmit(socket: ClientConnection, frame: str, *, target: str) -> None:

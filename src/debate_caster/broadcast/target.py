@@ -1,11 +1,12 @@
 """Where a show is broadcast, what it is called there, and the limits that a connection keeps."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from debate_caster.addresses import is_loopback
+from debate_caster.addresses import CURE, is_loopback, is_public, objection_to, written_address
 from debate_caster.errors import BroadcastError
 
 __all__ = ["ConnectionLimits", "EarlierRun", "ShowIdentity", "Target"]
@@ -27,6 +28,8 @@ class Target:
     """A server to broadcast to. ``name`` is for logs and files; ``mirror`` counts only if the peer knows no shows.
 
     ``is_ours``: it is in this very process, so that nothing we send it leaves the machine, whatever its address.
+    ``allow_private``: it may be in a private network, since its scenario says so, or the operator named it. What
+    agents prove themselves with, and the show's key, go over ws:// to such networks and this machine only.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Target:
     token: SecretStr | None = None
     mirror: bool = True
     is_ours: bool = False
+    allow_private: bool = False
 
     @property
     def host(self) -> str:
@@ -47,7 +51,8 @@ class Target:
         """Refuse what can't work.
 
         Raises:
-            BroadcastError: The address is not a WebSocket's, or a token would cross a network in the clear.
+            BroadcastError: The address is not a WebSocket's, is where the target may not be, or a secret would cross a
+                network in the clear.
         """
         try:
             parts = urlsplit(self.url)
@@ -58,9 +63,29 @@ class Target:
             raise BroadcastError(
                 self.name, "the address must be ws://host:port/path or wss://host/path, without a user"
             )
-        if self.token is not None and parts.scheme == "ws" and not self.is_loopback:
+        if self.is_loopback:
+            return
+        if self.token is not None and parts.scheme == "ws":
             raise BroadcastError(
                 self.name, "a token goes over wss:// only: over ws:// everybody on the way could read it"
+            )
+        if not self.allow_private and (objection := objection_to(parts.scheme, self.host, has_key=True)):
+            raise BroadcastError(self.name, objection)
+        if written := written_address(self.host):
+            self.check_addresses([written])
+
+    def check_addresses(self, addresses: Iterable[str]) -> None:
+        """Refuse to be at any of these addresses, which those of the name turned out to be.
+
+        Raises:
+            BroadcastError: One is in a private network unasked, or on the internet without encryption.
+        """
+        public = [is_public(address) for address in addresses]
+        if not self.allow_private and not all(public):
+            raise BroadcastError(self.name, f"{self.host} is not at a public address. {CURE}")
+        if any(public) and urlsplit(self.url).scheme == "ws":
+            raise BroadcastError(
+                self.name, "with ws:// everybody on the way could read the agents' secrets: write wss://…"
             )
 
 

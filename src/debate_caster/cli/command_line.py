@@ -97,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument(
         "--stage",
         metavar="URL|embedded|none",
-        help="where to broadcast besides the scenario's targets: a stage of its own, another stage's ws:// address, "
+        help="where to broadcast besides the scenario's targets: a stage of its own, another stage's address, "
         "or nowhere (default: embedded)",
     )
     run.add_argument(

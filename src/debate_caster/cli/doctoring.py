@@ -167,7 +167,7 @@ async def _survey(session: Session, clock: Clock, timeout_s: float) -> tuple[Sce
         hide_receivers(session.redaction, found.scenario)
     stages = []
     if settings.stage not in ("embedded", "none"):
-        target = Target("stage", websocket_address(settings.stage), settings.stage_token)
+        target = Target("stage", websocket_address(settings.stage), settings.stage_token, allow_private=True)
         stages.append((f"Put a valid token in {PREFIX}STAGE_TOKEN", target))
     try:
         async with clock.timeout(SURVEY_TIMEOUT_S):

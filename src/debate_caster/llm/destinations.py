@@ -5,7 +5,6 @@ addresses are checked, and the connection goes to the very address that was: a s
 """
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -14,11 +13,10 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from debate_caster.addresses import is_loopback, is_public, objection_to
+from debate_caster.addresses import CURE, MOST_TRIED, is_loopback, is_public, look_up, objection_to
 from debate_caster.errors import SetupError
 
 __all__ = [
-    "CURE",
     "OPENAI_URL",
     "ForbiddenAddressError",
     "PublicTransport",
@@ -33,11 +31,6 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 """Where ``provider: openai`` goes without a ``base_url``."""
-
-CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
-
-MOST_TRIED: Final = 3
-"""Addresses of one name that are tried, one after the other."""
 
 
 class ForbiddenAddressError(httpx2.TransportError):
@@ -131,7 +124,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         self, inner: httpx2.AsyncBaseTransport, *, connect_timeout_s: float, resolve: Resolve | None = None
     ) -> None:
         self._inner, self._connect_timeout_s = inner, connect_timeout_s
-        self._resolve = resolve or _look_up
+        self._resolve = resolve or look_up
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
@@ -171,8 +164,3 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         if not found:
             raise httpx2.ConnectError(f"{host} has no address", request=request)
         return found[:MOST_TRIED]
-
-
-async def _look_up(host: str, port: int) -> list[str]:
-    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))

@@ -15,9 +15,10 @@ from functools import cache
 import httpx2
 from pydantic import SecretStr
 
+from debate_caster.addresses import CURE
 from debate_caster.clock import Clock
 from debate_caster.errors import ModelError, SetupError
-from debate_caster.llm.destinations import CURE, ForbiddenAddressError, checked_client
+from debate_caster.llm.destinations import ForbiddenAddressError, checked_client
 
 __all__ = ["Answer", "ask_for_models", "ask_for_sign_of_life"]
 

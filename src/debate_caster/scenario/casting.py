@@ -158,7 +158,7 @@ class Casting:
         known = models.members() if models is not None else {REHEARSAL: Node(Mark(0, 0))}
         for name, node in known.items():
             self._provider(node, "models", name)
-            self._destination(node, "base_url", "api_key", "models", name)
+            self._destination(node, "base_url", "models", name, has_key=node.get("api_key") is not None)
         default = self.root.get("model")
         wishes = [(default, ("model",)), *((entry.model, (*entry.path, "model")) for entry in entries)]
         for wish, path in wishes:
@@ -214,21 +214,21 @@ class Casting:
             if name in used and provider is not None and provider.text == "openai" and node.get("price") is None:
                 self._report(node, "budget.max_cost is set, so this model needs a 'price'", "models", name)
 
-    def _destination(self, server: Node, address: str, key: str, *path: str) -> None:
+    def _destination(self, server: Node, address: str, *path: str | int, has_key: bool) -> None:
         """Report an address that could be seen never to be gone to, or only with its key in the clear."""
         node, private = server.get(address), server.get("allow_private")
         if node is None or node.text is None or (private is not None and private.value is True):
             return
         with suppress(ValueError):  # what is no address is reported as that
             parts = urlsplit(node.text)
-            if objection := objection_to(parts.scheme, parts.hostname or "", has_key=server.get(key) is not None):
+            if objection := objection_to(parts.scheme, parts.hostname or "", has_key=has_key):
                 self._report(node, objection, *path, address)
 
     def _moderation(self) -> None:
         moderation, models = self.root.get("moderation"), self.root.get("models")
         hook = moderation.get("hook") if moderation is not None else None
         if hook is not None:
-            self._destination(hook, "url", "secret", "moderation", "hook")
+            self._destination(hook, "url", "moderation", "hook", has_key=hook.get("secret") is not None)
         wish = moderation.get("provider") if moderation is not None else None
         if wish is None or wish.text is None:
             return
@@ -251,6 +251,7 @@ class Casting:
                         name, f"a target {name.text!r} stands above: choose another name", "targets", index, "name"
                     )
                 taken.add(name.text)
+            self._destination(target, "url", "targets", index, has_key=True)  # every agent has a secret of its own
 
     def _sides(self, rules: Format, entries: list[_Entry]) -> None:
         teams: dict[str, int] = dict.fromkeys(rules.sides, 0)

@@ -244,7 +244,11 @@ def _assemble(
         moderation=moderation,
         targets=tuple(
             TargetScript(
-                name=target.name, url=target.url, token=secrets.get(("targets", index, "token")), mirror=target.mirror
+                name=target.name,
+                url=target.url,
+                token=secrets.get(("targets", index, "token")),
+                mirror=target.mirror,
+                allow_private=target.allow_private,
             )
             for index, target in enumerate(written.targets)
         ),

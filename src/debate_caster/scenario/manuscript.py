@@ -223,6 +223,9 @@ class TargetEntry(Strict):
     url: str = Field(pattern=WEBSOCKET_URL, description="A WebSocket address, such as wss://host/path.")
     token: SecretReference | None = Field(default=None, description="${NAME} of an environment variable.")
     mirror: bool = Field(default=True, description="Whether each room shows the other agents' lines as well.")
+    allow_private: bool = Field(
+        default=False, description="The server is in a private network (one on this machine needs no leave)."
+    )
 
 
 class AnnounceEntry(Strict):

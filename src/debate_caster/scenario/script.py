@@ -232,6 +232,7 @@ class TargetScript(Strict):
     url: str
     token: SecretStr | None = None
     mirror: bool = True
+    allow_private: bool = False
 
 
 class AnnounceScript(Strict):
