@@ -1,5 +1,7 @@
+import ast
 import json
 import logging
+import re
 import sys
 import unicodedata
 import warnings
@@ -16,6 +18,22 @@ from debate_caster.cli.log_output import HIDDEN, LogOutput, Redaction, to_stderr
 SECRET = "sekret-4711-value"
 
 Open = Callable[..., list[str]]
+
+WORD = r'(?:"(?:[^"\\]|\\.)*"|[^\s"=]+)'
+FIELD = re.compile(rf' ({WORD})=("(?:[^"\\]|\\.)*"|[^\s"]+)')
+
+
+def fields_of(line: str) -> dict[str, str]:
+    """Read the fields of a line for people as its reader would: nothing else may be left in it."""
+    head = re.match(r"\d\d:\d\d:\d\d [a-z]+ +\w+", line)
+    assert head, line
+    rest = line[head.end() :]
+    assert not FIELD.sub("", rest), line
+    return {plain(key): plain(value) for key, value in FIELD.findall(rest)}
+
+
+def plain(word: str) -> str:
+    return str(ast.literal_eval(word if word.startswith('"') else f'"{word}"'))
 
 
 @pytest.fixture
@@ -53,6 +71,42 @@ def test_a_line_for_people_names_its_facts(opened: Open) -> None:
     structlog.get_logger().warning("room_lost", room="bc_1", detail="gone away")
 
     assert lines[0][9:] == 'warning room_lost detail="gone away" room=bc_1'
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ('x" level="admin', r'"x\" level=\"admin"'),
+        ("x level=admin", '"x level=admin"'),
+        ("x\u3000level=admin", '"x\u3000level=admin"'),
+        (r"x\" y", r'"x\\\" y"'),
+        ('"', r'"\""'),
+        ("", '""'),
+        ("a\nb", r"a\nb"),
+        (r"a\nb", r"a\\nb"),
+        (3, "3"),
+        (["a b", 'c"d'], r'["a b", "c\"d"]'),
+    ],
+)
+def test_a_value_is_one_field_whatever_it_is(opened: Open, value: object, shown: str) -> None:
+    lines = opened(as_json=False)
+
+    structlog.get_logger().info("said", agent=value, last=1)
+
+    assert lines[0][9:] == f"info    said agent={shown} last=1"
+
+
+def test_what_an_error_says_is_no_line_of_the_log(opened: Open) -> None:
+    lines = opened(as_json=False)
+
+    forged = "bad\n12:00:00 info    producer_admitted show=s1\r12:00:01 error  x\u202812:00:02 info    y"
+    structlog.get_logger().error("failed", exc_info=ValueError(forged))
+
+    first, *others = lines[0].split("\n")
+    assert first[9:] == "error   failed"
+    assert others[-2] == "    | ValueError: bad"
+    assert others[-1] == r"    | 12:00:00 info    producer_admitted show=s1\r12:00:01 error  x\u202812:00:02 info    y"
+    assert all(line.startswith("    | ") for line in others)
 
 
 def test_colour_marks_the_level_only_where_wanted(opened: Open) -> None:
@@ -156,16 +210,29 @@ def test_a_secret_within_another_does_not_uncover_it() -> None:
     assert redaction.text("abcd-efgh abcd no") == f"{HIDDEN} {HIDDEN} no"
 
 
-@given(st.text())
-def test_no_text_can_forge_a_line_or_steer_the_terminal(text: str) -> None:
+@given(st.text(), st.text(), st.text())
+def test_no_text_can_forge_a_line_or_steer_the_terminal(text: str, key: str, complaint: str) -> None:
+    facts = {"text": text, f"key {key}": text}
+    expected = {name: Redaction().field(name, value) for name, value in facts.items()}
     for as_json in (True, False):
         lines: list[str] = []
         output = LogOutput(level="info", as_json=as_json, color=False, redaction=Redaction(), emit=lines.append)
         try:
-            structlog.get_logger().info("said", text=text)
+            structlog.get_logger().info("said", **facts)
+            structlog.get_logger().info("failed", exc_info=ValueError(complaint))
         finally:
             output.restore()
-        assert not [c for c in lines[0] if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
+        said, (failed, *others) = lines[0], lines[1].split("\n")
+        for line in (said, failed, *others):
+            assert not [c for c in line if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
+        if as_json:
+            assert json.loads(said).items() >= expected.items()
+            assert not others
+        else:
+            assert fields_of(said) == expected
+            assert fields_of(failed) == {}
+            assert others
+            assert all(line.startswith("    | ") for line in others)
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,6 @@
 Lines go to standard error, or to wherever a live view that owns the terminal wants them.
 """
 
-import json
 import logging
 import re
 import sys
@@ -89,7 +88,14 @@ def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) 
 
 
 class ConsoleRenderer:
-    """Render one event as a line for people; a traceback follows on lines of its own."""
+    """Render one event as a line for people; a traceback follows on lines of its own, each with a mark before it.
+
+    Whatever text there is in it, no line looks like another event's, and no field like two: names and values with
+    spaces, quotes or ``=`` stand in quotes, in which quotes are escaped.
+    """
+
+    MARK = "    | "
+    """No event's line begins like this: those begin with a time, or with their level."""
 
     COLORS: Mapping[str, str] = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "1;31"}
 
@@ -99,15 +105,20 @@ class ConsoleRenderer:
     def __call__(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
         at, level = str(event.pop("at", "")), str(event.pop("level", "info"))
         name, exception = str(event.pop("event", "")), str(event.pop("exception", ""))
-        fields = " ".join(f"{key}={self._shown(value)}" for key, value in sorted(event.items()))
+        fields = " ".join(f"{self._word(key)}={self._shown(value)}" for key, value in sorted(event.items()))
         marked = f"\x1b[{self.COLORS.get(level, '0')}m{level:7}\x1b[0m" if self._color else f"{level:7}"
-        line = " ".join(part for part in (at[11:19], marked, escaped(name), fields) if part)
-        return f"{line}\n{escaped(exception, keep=chr(10))}" if exception else line
+        line = " ".join(part for part in (at[11:19], marked, self._word(name), fields) if part)
+        return "\n".join([line, *(self.MARK + escaped(more) for more in exception.split("\n"))]) if exception else line
+
+    @classmethod
+    def _shown(cls, value: object) -> str:
+        """Return a field's value: a text as a word, anything else as JSON, which says itself where it ends."""
+        return cls._word(value) if isinstance(value, str) else json_line(value)
 
     @staticmethod
-    def _shown(value: object) -> str:
-        text = escaped(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))
-        return f'"{text}"' if not text or " " in text else text
+    def _word(text: str) -> str:
+        shown = escaped(text.replace("\\", r"\\").replace('"', r"\""))
+        return f'"{shown}"' if not shown or any(char.isspace() or char in '"=' for char in shown) else shown
 
 
 class _LibraryHandler(logging.Handler):

@@ -62,13 +62,12 @@ def printable_line(text: str) -> str:
 _ESCAPED = _NOT_PRINTED | {"Zl", "Zp"}
 
 
-def escaped(text: str, *, keep: str = "") -> str:
+def escaped(text: str) -> str:
     """Return ``text`` with everything that is not plainly visible written out as Python would: nothing is lost."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        character if character in keep or unicodedata.category(character) not in _ESCAPED else ascii(character)[1:-1]
-        for character in text
+        character if unicodedata.category(character) not in _ESCAPED else ascii(character)[1:-1] for character in text
     )
 
 
