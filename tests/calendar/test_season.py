@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from heapq import merge
@@ -696,35 +696,37 @@ def test_days_and_a_month_have_their_money_also_when_summer_time_begins_and_ends
     assert days[f"{following}-01"] == enough
 
 
+def of_one_day(tmp_path: Path, allowance: Allowance, crons: Mapping[str, str], **house: Any) -> list[str]:
+    """Return what became of each slot of a day that has so much money."""
+
+    async def play(place: House) -> None:
+        calendar = place.calendar(purse=place.purse(allowance))
+        for name, cron in crons.items():
+            await calendar.admit(scenario(tmp_path, name, entry(cron)))
+        async with place.running(calendar):
+            await place.clock.sleep(DAY_S - 60)
+
+    return [f"{when[6:]} {what}" for when, what in performed(play, **house)]
+
+
 def test_what_a_show_did_not_cost_is_there_for_the_next(tmp_path: Path) -> None:
     """Each may cost 4 of the day's 10, and costs 1.5: before the sixth 7.5 are spent. What is free is always given."""
 
-    async def play(house: House) -> None:
-        calendar = house.calendar(purse=house.purse(Allowance(per_day=Decimal(10))))
-        await calendar.admit(scenario(tmp_path, "hourly", entry("0 1-6 * * *")))
-        await calendar.admit(scenario(tmp_path, "free", entry("30 6 * * *")))
-        async with house.running(calendar):
-            await house.clock.sleep(DAY_S - 60)
-
-    found = performed(play, most={"hourly": Decimal(4)}, costs={"hourly": Decimal("1.5")})
-
-    assert [f"{when[6:]} {what}" for when, what in found] == [
+    found = of_one_day(
+        tmp_path, Allowance(per_day=Decimal(10)), {"hourly": "0 1-6 * * *", "free": "30 6 * * *"},
+        most={"hourly": Decimal(4)}, costs={"hourly": Decimal("1.5")},
+    )  # fmt: skip
+    assert found == [
         "01:00 ran", "02:00 ran", "03:00 ran", "04:00 ran", "05:00 ran", "06:00 skipped: budget", "06:30 ran",
     ]  # fmt: skip
 
 
 def test_while_a_show_is_on_all_that_it_may_cost_is_held_back(tmp_path: Path) -> None:
-    async def play(house: House) -> None:
-        calendar = house.calendar(purse=house.purse(Allowance(per_month=Decimal(5))))
-        await calendar.admit(scenario(tmp_path, "first", entry("0 20 1 * *")))
-        await calendar.admit(scenario(tmp_path, "other", entry("5,15 20 1 * *")))
-        async with house.running(calendar):
-            await house.clock.sleep(DAY_S - 60)
-
-    most = {"first": Decimal(4), "other": Decimal(2)}
-    found = performed(play, most=most, costs={"first": Decimal(1)})
-
-    assert [f"{when[6:]} {what}" for when, what in found] == ["20:00 ran", "20:05 skipped: budget", "20:15 ran"]
+    found = of_one_day(
+        tmp_path, Allowance(per_month=Decimal(5)), {"first": "0 20 1 * *", "other": "5,15 20 1 * *"},
+        most={"first": Decimal(4), "other": Decimal(2)}, costs={"first": Decimal(1)},
+    )  # fmt: skip
+    assert found == ["20:00 ran", "20:05 skipped: budget", "20:15 ran"]
 
 
 @pytest.mark.parametrize(

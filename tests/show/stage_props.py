@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -36,7 +37,7 @@ from debate_caster.scenario.script import (
 from debate_caster.show.control_desk import Answer as DeskAnswer
 from debate_caster.show.control_desk import ControlDesk, Order, token_digest
 from debate_caster.show.director import perform
-from debate_caster.show.events import ShowEnded, ShowEvent, VoteClosed, decode, encode, stream_of
+from debate_caster.show.events import ShowEnded, ShowEvent, ShowStarted, VoteClosed, decode, encode, stream_of
 from debate_caster.show.hints import HintDesk, Remark
 from debate_caster.show.log_writer import ShowLogWriter
 from debate_caster.show.show_time import ShowTime
@@ -45,6 +46,13 @@ from debate_caster.show.vote_desk import VoteDesk
 
 SHOW = "evening-1"
 TOKEN = "a producer's token, long enough"
+
+
+def show_started(at: datetime) -> ShowStarted:
+    """A log's first event, for tests of what comes after it."""
+    return ShowStarted(
+        at=at, show="s", scenario="x", motion="m", title="t", format="f", seed=1, agents=(), phases=(), turns=2
+    )
 
 
 def make_format(*, rounds: int = 2, words: int = 40, moderator: bool = False) -> Format:

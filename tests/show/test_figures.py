@@ -18,16 +18,13 @@ from debate_caster.show.events import (
     ShowEnded,
     ShowPaused,
     ShowResumed,
-    ShowStarted,
 )
 from debate_caster.show.figures import ON_TIME_S, ShowCount, ShowFigures, provider_of
 from debate_caster.show.show_time import ShowTime
-from tests.show.stage_props import make_scenario
+from tests.show.stage_props import make_scenario, show_started
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-STARTED = ShowStarted(
-    at=AT, show="s", scenario="x", motion="m", title="t", format="f", seed=1, agents=(), phases=(), turns=2
-)
+STARTED = show_started(AT)
 UP = ConnectionUp(at=AT, agent="ada", target="stage", room="r")
 
 

@@ -8,13 +8,12 @@ import pytest
 from debate_caster.clock import ManualClock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import MemoryEventLog
-from debate_caster.show.events import ChunkAired, ShowStarted, Stake, TurnPrepared, TurnStarted, decode, stream_of
+from debate_caster.show.events import ChunkAired, Stake, TurnPrepared, TurnStarted, decode, stream_of
 from debate_caster.show.log_writer import ShowLogWriter
+from tests.show.stage_props import show_started
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
-STARTED = ShowStarted(
-    at=LONG_AGO, show="s", scenario="x", motion="m", title="t", format="f", seed=1, agents=(), phases=(), turns=2
-)
+STARTED = show_started(LONG_AGO)
 TURN = TurnStarted(at=LONG_AGO, turn=0, phase=0, speaker="ada", max_words=50)
 
 

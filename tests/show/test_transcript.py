@@ -21,7 +21,6 @@ from debate_caster.show.events import (
     ShowEvent,
     ShowPaused,
     ShowResumed,
-    ShowStarted,
     TurnEnded,
     TurnPrepared,
     TurnStarted,
@@ -30,12 +29,10 @@ from debate_caster.show.events import (
 )
 from debate_caster.show.hints import Remark
 from debate_caster.show.transcript import Transcript, fold, read_transcript
-from tests.show.stage_props import Backstage, Reply, make_scenario, outage, perform_evening, words_of
+from tests.show.stage_props import Backstage, Reply, make_scenario, outage, perform_evening, show_started, words_of
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
-STARTED = ShowStarted(
-    at=AT, show="s", scenario="x", motion="m", title="t", format="f", seed=1, agents=(), phases=(), turns=2
-)
+STARTED = show_started(AT)
 
 
 def turn_started(turn: int) -> TurnStarted:

@@ -79,28 +79,36 @@ def _stands(read: ReadScenario, script: ModelScript, found: Mapping[tuple[Path, 
 
 
 def of_hook(read: ReadScenario, host: str, answer: Answer | DebateCasterError) -> Finding:
-    where = f"{read.scenario.path}, moderation hook"
-    if isinstance(answer, DebateCasterError):
-        problem, cure = _told(answer, host, "its url")
-        return Finding("hook", "failure", f"{where}: {problem}", cure)
-    if answer.status >= 500:
-        what = f"{where}: {host} fails (status {answer.status}), and nothing is aired unasked"
-        return Finding("hook", "failure", what, "Look at the log of the hook's server")
-    return fine("hook", f"{where}: {host} answers")
+    where, cure = f"{read.scenario.path}, moderation hook", "Look at the log of the hook's server"
+    return _of_url("hook", "failure", where, host, answer, cure, consequence=", and nothing is aired unasked")
 
 
 def of_receiver(read: ReadScenario, script: AnnounceScript, host: str, answer: Answer | DebateCasterError) -> Finding:
     where = f"{read.scenario.path}, announcements"
-    if isinstance(answer, DebateCasterError):
-        problem, cure = _told(answer, host, "its url")
-        return Finding("announce", "warning", f"{where}: {problem}", cure)
-    if answer.status >= 500:
-        what = f"{where}: {host} fails (status {answer.status})"
-        return Finding("announce", "warning", what, "Look at that server's log, or its status page")
-    if script.format == "discord" and answer.status in (401, 403, 404):  # which others answer to any GET
+    # Only Discord answers so to a webhook that there is none of; others do to any GET.
+    if script.format == "discord" and isinstance(answer, Answer) and answer.status in (401, 403, 404):
         what = f"{where}: {host} knows no such webhook (status {answer.status})"
         return Finding("announce", "warning", what, "Make a new webhook in the channel's settings, and use its address")
-    return fine("announce", f"{where}: {host} answers")
+    return _of_url("announce", "warning", where, host, answer, "Look at that server's log, or its status page")
+
+
+def _of_url(
+    about: str,
+    grade: Grade,
+    where: str,
+    host: str,
+    answer: Answer | DebateCasterError,
+    cure: str,
+    *,
+    consequence: str = "",
+) -> Finding:
+    """Return what was found of a server that is well if it answers; ``cure`` is for one that fails."""
+    if isinstance(answer, DebateCasterError):
+        problem, cure = _told(answer, host, "its url")
+        return Finding(about, grade, f"{where}: {problem}", cure)
+    if answer.status >= 500:
+        return Finding(about, grade, f"{where}: {host} fails (status {answer.status}){consequence}", cure)
+    return fine(about, f"{where}: {host} answers")
 
 
 def of_target(target: Target, cure: str, answer: DebateCasterError | None) -> Finding:
