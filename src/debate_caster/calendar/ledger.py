@@ -7,12 +7,12 @@ milliseconds since 1970, UTC.
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from debate_caster.calendar import accounts
 from debate_caster.calendar.accounts import Books, Shortage
@@ -21,8 +21,6 @@ from debate_caster.calendar.docket import Outcome, Reason
 from debate_caster.log.database import IN_MEMORY, Database, from_ms, in_ms, transaction
 
 __all__ = ["APPLICATION_ID", "IN_MEMORY", "SCHEMA_VERSION", "CalendarRow", "Entry", "Ledger", "Occurrence", "Request"]
-
-T = TypeVar("T")
 
 SCHEMA_VERSION = 2
 APPLICATION_ID = 0x64636361
@@ -153,7 +151,7 @@ class Ledger:
                 ).fetchone()
             return _calendar(row)
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     async def change(self, scenario: str, entries: str, since: datetime) -> None:
         """Take a new schedule, which holds after ``since``."""
@@ -209,7 +207,7 @@ class Ledger:
                     )
             return ours
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
         """Say anew what became of a slot whose show waited, or never began."""
@@ -224,7 +222,7 @@ class Ledger:
                 if outcome == "skipped":
                     accounts.drop(db, show)
 
-        await self._run(lambda: work(self._open()))
+        await self._file.run(work)
 
     async def finish(self, show: str, ending: str, now: datetime) -> None:
         """Say that a show has ended, and how."""
@@ -245,7 +243,7 @@ class Ledger:
                     accounts.move(db, show, owner)
                 return done.rowcount > 0
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     async def unfinished(self) -> list[Occurrence]:
         """Return the occurrences whose shows run, or wait, or died with their process; oldest first."""
@@ -277,7 +275,7 @@ class Ledger:
             )
             return int(done.lastrowid or 0)
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     async def asked(self) -> list[Request]:
         """Return the requests that nobody has answered, oldest first."""
@@ -288,7 +286,7 @@ class Ledger:
 
     async def answer(self, request: int, answer: str) -> bool:
         """Answer a request; False where somebody else has."""
-        return await self._run(lambda: _answer(self._open(), request, answer))
+        return await self._file.run(lambda db: _answer(db, request, answer))
 
     async def grant(
         self, request: int, entry: Entry, *, owner: str, now: datetime, periods: Sequence[Period] = ()
@@ -309,7 +307,7 @@ class Ledger:
                 books.hold(str(entry.show), entry.money, owner=owner, now=now)
                 return True
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     # -- money ---------------------------------------------------------------------------------------------------
 
@@ -326,23 +324,23 @@ class Ledger:
                 books.hold(show, money, owner=owner, now=now)
                 return None
 
-        return await self._run(lambda: work(self._open()))
+        return await self._file.run(work)
 
     async def settle(self, show: str, spent: Decimal, last: datetime) -> None:
         """Say what a show has cost that is over, and when it last spent."""
-        await self._run(lambda: accounts.settle(self._open(), show, spent, last))
+        await self._file.run(lambda db: accounts.settle(db, show, spent, last))
 
     async def unsettled(self) -> list[tuple[str, str]]:
         """Return the shows, each with its owner, that are not on the calendar any more, and are not settled."""
-        return await self._run(lambda: accounts.unsettled(self._open()))
+        return await self._file.run(accounts.unsettled)
 
     async def without_account(self, shows: Sequence[str]) -> list[str]:
         """Return those of the shows of which the ledger does not know what they cost."""
-        return await self._run(lambda: accounts.unknown(self._open(), shows))
+        return await self._file.run(lambda db: accounts.unknown(db, shows))
 
     async def standings(self, periods: Sequence[Period]) -> list[Standing]:
         """Return how the periods stand."""
-        return await self._run(lambda: [accounts.standing(self._open(), period) for period in periods])
+        return await self._file.run(lambda db: [accounts.standing(db, period) for period in periods])
 
     # -- news ----------------------------------------------------------------------------------------------------
 
@@ -368,16 +366,10 @@ class Ledger:
         ]  # fmt: skip
 
     async def _select(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        return await self._run(lambda: self._open().execute(statement, values).fetchall())
+        return await self._file.run(lambda db: db.execute(statement, values).fetchall())
 
     async def _write(self, statement: str, values: Sequence[object]) -> int:
-        return await self._run(lambda: self._open().execute(statement, values).rowcount)
-
-    async def _run(self, work: Callable[[], T]) -> T:
-        return await self._file.in_thread(work)
-
-    def _open(self) -> sqlite3.Connection:
-        return self._file.open()
+        return await self._file.run(lambda db: db.execute(statement, values).rowcount)
 
 
 def _starts(entry: Entry) -> bool:

@@ -67,15 +67,14 @@ class Database:
         Raises:
             LogError: The file can't be read or written.
         """
-        return await self.in_thread(lambda: work(self.open()))
+        return await self._in_thread(lambda: work(self._open()))
 
     async def aclose(self) -> None:
         """Let go of the file."""
-        await self.in_thread(self._close)
+        await self._in_thread(self._close)
         self._thread.shutdown(wait=True)
 
-    async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return what ``work`` does in the thread that may use the connection; raises as ``run``."""
+    async def _in_thread(self, work: Callable[[], T]) -> T:
         try:
             if self.path == IN_MEMORY:  # no disk to wait for
                 return work()
@@ -85,8 +84,7 @@ class Database:
         except OSError as exc:
             raise LogError(self._name, f"{self.path}: its folder can't be used ({exc.strerror})") from exc
 
-    def open(self) -> sqlite3.Connection:
-        """Return the connection, for work that is done ``in_thread``."""
+    def _open(self) -> sqlite3.Connection:
         if self._connection is None:
             if isinstance(self.path, Path):
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
