@@ -15,7 +15,8 @@ from benchmarks.figures import Figure
 from benchmarks.idle_serve import write_plan
 from benchmarks.scripted_show import as_the_program_does
 from debate_caster.calendar.ledger import Ledger
-from debate_caster.calendar.season import Calendar, Remains
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import Remains
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import SqliteEventLog
 from debate_caster.runner import run_show

@@ -12,7 +12,8 @@ from typing import Any
 from debate_caster.calendar.allowance import Allowance, Standing, amount
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
 from debate_caster.calendar.purse import Purse
-from debate_caster.calendar.season import Calendar, Remains
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import Remains
 from debate_caster.clock import Clock
 from debate_caster.scenario.loading import load_scenario
 from debate_caster.scenario.script import Scenario, Schedule

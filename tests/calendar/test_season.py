@@ -13,7 +13,9 @@ import pytest
 from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.docket import Outcome, Reason
 from debate_caster.calendar.ledger import IN_MEMORY, CalendarRow, Entry, Ledger, Request
-from debate_caster.calendar.season import CUT_OFF, TAKEN_UP_AT_MOST, Calendar, Remains, as_json
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import CUT_OFF, TAKEN_UP_AT_MOST, Remains
+from debate_caster.calendar.timetable import as_json
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import LogError
 from debate_caster.scenario.casting import slug

@@ -13,7 +13,7 @@ import pytest
 
 from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import Ledger, Occurrence
-from debate_caster.calendar.season import CUT_OFF
+from debate_caster.calendar.succession import CUT_OFF
 from debate_caster.log import SqliteEventLog
 from tests.calendar.worker import FIRST_SLOT, PERIOD, tell, work
 from tests.scenario.files import DUEL, write

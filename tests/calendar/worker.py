@@ -12,7 +12,8 @@ from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.purse import Purse
-from debate_caster.calendar.season import Calendar, Remains
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import Remains
 from debate_caster.clock import SystemClock
 from debate_caster.log import SqliteEventLog
 from debate_caster.scenario.loading import load_scenario

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from debate_caster.calendar.ledger import Ledger
-from debate_caster.calendar.season import as_json
+from debate_caster.calendar.timetable import as_json
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.scenario.loading import load_scenario
 from tests.end_to_end.programs import running

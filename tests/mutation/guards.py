@@ -739,21 +739,21 @@ GUARDS = (
     ),
     Guard(
         "a show that was broken off long ago disturbs nobody",
-        "calendar/season.py",
+        "calendar/succession.py",
         "lost = silent_s > SILENT_AT_MOST_S or",
         "lost = False or",
         ("calendar/test_season.py::test_a_show_that_was_broken_off_long_ago_is_cut_off_and_never_given_again",),
     ),
     Guard(
         "a show that kills whoever gives it is given up",
-        "calendar/season.py",
+        "calendar/succession.py",
         "or remains.taken_up >= TAKEN_UP_AT_MOST",
         "or False",
         ("calendar/test_season.py::test_a_show_that_kills_whoever_gives_it_is_given_up",),
     ),
     Guard(
         "under serve a show goes on by itself",
-        "calendar/season.py",
+        "calendar/succession.py",
         "if production is not None and not production.running and not lost:",
         "if False:",
         (
@@ -1433,8 +1433,8 @@ GUARDS = (
     Guard(
         "what comes while shows end starts nothing",
         "calendar/season.py",
-        "self._closing = stop.is_set()",
-        "self._closing = False",
+        "self._playhouse.closing = stop.is_set()",
+        "self._playhouse.closing = False",
         (SEASON + "test_while_shows_end_nobody_gets_one_by_hand_and_nothing_that_waits_or_was_broken_off_starts",),
     ),
     Guard(
@@ -1704,9 +1704,9 @@ GUARDS = (
     ),
     Guard(
         "a show that waited is paid when its turn comes",
-        "calendar/season.py",
-        'return "budget" if await self._purse.hold(',
-        'return "" if await self._purse.hold(',
+        "calendar/playhouse.py",
+        'return "budget" if await self.purse.hold(',
+        'return "" if await self.purse.hold(',
         (SEASON + "test_no_show_is_ended_for_money_and_one_that_waits_is_paid_when_its_turn_comes",),
     ),
     Guard(

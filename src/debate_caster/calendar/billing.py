@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from debate_caster.calendar.production import Coming
 from debate_caster.calendar.scripts import Scripts
-from debate_caster.calendar.season import Calendar, Coming
+from debate_caster.calendar.season import Calendar
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.cast import cast_of
 from debate_caster.stage.playbill import ComingShow

@@ -15,8 +15,7 @@ from debate_caster.calendar.figures import SlotFigures
 from debate_caster.calendar.ledger import Entry, Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.purse import Purse
-from debate_caster.calendar.season import as_json
-from debate_caster.calendar.timetable import Slot, Timetable, show_id_of
+from debate_caster.calendar.timetable import Slot, Timetable, as_json, show_id_of
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.scenario.script import Scenario

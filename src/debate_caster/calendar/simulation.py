@@ -9,7 +9,8 @@ from decimal import Decimal
 from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
 from debate_caster.calendar.purse import Purse, free
-from debate_caster.calendar.season import Calendar, Remains
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import Remains
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.scenario.script import Scenario
 from debate_caster.show.spending import Spending

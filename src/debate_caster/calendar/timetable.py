@@ -6,16 +6,21 @@ so that whoever starts it, and however often, starts the same show.
 
 import hashlib
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from pydantic import TypeAdapter, ValidationError
+
 from debate_caster.scenario.recurrence import instants
 from debate_caster.scenario.script import Schedule
 
-__all__ = ["Slot", "Slots", "Spliced", "Timetable", "rule_of", "show_id_of", "slot_text"]
+__all__ = ["Slot", "Slots", "Spliced", "Timetable", "as_json", "entries_of", "rule_of", "show_id_of", "slot_text"]
+
+_ENTRIES = TypeAdapter(tuple[Schedule, ...])
 
 
 def show_id_of(scenario: str, at: datetime) -> str:
@@ -104,6 +109,19 @@ class Spliced:
                 break
             yield slot
         yield from self.new.after(max(instant, self.changed_at), started=started)
+
+
+def as_json(entries: Iterable[Schedule]) -> str:
+    """Return a schedule as the ledger keeps it."""
+    return json.dumps([entry.model_dump(mode="json") for entry in entries], sort_keys=True)
+
+
+def entries_of(text: str) -> tuple[Schedule, ...]:
+    """Return a schedule as the ledger has it; none where it was written by a program that knew other keys."""
+    try:
+        return _ENTRIES.validate_json(text)
+    except ValidationError:
+        return ()
 
 
 def _jitter(show: str, most: int) -> int:

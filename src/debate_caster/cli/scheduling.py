@@ -19,9 +19,8 @@ from debate_caster.calendar.exporting import Program, exported
 from debate_caster.calendar.ledger import IN_MEMORY, Ledger, Occurrence
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.purse import most_money
-from debate_caster.calendar.season import entries_of
 from debate_caster.calendar.simulation import simulate
-from debate_caster.calendar.timetable import Slot, Timetable, show_id_of
+from debate_caster.calendar.timetable import Slot, Timetable, entries_of, show_id_of
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.money import allowance_of, purse_of
 from debate_caster.cli.past_shows import table

@@ -16,7 +16,8 @@ from debate_caster.calendar.ledger import Ledger
 from debate_caster.calendar.owners import Owners
 from debate_caster.calendar.purse import most_money
 from debate_caster.calendar.scripts import Scripts, keep_up
-from debate_caster.calendar.season import CUT_OFF, Calendar, Remains
+from debate_caster.calendar.season import Calendar
+from debate_caster.calendar.succession import CUT_OFF, Remains
 from debate_caster.cli.airing import stage_and_own_targets
 from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier, open_herald
 from debate_caster.cli.coming_episodes import ComingEpisodes
