@@ -438,16 +438,30 @@ GUARDS = (
     Guard(
         "a line that has a word of the list is not aired",
         "show/moderation.py",
-        "if self._words.finds(_tail(before) + text):",
+        "if self._words.finds(heard):",
         "if False:",
         ("show/test_moderation.py::test_a_listed_word_is_found_however_it_is_written_or_cut",),
     ),
     Guard(
         "a word that is cut in two is found",
         "show/moderation.py",
-        "if self._words.finds(_tail(before) + text):",
-        "if self._words.finds(text):",
+        "heard = _tail(before) + text",
+        "heard = text",
         ("show/test_moderation.py::test_a_listed_word_is_found_however_it_is_written_or_cut",),
+    ),
+    Guard(
+        "a speech that recites its instructions is not aired",
+        "show/moderation.py",
+        "if self._canary and self._canary in _letters(heard):",
+        "if False:",
+        ("abuse/test_hostile_hints.py::test_each_way_to_recite_ends_before_the_first_word_of_it",),
+    ),
+    Guard(
+        "a show's gate knows the mark of its instructions",
+        "show/composing.py",
+        "gate=studio.gate.keeping(self._prompts.canary)",
+        "gate=studio.gate",
+        ("abuse/test_hostile_hints.py::test_each_way_to_recite_ends_before_the_first_word_of_it",),
     ),
     Guard(
         "once nobody looks nothing is aired",

@@ -61,13 +61,14 @@ class Composer:
         bulletins: Bulletins,
         random: Random,
     ) -> None:
-        self._scenario, self._llms, self._studio = scenario, llms, studio
+        self._scenario, self._llms = scenario, llms
         self._hints, self._votes, self._control = hints, votes, control
         self._pacer, self._bulletins = pacer, bulletins
         self._models = {agent.id: agent.model for agent in scenario.agents}
         self._moderators = frozenset(agent.id for agent in scenario.agents if agent.moderator)
         self._random_key = random.getrandbits(128)
         self._prompts = PromptDesk(scenario, rundown, key=random.getrandbits(256).to_bytes(32, "big"))
+        self._studio = replace(studio, gate=studio.gate.keeping(self._prompts.canary))
         self._order = RunningOrder(scenario, rundown, studio.writer)
         self._leads = LeadTimes(scenario.pacing)
         self._tasks: asyncio.TaskGroup | None = None

@@ -5,7 +5,9 @@ answer objects.
 """
 
 import functools
+import unicodedata
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -46,6 +48,7 @@ class Gate:
 
     def __init__(self, words: Sequence[str], reviewers: Sequence[Reviewer] = (), *, thoughts: bool = False) -> None:
         self._words, self._reviewers, self._thoughts = WordFilter(words), tuple(reviewers), thoughts
+        self._canary = ""
 
     @classmethod
     def of(cls, scenario: Scenario, reviewers: Sequence[Reviewer] = ()) -> "Gate":
@@ -61,13 +64,22 @@ class Gate:
         shipped = _shipped_words(scenario.language) if moderation.shipped_words else ()
         return cls((*moderation.words, *shipped), reviewers, thoughts=scenario.audience.air_thoughts)
 
+    def keeping(self, canary: str) -> "Gate":
+        """Return a gate that also objects to ``canary``, however it is spaced and punctuated."""
+        gate = copy(self)
+        gate._canary = _letters(canary)
+        return gate
+
     async def review(self, text: str, before: str = "") -> Objection | None:
         """Return the first objection to airing ``text`` behind ``before``, which has passed; None where there is none.
 
         Safe to cancel: nothing has passed then.
         """
-        if self._words.finds(_tail(before) + text):
+        heard = _tail(before) + text
+        if self._words.finds(heard):
             return Objection("words", "a word of the list")
+        if self._canary and self._canary in _letters(heard):
+            return Objection("prompt", "its own instructions")
         for reviewer in self._reviewers:
             if reason := await self._ask(reviewer, text, before):
                 return Objection(reviewer.by, reason)
@@ -84,6 +96,11 @@ class Gate:
             except ReviewError as exc:
                 logger.warning("review_failed", by=exc.by, detail=exc.detail, attempt=attempt)
         return "no answer"
+
+
+def _letters(text: str) -> str:
+    """Return the letters and digits of a text in one case, all else left out."""
+    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
 
 
 def _tail(text: str) -> str:
