@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
+import json
 import os
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from debate_caster.stage import Stage
 
@@ -43,14 +45,21 @@ class RawSocket:
 
     async def hear_close(self) -> int:
         """Read on to the end, and return the code of the close frame."""
+        return (await self.hear_all())[1]
+
+    async def hear_all(self) -> tuple[list[dict[str, Any]], int]:
+        """Read on to the end, and return all messages, and the code of the close frame."""
+        messages: list[dict[str, Any]] = []
         try:
             async with asyncio.timeout(5):
                 while True:
                     opcode, payload = await self._frame()
                     if opcode == 8:
-                        return int.from_bytes(payload[:2]) if payload else 1005
+                        return messages, int.from_bytes(payload[:2]) if payload else 1005
+                    if opcode == 1:
+                        messages.append(json.loads(payload))
         except (ConnectionError, asyncio.IncompleteReadError):
-            return RESET
+            return messages, RESET
 
     async def _frame(self) -> tuple[int, bytes]:
         first, second = await self.reader.readexactly(2)

@@ -151,8 +151,8 @@ GUARDS = (
     Guard(
         "what is still queued at a token's end is not aired",
         "stage/agents.py",
-        "if not self._passport.over:",
-        "if True:",
+        "if not (self._passport.over or self._thrown_out):",
+        "if not self._thrown_out:",
         (TOKENS + "test_what_is_still_queued_when_a_token_ends_is_not_aired",),
     ),
     Guard(
@@ -231,8 +231,8 @@ GUARDS = (
     Guard(
         "without a secret nobody takes over a connected id",
         "stage/agents.py",
-        "            if not register.secret:\n                self.error(",
-        "            if False:\n                self.error(",
+        "            if not register.secret:\n                self._turn_down(",
+        "            if False:\n                self._turn_down(",
         (AGENTS + "test_an_agent_without_a_secret_keeps_its_id_while_it_is_connected",),
     ),
     Guard(
@@ -831,7 +831,7 @@ GUARDS = (
     Guard(
         "agents say no more than so much",
         "stage/agents.py",
-        "wait_s = self._bucket.take(self._clock.monotonic())\n",
+        "wait_s = self._patience.take(command)\n",
         "wait_s = 0.0\n",
         (AGENTS + "test_who_sends_too_fast_is_warned_and_loses_lines",),
     ),
@@ -911,9 +911,78 @@ GUARDS = (
     Guard(
         "who sends nonsense on and on is closed",
         "stage/agents.py",
-        "if self._refusals == REFUSALS_LIMIT:",
-        "if False:",
+        "            self.error(exc.code, exc.detail)\n            self._count_refusal()\n",
+        "            self.error(exc.code, exc.detail)\n",
         (AGENTS + "test_nonsense_without_end_closes_the_connection",),
+    ),
+    Guard(
+        "who goes on without having registered is closed",
+        "stage/agents.py",
+        "        if self.agent is None:\n            self._count_refusal()\n",
+        "",
+        (AGENTS + "test_who_has_not_registered_gets_so_many_refusals_and_is_thrown_out",),
+    ),
+    Guard(
+        "heartbeats have their rate",
+        "stage/agents.py",
+        "if self.agent is None:\n            return True  #",
+        "if self.agent is None or isinstance(command, Heartbeat):\n            return True  #",
+        (AGENTS + "test_a_flood_of_heartbeats_gets_few_answers_and_is_thrown_out",),
+    ),
+    Guard(
+        "heartbeats that come too fast get no word of it",
+        "stage/agents.py",
+        "elif not isinstance(command, Heartbeat) and (warning := self._patience.warning()):",
+        "elif warning := self._patience.warning():",
+        (AGENTS + "test_a_flood_of_heartbeats_gets_few_answers_and_is_thrown_out",),
+    ),
+    Guard(
+        "who sends too fast on and on is closed",
+        "stage/agents.py",
+        "if not self._patience.bears_drop():",
+        "if not self._patience.bears_drop() and False:",
+        (
+            AGENTS + "test_a_flood_of_heartbeats_gets_few_answers_and_is_thrown_out",
+            AGENTS + "test_a_flood_of_chat_gets_few_warnings_and_is_thrown_out",
+        ),
+    ),
+    Guard(
+        "who is a little too fast is forgiven",
+        "stage/patience.py",
+        "self._drops = Bucket(DROPS_BURST, DROPS_FORGIVEN_PER_S)",
+        "self._drops = Bucket(DROPS_BURST, 1e-9)",
+        ("stage/test_patience.py::test_who_sends_up_to_twice_what_it_may_loses_lines_for_ever_and_stays",),
+    ),
+    Guard(
+        "warnings are few",
+        "stage/patience.py",
+        "if self._warnings.take(self._clock.monotonic()):",
+        "if False:",
+        (
+            "stage/test_patience.py::test_warnings_are_few_and_account_for_all_that_was_dropped",
+            AGENTS + "test_a_flood_of_chat_gets_few_warnings_and_is_thrown_out",
+        ),
+    ),
+    Guard(
+        "nothing is done any more for who was thrown out",
+        "stage/agents.py",
+        "if not (self._passport.over or self._thrown_out):",
+        "if not self._passport.over:",
+        (AGENTS + "test_what_comes_behind_the_last_refusal_is_not_aired",),
+    ),
+    Guard(
+        "who is thrown out and stays is reset",
+        "stage/agents.py",
+        "        await self.clock.sleep(GOODBYE_S)\n        connection.reset()\n",
+        "        await self.clock.sleep(GOODBYE_S)\n",
+        (AGENTS + "test_who_is_thrown_out_and_stays_is_reset",),
+    ),
+    Guard(
+        "what one agent sends at once leaves turns to everybody else",
+        "stage/agents.py",
+        "if handled % FRAMES_A_TURN == 0:",
+        "if False:",
+        (AGENTS + "test_what_one_agent_sends_at_once_is_dealt_with_in_turns_with_everybody_else",),
     ),
     Guard(
         "a frame that breaks its handler ends nothing else",

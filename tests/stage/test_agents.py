@@ -1,5 +1,7 @@
 import asyncio
 import json
+import time
+from collections import Counter
 from contextlib import suppress
 
 import pytest
@@ -8,10 +10,16 @@ from websockets.exceptions import InvalidStatus
 
 from debate_caster.log import EventLog
 from debate_caster.pulsar.messages import StreamText
-from debate_caster.stage import Stage, StageLimits, open_stage
+from debate_caster.stage import Stage, StageLimits, open_stage, patience
 from debate_caster.stage import agents as agents_module
+from debate_caster.stage.agents import AgentConnection
 from debate_caster.stage.broadcasts import Broadcast
+from tests.abuse.raw_socket import frame, raw_socket
 from tests.stage.people import EXTENSIONS, Agent, agent_on, browser, cast, caster_on, eventually, viewer_of
+
+
+def text(message: dict[str, str]) -> bytes:
+    return frame(1, json.dumps(message).encode())
 
 
 @pytest.mark.parametrize("path", ["/ws", "/", "/anything?at=all", ""])
@@ -272,7 +280,7 @@ async def test_a_plain_agent_that_drops_has_ended_its_broadcast(stage: Stage) ->
 async def test_who_sends_too_fast_is_warned_and_loses_lines(stage: Stage) -> None:
     async with agent_on(stage) as agent:
         await (await agent.register("flood")).start(title="T")
-        for number in range(agents_module.FRAME_BURST + 20):
+        for number in range(patience.FRAME_BURST + 20):
             await agent.stream(f"line {number}")
         warning = await agent.hear("warning")
 
@@ -282,8 +290,8 @@ async def test_who_sends_too_fast_is_warned_and_loses_lines(stage: Stage) -> Non
 async def test_who_waits_for_acknowledgements_is_slowed_down_and_loses_nothing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agents_module, "FRAME_BURST", 5)
-    monkeypatch.setattr(agents_module, "FRAMES_PER_S", 200.0)
+    monkeypatch.setattr(patience, "FRAME_BURST", 5)
+    monkeypatch.setattr(patience, "FRAMES_PER_S", 200.0)
     async with caster_on(stage) as ada:
         for ref in range(1, 41):
             await ada.stream(f"line {ref}", ref=ref)
@@ -293,9 +301,134 @@ async def test_who_waits_for_acknowledgements_is_slowed_down_and_loses_nothing(
     assert not [frame for frame in ada.frames if frame["type"] == "warning"]
 
 
+async def test_a_flood_of_heartbeats_gets_few_answers_and_is_thrown_out(stage: Stage) -> None:
+    async with raw_socket(stage, "/ws") as flood:
+        began = time.monotonic()
+        await flood.send(text({"type": "register", "agentId": "flood", "name": "Flood"}))
+        await flood.send(*[text({"type": "heartbeat"}) * 500] * 20)
+        answers, code = await flood.hear_all()
+        passed_s = time.monotonic() - began
+
+    assert code == 1008
+    kinds = Counter(answer["type"] for answer in answers)
+    assert kinds["heartbeat_ack"] <= patience.HEARTBEAT_BURST + patience.HEARTBEATS_PER_S * passed_s + 1
+    assert set(kinds) == {"registered", "heartbeat_ack"}
+    dropped = stage.counters.agent_frames_dropped
+    assert patience.DROPS_BURST < dropped <= patience.DROPS_BURST + patience.DROPS_FORGIVEN_PER_S * passed_s + 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"type": "heartbeat"},
+        {"type": "stream_text", "text": "unasked"},
+        {"type": "register"},
+        {"type": "register", "agentId": "taken", "name": "Not Ann", "secret": "a guess"},
+    ],
+    ids=["heartbeat", "line", "nobody", "guess"],
+)
+async def test_who_has_not_registered_gets_so_many_refusals_and_is_thrown_out(
+    stage: Stage, message: dict[str, str]
+) -> None:
+    async with agent_on(stage) as ann, raw_socket(stage, "/ws") as nobody:
+        await ann.register("taken", secret="ann's secret")
+        await nobody.send(text(message) * 10_000)
+        answers, code = await nobody.hear_all()
+
+    assert code == 1008
+    assert [answer["code"] for answer in answers] == ["AUTH_FAILED"] * patience.REFUSALS_LIMIT
+
+
+async def test_a_flood_of_chat_gets_few_warnings_and_is_thrown_out(stage: Stage) -> None:
+    async with raw_socket(stage, "/ws") as flood:
+        began = time.monotonic()
+        await flood.send(text({"type": "register", "agentId": "flood", "name": "Flood"}))
+        await flood.send(text({"type": "stream_chat", "broadcastId": "bc_0", "text": "x"}) * 10_000)
+        answers, code = await flood.hear_all()
+        passed_s = time.monotonic() - began
+
+    assert code == 1008
+    kinds = Counter(answer["type"] for answer in answers)
+    assert 1 <= kinds["warning"] <= patience.WARNING_BURST + patience.WARNINGS_PER_S * passed_s + 1
+    assert kinds["error"] <= patience.FRAME_BURST + patience.FRAMES_PER_S * passed_s + 1
+
+
+async def test_what_comes_behind_the_last_refusal_is_not_aired(stage: Stage, log: EventLog) -> None:
+    async with raw_socket(stage, "/ws") as host:
+        await host.send(
+            text({"type": "register", "agentId": "host", "name": "Host"}),
+            text({"type": "broadcast_start", "title": "T"}),
+            frame(1, b"nonsense") * patience.REFUSALS_LIMIT + text({"type": "stream_text", "text": "too late"}),
+        )
+        assert (await host.hear_all())[1] == 1008
+
+    async def over() -> bool:
+        (air,) = await log.streams("air/")
+        said = [json.loads(record.body) for record in await log.read(air.name, 0)]
+        assert not [event for event in said if event["type"] == "chunk_aired"]
+        return bool(said[-1]["type"] == "show_ended")
+
+    await eventually(over)
+
+
+async def test_who_is_thrown_out_and_stays_is_reset(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(agents_module, "GOODBYE_S", 0.05)
+    async with raw_socket(stage, "/ws") as nobody:
+        await nobody.send(text({"type": "heartbeat"}) * patience.REFUSALS_LIMIT)
+        assert (await nobody.hear_all())[1] == 1008
+        with pytest.raises(ConnectionResetError):
+            await nobody.reader.read()
+
+        async def gone() -> bool:
+            async with browser() as session, session.get(f"{stage.url}/metrics") as answer:
+                return 'debate_caster_stage_agents{state="connected"} 0' in await answer.text()
+
+        await eventually(gone)
+
+
+async def test_what_one_agent_sends_at_once_is_dealt_with_in_turns_with_everybody_else(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = 0
+    dealt_with: Counter[int] = Counter()
+
+    async def deal_with(_connection: AgentConnection, _raw: str) -> None:
+        dealt_with[turns] += 1
+
+    def next_turn() -> None:
+        nonlocal turns
+        turns += 1
+        asyncio.get_running_loop().call_soon(next_turn)
+
+    monkeypatch.setattr(AgentConnection, "_handle_one", deal_with)
+    async with raw_socket(stage, "/ws") as flood:
+        next_turn()
+        await flood.send(text({"type": "heartbeat"}) * 10_000)
+
+        async def all_there() -> bool:
+            return dealt_with.total() == 10_000
+
+        await eventually(all_there)
+        monkeypatch.undo()
+
+    assert max(dealt_with.values()) <= agents_module.FRAMES_A_TURN
+
+
+async def test_heartbeats_of_who_waits_for_acknowledgements_are_slowed_down_and_all_answered(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patience, "HEARTBEATS_PER_S", 200.0)
+    async with caster_on(stage) as ada:
+        for _ in range(4 * patience.HEARTBEAT_BURST):
+            await ada.say("heartbeat")
+        for _ in range(4 * patience.HEARTBEAT_BURST):
+            await ada.hear("heartbeat_ack")
+    assert stage.counters.agent_frames_dropped == 0
+
+
 async def test_nonsense_without_end_closes_the_connection(stage: Stage) -> None:
     async with agent_on(stage) as agent:
-        for _ in range(agents_module.REFUSALS_LIMIT):
+        for _ in range(patience.REFUSALS_LIMIT):
             await agent.socket.send("nonsense")
         assert await agent.hear_close() == 1008
 

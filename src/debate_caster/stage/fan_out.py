@@ -48,7 +48,7 @@ CREDIT_S = 0.025
 """How much of that may stay unpaid before the next batch waits. A turn's first words come right behind the event that
 opens it: up to 500 viewers get both at once."""
 
-PING, PONG = 0x9, 0xA
+CLOSE, PING, PONG = 0x8, 0x9, 0xA
 """Opcodes of control frames, RFC 6455 section 5.5."""
 
 COUNT_INTERVAL_S = 2.0
@@ -138,7 +138,7 @@ def websocket_frame(payload: bytes) -> bytes:
 
 
 def control_frame(opcode: int, payload: bytes = b"") -> bytes:
-    """Return a ping or pong; the payload has at most 125 bytes, as a peer's ping has."""
+    """Return a close, ping or pong; the payload has at most 125 bytes, as a peer's ping has."""
     return bytes((0x80 | opcode, len(payload))) + payload
 
 

@@ -50,6 +50,7 @@ class Counters:
     viewers_cut: int = 0
     log_failures: int = 0
     agent_frames_refused: int = 0
+    agent_frames_dropped: int = 0
     hints: Counter[str] = field(default_factory=lambda: _none_yet(HINT_FATES))
     """By what became of them: received, refused and why, waiting for the producer, queued, used, declined, expired."""
     votes: Counter[str] = field(default_factory=lambda: _none_yet(VOTE_FATES))
@@ -69,6 +70,7 @@ _PLAIN = {
     "viewers_cut": "Viewers hung up on because they did not read",
     "log_failures": "Attempts to write the air log that failed",
     "agent_frames_refused": "Frames of agents that were answered with an error or a warning",
+    "agent_frames_dropped": "Frames of agents that came too fast and were dropped",
 }
 _FATES = {
     "hints": "Viewers' hints by what became of them",
