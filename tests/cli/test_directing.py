@@ -10,9 +10,10 @@ from typing import Any, get_args
 import pytest
 from pydantic import SecretStr
 
-from debate_caster.cli.command_line import CONTROL_COMMANDS, main
+from debate_caster.cli.command_line import main
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import FIELDS, Desk, left_for_producers, new_token, producer_url, stage_base
+from debate_caster.cli.show_commands import CONTROL_COMMANDS
 from debate_caster.errors import SetupError
 from debate_caster.show.events import ProducerCommand
 
