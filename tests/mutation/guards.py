@@ -2000,8 +2000,8 @@ GUARDS = (
     Guard(
         "a log names a receiver's host and never its address",
         "announce/courier.py",
-        'return urlsplit(url).hostname or ""',
-        "return url",
+        'return urlsplit(self.script.address).hostname or ""',
+        "return self.script.address",
         (COURIER + "test_a_refusal_and_a_redirect_are_final_and_end_with_a_line_in_the_log",),
     ),
     Guard(

@@ -56,8 +56,7 @@ class _Receiver:
     @property
     def host(self) -> str:
         """What logs call it: its address may be a secret."""
-        url = self.script.url.get_secret_value() if self.script.url is not None else ""
-        return urlsplit(url).hostname or ""
+        return urlsplit(self.script.address).hostname or ""
 
 
 def receivers_of(scenario: Scenario) -> dict[AnnounceScript, str]:
@@ -71,7 +70,7 @@ def receivers_of(scenario: Scenario) -> dict[AnnounceScript, str]:
     for script in scenario.announce:
         if script.url is None:
             continue
-        target, way = f"{script.format} {script.url.get_secret_value()}", (script.secret, script.allow_private)
+        target, way = f"{script.format} {script.address}", (script.secret, script.allow_private)
         known = ways.setdefault(target, [])
         if way not in known:
             known.append(way)

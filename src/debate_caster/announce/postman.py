@@ -69,7 +69,7 @@ class Postman:
             self._client = None
 
     async def _post(self, notice: Notice) -> Answer:
-        url = self._script.url.get_secret_value() if self._script.url is not None else ""
+        url = self._script.address
         if self._client is None:
             # Here, since preparing TLS takes a tenth of a second that the event loop has not got.
             self._client = await asyncio.to_thread(

@@ -87,9 +87,8 @@ def hide_receivers(redaction: Redaction, scenario: Scenario) -> None:
     """
     for script in scenario.announce:
         redaction.add([script.url, script.secret])
-        if script.url is not None:
-            parts = urlsplit(script.url.get_secret_value()).path.split("/")
-            redaction.add(part for part in parts if len(part) >= SHORTEST_TOKEN and not _WORDS.fullmatch(part))
+        parts = urlsplit(script.address).path.split("/")
+        redaction.add(part for part in parts if len(part) >= SHORTEST_TOKEN and not _WORDS.fullmatch(part))
 
 
 def _base(stage: Stage, settings: Settings) -> str:

@@ -16,6 +16,7 @@ from typing import Final
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.printable import printable
 from debate_caster.cli.session import RAN, Session
@@ -81,7 +82,7 @@ def backup(session: Session) -> int:
     """
     destination = session.options.destination
     manifest = make_backup(DataFolder(session.settings.data_dir), destination, clock=SystemClock())
-    session.say(printable(f"{destination}: {_counted(manifest)}"))
+    session.say(printable(f"{destination}: {counted(len(manifest.files), 'file')}"))
     return RAN
 
 
@@ -93,7 +94,9 @@ def restore(session: Session) -> int:
     """
     folder = DataFolder(session.settings.data_dir)
     manifest = take_back(session.options.source, folder)
-    session.say(printable(f"{folder.path}: {_counted(manifest)}, as of {manifest.made:%Y-%m-%d %H:%M:%S} UTC"))
+    session.say(
+        printable(f"{folder.path}: {counted(len(manifest.files), 'file')}, as of {manifest.made:%Y-%m-%d %H:%M:%S} UTC")
+    )
     return RAN
 
 
@@ -194,9 +197,7 @@ def _copy_database(path: Path, copy: Path) -> None:
             closing(sqlite3.connect(copy)) as target,
         ):
             source.backup(target)
-            target.execute(
-                "PRAGMA journal_mode = DELETE"
-            )  # one file, which lies still; who opens it makes it WAL again
+            target.execute("PRAGMA journal_mode = DELETE")  # one file that lies still; who opens it makes it WAL again
             (verdict,) = target.execute("PRAGMA integrity_check(1)").fetchone()
     except sqlite3.Error as exc:
         raise SetupError(
@@ -260,7 +261,3 @@ def _manifest(source: Path) -> Manifest:
 
 def _damaged(source: Path, detail: str) -> SetupError:
     return SetupError(f"the backup {source} is damaged: {detail}", "Nothing was restored: take another backup.")
-
-
-def _counted(manifest: Manifest) -> str:
-    return f"{len(manifest.files)} file{'' if len(manifest.files) == 1 else 's'}"

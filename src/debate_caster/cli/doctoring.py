@@ -10,6 +10,7 @@ from threading import Thread
 from typing import Final, ParamSpec, TypeVar
 
 from debate_caster.broadcast import Target
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.announcing import hide_receivers
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.findings import Finding, Grade
@@ -206,8 +207,6 @@ def _styled(session: Session, code: str, text: str) -> str:
 
 
 def _conclusion(failures: int, warnings: int) -> str:
-    counted = [
-        f"{count} {word}{'s' * (count != 1)}" for count, word in ((failures, "failure"), (warnings, "warning")) if count
-    ]
+    found = [counted(count, word) for count, word in ((failures, "failure"), (warnings, "warning")) if count]
     verdict = "a show would fail" if failures else "a show can go on air"
-    return f"{' and '.join(counted) or 'nothing is wrong'}: {verdict}"
+    return f"{' and '.join(found) or 'nothing is wrong'}: {verdict}"

@@ -16,6 +16,7 @@ from typing import Final
 
 from debate_caster.announce import outbox
 from debate_caster.calendar import ledger
+from debate_caster.cli.amounts import size
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.findings import Finding, fine
 from debate_caster.clock import Clock
@@ -71,11 +72,11 @@ def look_at_space(folder: DataFolder, *, free: Callable[[Path], int] | None = No
     """Find out whether the disk has room."""
     place = _nearest(folder.path)
     left = (free or _free)(place)
-    what = f"{_size(left)} are left on the disk of {place}"
+    what = f"{size(left)} are left on the disk of {place}"
     if left < LEAST_FREE:
-        yield Finding("disk", "failure", f"only {what}", f"Free at least {_size(LITTLE_FREE)}, or {_ELSEWHERE}")
+        yield Finding("disk", "failure", f"only {what}", f"Free at least {size(LITTLE_FREE)}, or {_ELSEWHERE}")
     elif left < LITTLE_FREE:
-        yield Finding("disk", "warning", f"only {what}", f"Free at least {_size(LITTLE_FREE)}, or {_ELSEWHERE}")
+        yield Finding("disk", "warning", f"only {what}", f"Free at least {size(LITTLE_FREE)}, or {_ELSEWHERE}")
     else:
         yield fine("disk", what)
 
@@ -139,7 +140,7 @@ def look_at_database(path: Path, mark: int, form: int, *, clock: Clock, look_s: 
                 if exc.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
                     raise
                 yield fine(
-                    FOLDER, f"{path.name} ({_size(path.stat().st_size)}) can be written; `backup` tells if it is whole"
+                    FOLDER, f"{path.name} ({size(path.stat().st_size)}) can be written; `backup` tells if it is whole"
                 )
                 return
             if verdict != "ok":
@@ -153,7 +154,7 @@ def look_at_database(path: Path, mark: int, form: int, *, clock: Clock, look_s: 
             what = f"{path.name}: {problem or 'it fails'} ({exc})"
             yield Finding(FOLDER, "failure", what, _sentence(cure) or f"Move it away, or {_ELSEWHERE}")
     else:
-        yield fine(FOLDER, f"{path.name} ({_size(path.stat().st_size)}) is whole")
+        yield fine(FOLDER, f"{path.name} ({size(path.stat().st_size)}) is whole")
 
 
 _ELSEWHERE: Final = "name another data folder with --data-dir"
@@ -210,15 +211,6 @@ def _holder(inode: int) -> int | None:
         if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].endswith(f":{inode}") and int(fields[4]) > 0:
             return int(fields[4])
     return None
-
-
-def _size(count: int) -> str:
-    number, unit = float(count), "bytes"
-    for unit in ("KB", "MB", "GB", "TB"):  # noqa: B007 - the one that is reached
-        number /= 1000
-        if number < 1000:
-            break
-    return f"{number:.0f} {unit}" if number >= 10 else f"{number:.1f} {unit}"
 
 
 def _sentence(text: str) -> str:

@@ -1,5 +1,6 @@
 """``persona``: what a persona remembers of earlier episodes, and having it forget."""
 
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.past_shows import table
 from debate_caster.cli.printable import json_line, printable
@@ -29,7 +30,7 @@ def persona(session: Session) -> int:
     if session.options.forget:
         for annals in found:
             archive.change(annals.series, lambda current: current.without_memory_of(name))
-        session.remark(f"{name} has forgotten {_counted(sum(sum(_has(annals, name)) for annals in found))}")
+        session.remark(f"{name} has forgotten {counted(sum(sum(_has(annals, name)) for annals in found), 'episode')}")
         return RAN
     for place, annals in enumerate(found):
         if session.options.json:
@@ -48,7 +49,9 @@ def _told(session: Session, annals: Annals, name: str) -> list[str]:
     parts = [(episode, part) for episode in annals.episodes if (part := episode.part(name))]
     record = record_of([part.result for _, part in parts])
     results = told_record(record) or "the audience has not voted"
-    lines = [f"{parts[-1][1].name} · {annals.title or annals.series} · {_counted(record.episodes)} · {results}"]
+    lines = [
+        f"{parts[-1][1].name} · {annals.title or annals.series} · {counted(record.episodes, 'episode')} · {results}"
+    ]
     for found in sorted(meetings(annals, name).values(), key=len, reverse=True):
         between = told_record(record_of([mine.result for _, mine, _ in found])) or "no result"
         lines.append(f"  met {found[-1][2].name} {times(len(found))}: {between}")
@@ -78,7 +81,3 @@ def _facts(annals: Annals, name: str) -> dict[str, object]:
             for episode, part in parts
         ],
     }
-
-
-def _counted(episodes: int) -> str:
-    return f"{episodes} episode{'' if episodes == 1 else 's'}"

@@ -16,6 +16,7 @@ from typing import Final
 import structlog
 
 from debate_caster.calendar.ledger import Ledger
+from debate_caster.cli.amounts import counted, size
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import remove_desk
 from debate_caster.cli.past_shows import PastShow, PastShows, show_table
@@ -252,8 +253,8 @@ async def _prune(session: Session, keeping: Keeping) -> int:
         session.remark(f"{show} stays: {reason}")
     if mended:
         session.remark(f"removed what was left of {', '.join(mended)}")
-    done = "would be removed" if dry else f"removed, {_bytes(given_back)} given back"
-    session.say(printable(f"{len(going)} show{'' if len(going) == 1 else 's'} {done}: {folder.path}"))
+    done = "would be removed" if dry else f"removed, {size(given_back)} given back"
+    session.say(printable(f"{counted(len(going), 'show')} {done}: {folder.path}"))
     return RAN
 
 
@@ -269,7 +270,3 @@ def _size_of(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def _bytes(number: int) -> str:
-    return f"{number / 2**20:.1f} MiB" if number >= 2**20 else f"{number / 1024:.0f} KiB"

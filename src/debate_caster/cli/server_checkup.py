@@ -128,9 +128,7 @@ async def look_at_servers(
         offices = tasks.create_task(_each(ask_office, places, turns))
         stages = tasks.create_task(_each(ask_target, (target for _, target in aims), turns))
     verdicts = {
-        (read.scenario.path, script.name): of_model(
-            read, script, _server_of(script).host, servers.result()[_server_of(script)]
-        )
+        (read.scenario.path, script.name): of_model(read, script, server.host, servers.result()[server])
         for read, script, server in models
     }
     findings = [

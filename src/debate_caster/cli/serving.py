@@ -19,6 +19,7 @@ from debate_caster.calendar.scripts import Scripts, keep_up
 from debate_caster.calendar.season import Calendar
 from debate_caster.calendar.succession import CUT_OFF, Remains
 from debate_caster.cli.airing import stage_and_own_targets
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier, open_herald
 from debate_caster.cli.coming_episodes import ComingEpisodes
 from debate_caster.cli.data_folder import DataFolder
@@ -170,7 +171,7 @@ async def _see_out(
         if giving is not None:
             await asyncio.wait([giving])
 
-    waiting = f"waiting up to {grace_s} s for {shows} {'show' if shows == 1 else 'shows'} to end"
+    waiting = f"waiting up to {grace_s} s for {counted(shows, 'show')} to end"
     manager.tell("STOPPING=1", f"STATUS={waiting}")
     logger.info("stopping", shows=shows, grace_s=grace_s)
     if shows and grace_s:

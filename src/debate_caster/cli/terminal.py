@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.printable import display_width, printable, printable_line, shortened, wrapped
 from debate_caster.cli.standing import Standing, clock_time
@@ -182,7 +183,7 @@ class TerminalView:
         if standing.thinking and standing.thinking != standing.speaking:
             parts.append(f"{standing.name(standing.thinking)} thinks")
         if standing.viewers is not None:
-            parts.append(f"{standing.viewers} viewer{'s' * (standing.viewers != 1)}")
+            parts.append(counted(standing.viewers, "viewer"))
         if standing.hints_waiting or standing.hints_used:
             parts.append(f"hints {standing.hints_used} used, {len(standing.hints_waiting)} waiting")
         if standing.down:

@@ -6,6 +6,7 @@ A view follows the show log like everybody else does: one that is slow falls beh
 import json
 from typing import Protocol
 
+from debate_caster.cli.amounts import counted
 from debate_caster.cli.outlet import Outlet
 from debate_caster.cli.printable import json_line, printable_line
 from debate_caster.cli.standing import Standing, clock_time
@@ -100,7 +101,7 @@ def notice(standing: Standing, event: ShowEvent) -> str:
         case HintDeclined():
             return f"hint declined: {event.reason.replace('_', ' ')}"
         case TurnStarted() if event.hints:
-            return f"{standing.name(event.speaker)} answers {len(event.hints)} hint{'s' * (len(event.hints) > 1)}"
+            return f"{standing.name(event.speaker)} answers {counted(len(event.hints), 'hint')}"
         case TurnEnded() if event.how in ("aborted", "skipped"):
             reason = f": {event.detail}" if event.detail else ""
             return f"{standing.name(event.speaker)}'s turn was {event.how}{reason}"

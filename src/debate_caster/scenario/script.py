@@ -248,6 +248,11 @@ class AnnounceScript(Strict):
     before_s: int = DEFAULT_BEFORE_S
     allow_private: bool = False
 
+    @property
+    def address(self) -> str:
+        """The address in clear; empty where there is none."""
+        return "" if self.url is None else self.url.get_secret_value()
+
 
 class Budget(Strict):
     """Hard limits of one show; null is no limit."""
