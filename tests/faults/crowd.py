@@ -1,8 +1,11 @@
 """Viewers by the hundred, by hand: cheap ones within the test's process, and ones in a process that can be stopped."""
 
 import asyncio
+import ctypes
 import json
 import re
+import socket
+import struct
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,7 +15,7 @@ from debate_caster.log import EventLog
 from debate_caster.stage import Stage
 from tests.abuse.raw_socket import frame
 
-__all__ = ["SENT", "SHOW", "Talker", "Watcher", "aired_on", "upgrade", "viewers_elsewhere"]
+__all__ = ["SENT", "SHOW", "Talker", "Watcher", "aired_on", "lose_every_packet", "upgrade", "viewers_elsewhere"]
 
 SHOW = "show-1"
 SENT = re.compile(rb'"text":"(\d+\.\d+) ')
@@ -21,6 +24,19 @@ SENT = re.compile(rb'"text":"(\d+\.\d+) ')
 SEQ = re.compile(rb'\{"seq":(\d+),')
 TEXT = 1
 ELSEWHERE = Path(__file__).parent / "audience_program.py"
+
+
+SO_ATTACH_FILTER = 26
+"""Linux: a packet filter on one socket. The socket module does not name it."""
+
+
+def lose_every_packet(connection: socket.socket) -> None:
+    """From now on the kernel drops whatever comes to this end, acknowledgements and all: a cable that is cut.
+
+    The filter is a classic BPF program of one instruction: return 0, keep no byte.
+    """
+    drop = ctypes.create_string_buffer(struct.pack("HBBI", 0x06, 0, 0, 0))
+    connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(drop)))
 
 
 def upgrade(port: int, path: str) -> bytes:
@@ -80,6 +96,11 @@ class Watcher(asyncio.Protocol):
         """Send the stage a message; lost where the line is down."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(TEXT, json.dumps({"type": type_, **fields}).encode()))
+
+    def go_dead(self) -> None:
+        """Be cut off without a word: nothing that is sent arrives any more, and nothing goes out."""
+        assert self._transport is not None
+        lose_every_packet(self._transport.get_extra_info("socket"))
 
     def hang_up(self) -> None:
         if self._transport is not None:

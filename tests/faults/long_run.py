@@ -87,7 +87,7 @@ async def endure(folder: Path, clock: Clock, *, shows: int, viewers: int, second
         stage = await stack.enter_async_context(open_stage(log=air_log, clock=clock))
         line = await stack.enter_async_context(broken_line(stage.port))
         first, second = [
-            await stack.enter_async_context(FaultyServer(answer=_troubled(chance, share)))
+            await stack.enter_async_context(FaultyServer(answer=_troubled(chance, share), forgets=True))
             for share in (FAILING_CALLS, FAILING_CALLS / 2)
         ]
         run = _Run(clock, stage, show_log, air_log, line, _scenario(first.base_url, second.base_url), chance, seconds)

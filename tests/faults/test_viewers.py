@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from random import Random
@@ -15,9 +16,12 @@ import pytest
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.log import EventLog, MemoryEventLog
 from debate_caster.stage import Stage, StageLimits, open_stage
+from debate_caster.stage import agents as agents_module
 from debate_caster.stage import fan_out as fan_out_module
-from tests.faults.crowd import SENT, Talker, Watcher, aired_on, viewers_elsewhere
-from tests.stage.people import caster_on, eventually, viewer_of
+from debate_caster.stage import server as server_module
+from debate_caster.stage import viewers as viewers_module
+from tests.faults.crowd import SENT, Talker, Watcher, aired_on, lose_every_packet, viewers_elsewhere
+from tests.stage.people import EXTENSIONS, agent_on, caster_on, eventually, viewer_of
 
 MIB = 1024 * 1024
 
@@ -119,6 +123,56 @@ def test_a_line_that_is_dead_without_a_word_is_noticed_within_45_s() -> None:
             return took_s
 
     assert run_virtual(main) <= 45
+
+
+async def gone_after_losing_every_packet(log: EventLog, *, talks: bool, patience_s: float) -> float:
+    """Return how long it takes a stage to be done with a viewer and an agent whose lines are cut, while others stay."""
+    async with (
+        open_stage(log=log) as stage,
+        caster_on(stage) as caster,
+        viewer_of(stage) as alive,
+        agent_on(stage) as agent,
+        asyncio.timeout(patience_s),
+    ):
+        talker, watcher = Talker(stage, caster.room), await Watcher(stage).join()
+        await agent.register("guest-0001", secret="a guest's", features=EXTENSIONS)
+        await agent.start(title="A show of its own")
+        room = stage._programme.live[agent.show].rooms[agent.room]
+        started = time.monotonic()
+        watcher.go_dead()
+        lose_every_packet(agent.socket.transport.get_extra_info("socket"))
+        while stage.viewers != 1 or room.state == "live":
+            if talks:
+                await talker.say()
+            await asyncio.sleep(0.05)
+        took_s = time.monotonic() - started
+        await talker.say()
+        await alive.hear("chunk_aired")
+        assert not watcher.cut.is_set(), "it has not heard of it"
+        watcher.hang_up()
+        agent.socket.transport.abort()
+    return took_s
+
+
+@pytest.mark.parametrize("talks", [True, False])
+async def test_lines_that_lose_every_packet_are_noticed_while_a_show_talks_and_while_it_is_silent(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch, talks: bool
+) -> None:
+    monkeypatch.setattr(server_module, "USER_TIMEOUT_MS", 1000)
+    monkeypatch.setattr(viewers_module, "ROUND_S", 0.5)
+    monkeypatch.setattr(agents_module, "HEARTBEAT_S", 0.5)
+
+    await gone_after_losing_every_packet(log, talks=talks, patience_s=20)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(90)
+@pytest.mark.parametrize("talks", [True, False])
+async def test_lines_that_lose_every_packet_are_noticed_within_45_s(log: EventLog, talks: bool) -> None:
+    took_s = await gone_after_losing_every_packet(log, talks=talks, patience_s=80)
+
+    sys.stdout.write(f"noticed after {took_s:.1f} s\n")
+    assert took_s <= 45
 
 
 @pytest.mark.parametrize(

@@ -85,10 +85,11 @@ class Received:
 
 @dataclass(slots=True)
 class FaultyServer:
-    """See the module. ``latency_s`` passes before each answer begins."""
+    """See the module. ``latency_s`` passes before each answer begins; ``forgets`` says that no request is kept."""
 
     default: Reply = field(default_factory=Reply)
     latency_s: float = 0.0
+    forgets: bool = False
     requests: list[Received] = field(default_factory=list)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
     hangups: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,7 +131,8 @@ class FaultyServer:
         self.connections += 1
         try:
             while (received := await _read_request(reader)) is not None:
-                self.requests.append(received)
+                if not self.forgets:
+                    self.requests.append(received)
                 self.asked.set()
                 if not await self._answer_unless_hung_up(received, reader, writer):
                     break

@@ -46,3 +46,15 @@ def test_names_are_forgotten_in_the_order_they_were_last_seen() -> None:
 
     assert len(rates) == rates_module.BUCKETS_KEPT
     assert rates.wait_s("busy") > 0, "who keeps knocking is remembered"
+
+
+def test_who_has_been_away_for_long_takes_no_room_and_everybody_else_is_remembered() -> None:
+    clock = ManualClock()
+    rates = Rates(clock, burst=2, per_second=0.5)
+    for number in range(100):
+        rates.take(f"n{number}")
+        clock.advance(0.5)
+
+    assert len(rates) == 4, "a bucket of which one was taken is full again after two seconds"
+    assert rates.take("n99") == rates.take("n98") == 0.0
+    assert rates.take("n99") > 0

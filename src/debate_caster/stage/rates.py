@@ -8,7 +8,10 @@ from debate_caster.clock import Clock
 __all__ = ["Bucket", "Rates"]
 
 BUCKETS_KEPT = 10_000
-"""Names remembered; the one unseen for longest is forgotten first, and starts with a full bucket should it return."""
+"""Names remembered; the one unseen for longest is forgotten first, and starts with a full bucket should it return.
+
+Whoever has been away for long enough to have a full bucket again is forgotten anyway: it makes no difference.
+"""
 
 
 @dataclass(slots=True)
@@ -23,9 +26,13 @@ class Bucket:
     def __post_init__(self) -> None:
         self.tokens = self.burst
 
+    def tokens_at(self, now: float) -> float:
+        """Return how many there are then."""
+        return min(self.burst, self.tokens + max(now - self.filled_at, 0.0) * self.per_second)
+
     def wait_s(self, now: float) -> float:
         """Return how many seconds to wait until one more is allowed; 0 when it is now."""
-        self.tokens = min(self.burst, self.tokens + max(now - self.filled_at, 0.0) * self.per_second)
+        self.tokens = self.tokens_at(now)
         self.filled_at = now
         return 0.0 if self.tokens >= 1.0 else (1.0 - self.tokens) / self.per_second
 
@@ -58,8 +65,16 @@ class Rates:
     def _bucket(self, name: str) -> Bucket:
         bucket = self._buckets.get(name)
         if bucket is None:
+            self._forget()
             bucket = self._buckets[name] = Bucket(self._burst, self._per_second)
-            if len(self._buckets) > BUCKETS_KEPT:
-                self._buckets.popitem(last=False)
         self._buckets.move_to_end(name)
         return bucket
+
+    def _forget(self) -> None:
+        """Make room for one more name."""
+        now = self._clock.monotonic()
+        while self._buckets:
+            unseen = next(iter(self._buckets.values()))
+            if len(self._buckets) < BUCKETS_KEPT and unseen.tokens_at(now) < self._burst:
+                return
+            self._buckets.popitem(last=False)
