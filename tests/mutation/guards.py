@@ -793,8 +793,8 @@ GUARDS = (
     Guard(
         "the names that rates know are bounded",
         "stage/rates.py",
-        "if len(self._buckets) > BUCKETS_KEPT:",
-        "if False:",
+        "if len(self._buckets) < BUCKETS_KEPT and unseen",
+        "if unseen",
         (
             "stage/test_rates.py::test_names_are_forgotten_in_the_order_they_were_last_seen",
             "stage/test_hints.py::test_a_flood_of_hints_from_everywhere_leaves_memory_bounded",
@@ -2026,5 +2026,12 @@ GUARDS = (
         (
             "broadcast/test_connection.py::test_a_connection_that_drops_just_before_the_end_has_as_long_as_one_that_holds",
         ),
+    ),
+    Guard(
+        "who has been away for long takes no room in rates",
+        "stage/rates.py",
+        " and unseen.tokens_at(now) < self._burst",
+        "",
+        ("stage/test_rates.py::test_who_has_been_away_for_long_takes_no_room_and_everybody_else_is_remembered",),
     ),
 )
