@@ -74,3 +74,36 @@ def test_instants_keep_their_milliseconds() -> None:
     at = datetime(2026, 11, 27, 19, 0, 0, 125_000, tzinfo=UTC)
 
     assert from_ms(in_ms(at)) == at
+
+
+async def test_a_transaction_that_cannot_be_committed_is_over_and_the_next_one_is_stored(tmp_path: Path) -> None:
+    def refer_to_nothing(db: sqlite3.Connection) -> None:
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute(
+            "CREATE TABLE line (id INTEGER PRIMARY KEY, of INTEGER REFERENCES line DEFERRABLE INITIALLY DEFERRED)"
+        )
+        with transaction(db):
+            db.execute("INSERT INTO line VALUES (1, 2)")  # which is noticed at the end
+
+    def write(db: sqlite3.Connection) -> None:
+        with transaction(db):
+            db.execute("INSERT INTO words VALUES ('tea', 3)")
+
+    async with aclosing(opened(tmp_path / "words.db")) as file:
+        with pytest.raises(LogError, match="FOREIGN KEY"):
+            await file.run(refer_to_nothing)
+        await file.run(write)
+        assert await file.run(written) == [("tea", 3)]
+
+
+async def test_an_error_for_which_sqlite_itself_rolls_back_is_told_as_it_is(tmp_path: Path) -> None:
+    def write_twice(db: sqlite3.Connection) -> None:
+        db.execute("CREATE UNIQUE INDEX one ON words (word)")
+        with transaction(db):
+            for _ in range(2):
+                db.execute("INSERT OR ROLLBACK INTO words VALUES ('tea', 3)")
+
+    async with aclosing(opened(tmp_path / "words.db")) as file:
+        with pytest.raises(LogError, match="UNIQUE constraint"):
+            await file.run(write_twice)
+        assert await file.run(written) == []

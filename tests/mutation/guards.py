@@ -1368,8 +1368,8 @@ GUARDS = (
     ),
     Guard(
         "a commit is whole or not there",
-        "log/sqlite.py",
-        'connection.execute("BEGIN IMMEDIATE")',
+        "log/database.py",
+        'db.execute("BEGIN IMMEDIATE")',
         "pass",
         ("log/test_sqlite.py",),
     ),
@@ -1487,8 +1487,8 @@ GUARDS = (
     ),
     Guard(
         "what fails is taken back whole",
-        "log/sqlite.py",
-        "if connection.in_transaction:",
+        "log/database.py",
+        "if db.in_transaction:",
         "if False:",
         ("log/test_sqlite.py::test_a_transaction_that_fails_in_the_middle_leaves_nothing_behind",),
     ),

@@ -124,15 +124,16 @@ class Database:
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Have all of the block written, or nothing."""
+def transaction(db: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Write as long as the block runs; what it wrote is stored at its end, all of it or, on an error, nothing."""
     db.execute("BEGIN IMMEDIATE")
     try:
-        yield
+        yield db
+        db.execute("COMMIT")
     except BaseException:
-        db.execute("ROLLBACK")
+        if db.in_transaction:  # of some errors SQLite has rolled it back by itself
+            db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
 
 
 def in_ms(at: datetime) -> int:

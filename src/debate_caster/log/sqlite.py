@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from debate_caster.errors import FencedError, ForgottenError, LogError
 from debate_caster.log import removal
+from debate_caster.log.database import transaction
 from debate_caster.log.event_log import Record, StreamInfo
 
 __all__ = ["APPLICATION_ID", "SCHEMA_VERSION", "SqliteEventLog", "what_failed"]
@@ -266,7 +267,7 @@ class SqliteEventLog:
             return
         try:
             with self._translated(batch[0].stream):
-                with self._transaction() as connection:
+                with transaction(self._writer_connection()) as connection:
                     for request in batch:
                         self._store(connection, request)
                 self._commits += 1
@@ -278,19 +279,6 @@ class SqliteEventLog:
         if self._commits >= CHECKPOINT_COMMITS:
             self._commits = 0
             self._writing.submit(self._checkpoint)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """Write as long as the block runs; what it wrote is stored at its end, all of it or, on an error, nothing."""
-        connection = self._writer_connection()
-        connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield connection
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def _checkpoint(self) -> None:
         """Bring the write-ahead log into the database, as far as no reader is in the way."""
@@ -330,14 +318,14 @@ class SqliteEventLog:
     def _forget(self, streams: Mapping[str, int]) -> None:
         if self._writer is None and not self.path.exists():
             return  # nothing was ever written here
-        with self._translated(next(iter(streams), "")), self._transaction() as connection:
+        with self._translated(next(iter(streams), "")), transaction(self._writer_connection()) as connection:
             removal.mark(connection, streams)
 
     def _reclaim(self) -> bool:
         if self._writer is None and not self.path.exists():
             return False
         with self._translated(""):
-            with self._transaction() as connection:
+            with transaction(self._writer_connection()) as connection:
                 more = removal.sweep(connection)
             more = more or removal.shrink(connection)
             if more:
