@@ -43,15 +43,15 @@ class RawSocket:
                 self.writer.write(sent)
                 await self.writer.drain()
 
-    async def hear_close(self) -> int:
+    async def hear_close(self, *, within_s: float = 5.0) -> int:
         """Read on to the end, and return the code of the close frame."""
-        return (await self.hear_all())[1]
+        return (await self.hear_all(within_s=within_s))[1]
 
-    async def hear_all(self) -> tuple[list[dict[str, Any]], int]:
-        """Read on to the end, and return all messages, and the code of the close frame."""
+    async def hear_all(self, *, within_s: float = 5.0) -> tuple[list[dict[str, Any]], int]:
+        """Read on to the end, which is to come within so many seconds; return all messages, and the close's code."""
         messages: list[dict[str, Any]] = []
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(within_s):
                 while True:
                     opcode, payload = await self._frame()
                     if opcode == 8:

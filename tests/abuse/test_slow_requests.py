@@ -13,7 +13,6 @@ from debate_caster.stage import http as http_module
 from debate_caster.stage import server as server_module
 from tests.stage.people import caster_on, viewer_of
 
-HALF_OPEN = 300
 DEADLINE_S = 1.5
 HEAD = b"GET /watch?show=show-1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Padding: "
 
@@ -33,8 +32,9 @@ async def drip(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize("half_open_at_once", [300, pytest.param(500, marks=pytest.mark.soak)])
 async def test_half_open_handshakes_are_cut_at_the_deadline_and_hold_up_nobody(
-    log: EventLog, monkeypatch: pytest.MonkeyPatch
+    half_open_at_once: int, log: EventLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(server_module, "IDLE_S", DEADLINE_S)
     asyncio.get_running_loop().set_debug(False)  # which makes each connection ten times as slow
@@ -42,7 +42,7 @@ async def test_half_open_handshakes_are_cut_at_the_deadline_and_hold_up_nobody(
         stage = await stack.enter_async_context(open_stage(log=log))
         await stack.enter_async_context(caster_on(stage))
         started = time.monotonic()
-        half_open = [await connect(stage, stack) for _ in range(HALF_OPEN)]
+        half_open = [await connect(stage, stack) for _ in range(half_open_at_once)]
         dripping = [asyncio.ensure_future(drip(writer)) for _, writer in half_open[::2]]
         stack.callback(lambda: [task.cancel() for task in dripping])
 

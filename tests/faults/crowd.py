@@ -102,6 +102,11 @@ class Watcher(asyncio.Protocol):
         assert self._transport is not None
         lose_every_packet(self._transport.get_extra_info("socket"))
 
+    def wake(self) -> None:
+        """Read, after all."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
     def hang_up(self) -> None:
         if self._transport is not None:
             self._transport.abort()

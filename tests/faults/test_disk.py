@@ -2,6 +2,7 @@ import asyncio
 import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
@@ -24,6 +25,15 @@ from tests.show.stage_props import SHOW, Backstage, Evening, make_scenario, perf
 
 SMALL = Path(__file__).parent / "small_disk.py"
 FULL = "the disk is full: free some space"
+LOCKER = """
+import sqlite3, sys, time
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+print("locked", flush=True)
+time.sleep(float(sys.argv[2]))
+other.execute("ROLLBACK")
+"""
+"""Holds a database locked for so many seconds."""
 
 
 class FailingLog(MemoryEventLog):
@@ -216,21 +226,36 @@ def test_a_slow_disk_costs_time_and_no_word(seconds: float) -> None:
 
 async def test_a_log_that_another_program_locks_for_a_while_loses_nothing(tmp_path: Path) -> None:
     log = SqliteEventLog(tmp_path / "show-log.db")
-    writer = await ShowLogWriter.open(log, "s1", clock=SystemClock())
-    await writer.append(play()[0])
-    with closing(sqlite3.connect(tmp_path / "show-log.db", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
-        appending = asyncio.create_task(writer.append(ShowPaused(at=writer.now())))
-        await asyncio.sleep(3)
-        assert not appending.done()
-        other.execute("ROLLBACK")
-        begun = asyncio.get_running_loop().time()
-        after = await appending
-        took = asyncio.get_running_loop().time() - begun
+    writers = [await ShowLogWriter.open(log, show, clock=SystemClock()) for show in ("s1", "s2", "s3")]
+    for writer in writers:
+        await writer.append(play()[0])
+    locker = [sys.executable, "-c", LOCKER, str(tmp_path / "show-log.db"), "3"]
+    other = await asyncio.create_subprocess_exec(*locker, stdout=asyncio.subprocess.PIPE)
+    assert other.stdout is not None
+    assert await other.stdout.readline() == b"locked\n"
+
+    now = asyncio.get_running_loop().time
+    took: list[float] = []
+
+    async def talk(writer: ShowLogWriter) -> None:
+        for _ in range(10):
+            begun = now()
+            await writer.append(ShowPaused(at=writer.now()), ShowResumed(at=writer.now()))
+            took.append(now() - begun)
+
+    async with asyncio.TaskGroup() as tasks:
+        for writer in writers:
+            tasks.create_task(talk(writer))
+    await other.wait()
+    for writer in writers:
+        records = await log.read(stream_of(writer.show), 0, limit=1_000)
+        assert [record.seq for record in records] == list(range(1, 22))
+        assert broken_in(as_fields(decode(record) for record in records), ended=False) == []
     await log.close()
 
-    assert after.seq == 2
-    assert took < 0.5 + 3.5
+    sys.stdout.write(f"{len(took)} appends, the longest {max(took):.2f} s\n")
+    assert len(took) == 30
+    assert 1 < max(took) < 12, "SQLite waits for 5 s, the writer for longer"
 
 
 def _long(writer: ShowLogWriter) -> list[ShowPaused | ShowResumed]:

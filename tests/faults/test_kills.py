@@ -31,9 +31,12 @@ async def test_a_show_survives_being_killed_four_times(tmp_path: Path) -> None:
 async def test_a_show_survives_being_killed_at_random_points(seed: int, tmp_path: Path) -> None:
     random = Random(seed)
     deaths = [Death.at_random(random, events=25) for _ in range(4)]
+    scenario = write_scenario(tmp_path, pacing=PACING, format="oxford", moderator="vera")
 
-    show = await perform_with_deaths(write_scenario(tmp_path, pacing=PACING), tmp_path, deaths)
+    show = await perform_with_deaths(scenario, tmp_path, deaths)
 
+    assert show.logged[0]["turns"] >= 12
+    assert sum(agent["moderator"] for agent in show.logged[0]["agents"]) == 1
     assert broken_invariants(show) == []
     assert show.status == 0
     assert show.deaths == len(deaths)

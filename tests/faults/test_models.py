@@ -1,7 +1,9 @@
 """Models that fail in whole shows: what stands in for them, and what viewers hear when nothing can."""
 
 import asyncio
-from collections.abc import Callable
+import sys
+import tracemalloc
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from itertools import count, pairwise
 
@@ -20,6 +22,7 @@ from debate_caster.show.events import (
     ShowPaused,
     ShowResumed,
     TurnEnded,
+    TurnPrepared,
     TurnStarted,
     decode,
     stream_of,
@@ -28,6 +31,7 @@ from tests.faults.invariants import as_fields, broken_in
 from tests.llm.faulty_server import FAULTS, SPEECH, Fault, FaultyServer, Received, Reply
 from tests.show.stage_props import make_scenario, words_of
 
+MIB = 1024 * 1024
 STAND_IN = "The first model has left us. I speak in its place, and I say what it would have said."
 
 HARMLESS: dict[Fault, str] = {
@@ -267,6 +271,44 @@ def test_a_model_asks_for_patience_and_gets_as_much_as_a_show_has(header: str, l
     assert [turn.how for turn in show.turns()] == ["completed", "completed"]
 
 
+def test_of_two_shows_one_whose_model_asks_for_patience_keeps_nothing_from_the_other() -> None:
+    """Two shows share a process, and each other's nothing: not even a provider that limits one of them."""
+
+    async def main(clock: VirtualClock) -> list[list[ShowEvent]]:
+        calls = count()
+
+        def busy_once(_received: Received) -> Reply:
+            refused = Reply(fault="status", status=429, headers=(("Retry-After", "120"),))
+            return refused if next(calls) == 0 else Reply(words_of(30))
+
+        async with FaultyServer(answer=busy_once) as busy, FaultyServer(default=Reply(words_of(30))) as free:
+            log = MemoryEventLog()
+            async with asyncio.TaskGroup() as tasks:
+                for name, server in (("waits", busy), ("goes-on", free)):
+                    model = ModelScript(name="m", provider="openai", base_url=server.base_url, model="m")
+                    scenario = make_scenario(rounds=2, models={"m": model})
+                    tasks.create_task(run_show(scenario, log=log, clock=clock, seed=1, show_id=name))
+            names = ("waits", "goes-on")
+            return [[decode(record) for record in await log.read(stream_of(name), 0, limit=9_999)] for name in names]
+
+    alone = perform(Reply(words_of(30)), rounds=2)
+    waits, goes_on = run_virtual(main)
+
+    def aired(events: Sequence[ShowEvent]) -> tuple[list[str], list[float]]:
+        chunks = [event for event in events if isinstance(event, ChunkAired)]
+        return [chunk.text for chunk in chunks], [(chunk.at - events[0].at).total_seconds() for chunk in chunks]
+
+    assert aired(goes_on)[0] == aired(waits)[0] == aired(alone.events)[0]
+    assert aired(goes_on)[1] == pytest.approx(aired(alone.events)[1], abs=0.05)
+    started, first = (
+        next(event.at for event in waits if isinstance(event, kind)) for kind in (TurnPrepared, ChunkAired)
+    )
+    assert 15 <= (first - started).total_seconds() < 20
+    for events in (waits, goes_on):
+        assert broken_in(as_fields(events)) == []
+        assert [event.how for event in events if isinstance(event, TurnEnded)] == ["completed"] * 4
+
+
 def test_a_show_that_is_stopped_hangs_up_on_its_model_within_a_second() -> None:
     async def main(clock: VirtualClock) -> float:
         async with FaultyServer(default=Reply(words_of(150), token_s=1.0)) as server, asyncio.TaskGroup() as tasks:
@@ -286,8 +328,17 @@ def test_a_show_that_is_stopped_hangs_up_on_its_model_within_a_second() -> None:
 
 
 def test_a_model_that_says_10_000_words_a_second_is_heard_at_the_pace_of_a_debate() -> None:
-    show = perform(Reply(words_of(20_000)), rounds=2, words=60)
+    speech = words_of(20_000)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        show = perform(Reply(speech), rounds=2, words=60)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
 
+    sys.stdout.write(f"4 replies of {len(speech):,} characters: {(most - before) / MIB:.1f} MiB at most\n")
+    assert most - before < 10 * MIB
     pacing = Pacing()
     chunks = [event for event in show.events if isinstance(event, ChunkAired)]
     assert [turn.how for turn in show.turns()] == ["clipped"] * 4

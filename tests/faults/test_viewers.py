@@ -242,7 +242,8 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
         talker = Talker(stage, (await stack.enter_async_context(caster_on(stage))).room)
         crowd = await watchers(stage, stack, readers)
         before, most = process.memory_info().rss, 0
-        await watchers(stage, stack, stalled, reads=False)
+        asleep = await watchers(stage, stack, stalled, reads=False)
+        open_before = process.num_fds() - 2 * stalled  # both ends of each are in this process
         began = loop.time()
         for number in range(1, 601):
             await talker.say(4000)
@@ -251,6 +252,14 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
         assert await everybody_has(log, crowd)
         assert stage.viewers == readers
         assert stage.counters.viewers_cut == stalled
+        # The stage's ends are gone by themselves; ours learn of it once they read.
+        assert process.num_fds() == open_before + stalled
+        for watcher in asleep:
+            watcher.wake()
+        async with asyncio.timeout(5):
+            for watcher in asleep:
+                await watcher.cut.wait()
+        assert process.num_fds() == open_before
     late = [
         at - float(said[1])
         for watcher in crowd

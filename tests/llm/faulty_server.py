@@ -21,6 +21,7 @@ Fault = Literal[
     "",
     "broken_json",
     "comments",
+    "comments_after",
     "content_filter",
     "content_list",
     "cut",
@@ -258,9 +259,8 @@ async def _events(received: Received, reply: Reply) -> AsyncGenerator[bytes]:
     """What goes over the wire for this reply, event by event; returning ends the body."""
     await asyncio.sleep(reply.first_token_s)
     if reply.fault == "comments":
-        while True:
-            yield b": keep-alive\n\n"
-            await asyncio.sleep(0.4)
+        async for comment in _comments():
+            yield comment
     words = _words(reply.text)
     async for event in _before_words(reply):
         yield event
@@ -271,6 +271,9 @@ async def _events(received: Received, reply: Reply) -> AsyncGenerator[bytes]:
                 yield fault
             if reply.fault == "stalled":
                 await asyncio.Event().wait()
+            if reply.fault == "comments_after":
+                async for comment in _comments():
+                    yield comment
             if reply.fault in {"cut", "content_filter", "refusal", "unknown_finish"}:
                 return
         if count == reply.after and reply.fault == "truncated":
@@ -295,6 +298,12 @@ async def _events(received: Received, reply: Reply) -> AsyncGenerator[bytes]:
         yield _event({"choices": [], "usage": usage})
     if reply.fault != "no_done":
         yield _event(b"[DONE]")
+
+
+async def _comments() -> AsyncGenerator[bytes]:
+    while True:
+        yield b": keep-alive\n\n"
+        await asyncio.sleep(0.4)
 
 
 async def _before_words(reply: Reply) -> AsyncGenerator[bytes]:

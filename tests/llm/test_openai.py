@@ -150,6 +150,26 @@ def test_fault_4_and_5_silence_and_comments_end_by_the_clock(fault: Fault) -> No
     assert took == pytest.approx(20.0 if fault == "stalled" else 30.0, abs=0.5)
 
 
+@pytest.mark.parametrize("after", [1, 9])
+def test_comments_behind_some_words_do_not_put_off_the_end(after: int) -> None:
+    async def main(clock: VirtualClock) -> tuple[float, str, str]:
+        async with FaultyServer() as server:
+            llm = OpenAILLM(name="m", model="tiny", clock=clock, base_url=server.base_url)
+            server.plan(Reply(fault="comments_after", after=after))
+            since = clock.monotonic()
+            deltas, error = await take_until_error(guarded(llm, clock=clock, name="m"))
+            took = clock.monotonic() - since
+            await asyncio.wait_for(server.hangups.wait(), 1.0)
+            await llm.close()
+            return took, visible(deltas), error.kind if error else ""
+
+    took, said, kind = run_virtual(main)
+
+    assert said.split() == SPEECH.split()[:after]
+    assert kind == "stalled"
+    assert took == pytest.approx(20.0, abs=0.5)
+
+
 @pytest.mark.parametrize(
     "fault",
     [

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
-from itertools import pairwise
+from itertools import cycle, islice, pairwise
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Any
@@ -375,10 +375,11 @@ def test_it_serves_a_virtual_clock_too(tmp_path: Path) -> None:
     assert run_virtual(main) == ["60", "120", "180"]
 
 
-def test_a_writer_killed_at_any_point_has_lost_nothing_it_acknowledged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [5, pytest.param(20, marks=[pytest.mark.soak, pytest.mark.timeout(120)])])
+def test_a_writer_killed_at_any_point_has_lost_nothing_it_acknowledged(tmp_path: Path, kills: int) -> None:
     path = tmp_path / "events.sqlite"
     acknowledged = 0
-    for patience_s in (0.0, 0.01, 0.05, 0.12, 0.2):
+    for patience_s in islice(cycle((0.0, 0.01, 0.05, 0.12, 0.2)), kills):
         writer = Popen([sys.executable, Path(__file__).with_name("writer.py"), path, "air/x"], stdout=PIPE)
         assert writer.stdout is not None
         lines = [writer.stdout.readline()]

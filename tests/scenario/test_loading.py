@@ -167,6 +167,8 @@ def test_a_secret_in_a_file_is_refused_and_never_repeated(tmp_path: Path, line: 
         "../outside",
         "../../etc/passwd",
         "/etc/passwd",
+        "/proc/self/environ",
+        "../../../../proc/self/environ",
         "..%2foutside",
         "personas/ada",
         "ada.yaml",

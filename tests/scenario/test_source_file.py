@@ -78,10 +78,12 @@ def test_a_link_may_lead_within_the_folder_and_not_out_of_it(tmp_path: Path) -> 
     outside.write_text("secret: 1")
     (inside / "near.yaml").symlink_to("real.yaml")
     (inside / "far.yaml").symlink_to(outside)
+    (inside / "environment.yaml").symlink_to("/proc/self/environ")
 
     assert read_text(inside / "near.yaml", within=inside) == "a: 1"
     complaint = "it leads out of the scenario's folder: put the file itself there"
     assert refusal(inside / "far.yaml", within=inside) == f"{inside}/far.yaml: {complaint}"
+    assert refusal(inside / "environment.yaml", within=inside) == f"{inside}/environment.yaml: {complaint}"
     assert refusal(inside / ".." / "outside.yaml", within=inside).endswith(complaint)
 
 

@@ -32,6 +32,8 @@ MAX_DEPTH = 20
 MAX_VALUES = 3_000
 """Keys and values in one file, 0.04 ms each. The longest shipped file has 300, twelve agents written out some 500."""
 
+TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
 _SWITCHES = frozenset({("audience", "votes")})
 """Keys of which ``off`` is one of the words they take. Both readings mean the same there, so it needs no quotes."""
 
@@ -116,9 +118,11 @@ def compose(path: Path, text: str) -> Document:
         document.report(mark, f"the character U+{ord(found[0]):04X} can't stand in a file: remove it")
         return document
     composer = _Composer(document)
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         document.root = composer.tree(loader)
+    except _TooDeepError:
+        document.report(_mark(loader.get_mark()), TOO_DEEP)
     except _CannotGoOnError:
         pass
     except yaml.MarkedYAMLError as exc:
@@ -132,6 +136,19 @@ def compose(path: Path, text: str) -> Document:
 
 class _CannotGoOnError(Exception):
     """The problem is reported and what follows would mean nothing."""
+
+
+class _TooDeepError(Exception):
+    """What begins here is nested deeper than anything may be."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Does not read far ahead into brackets without end: the time for that grows with the square of their number."""
+
+    def fetch_flow_collection_start(self, TokenClass: type) -> None:  # noqa: N803 - its name there
+        if self.flow_level >= MAX_DEPTH:
+            raise _TooDeepError
+        super().fetch_flow_collection_start(TokenClass)
 
 
 @dataclass(slots=True)
@@ -196,7 +213,7 @@ class _Composer:
             self._store(frame, node)
         if isinstance(node.value, (dict, list)):
             if len(self._stack) >= MAX_DEPTH:
-                self._document.report(mark, f"nested deeper than {MAX_DEPTH} levels")
+                self._document.report(mark, TOO_DEEP)
                 raise _CannotGoOnError
             self._stack.append(_Frame(node, path, thrown_away=thrown_away))
         return node
