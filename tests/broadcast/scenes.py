@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from debate_caster.broadcast.rooms import without_lead
+from debate_caster.broadcast.rooms import LEAD
 from debate_caster.clock import VirtualClock
 from tests.broadcast.performance import Performance
 from tests.pulsar_servers.flat import ExtendedServer, FlatServer
@@ -22,6 +22,7 @@ __all__ = [
     "mirrored_text",
     "most_within_a_second",
     "own_text",
+    "without_lead",
     "without_repetitions",
 ]
 
@@ -53,6 +54,11 @@ def mirrored_text(server: LoopbackServer, host: str, speaker: str) -> str:
         for line in room.lines
         if line.role == "viewer" and line.name == speaker.title()
     )
+
+
+def without_lead(text: str) -> str:
+    """Return a mirrored line as it was said."""
+    return text.lstrip(LEAD)
 
 
 def gaps(frames: list[Received]) -> list[float]:

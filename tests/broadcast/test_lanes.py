@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from debate_caster.broadcast.lanes import Lane, Line, Outbox, Piece
-from debate_caster.broadcast.rooms import TargetRooms, without_lead
+from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.pulsar.text import starts_alike, utf16_length
 from tests.broadcast.performance import cast
+from tests.broadcast.scenes import without_lead
 
 LIMITS = ConnectionLimits(text_units=60, chat_units=40)
 PIECES = st.lists(

@@ -6,11 +6,19 @@ from random import Random
 import pytest
 
 from debate_caster.broadcast import Target
-from debate_caster.broadcast.rooms import without_lead
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.pulsar.text import starts_alike, utf16_length
 from tests.broadcast.performance import Performance, cast
-from tests.broadcast.scenes import PULSAR, Kind, debate, gaps, mirrored_text, most_within_a_second, own_text
+from tests.broadcast.scenes import (
+    PULSAR,
+    Kind,
+    debate,
+    gaps,
+    mirrored_text,
+    most_within_a_second,
+    own_text,
+    without_lead,
+)
 
 # -- pacing ------------------------------------------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-from debate_caster.broadcast.rooms import TargetRooms, without_lead
+from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.pulsar.replies import RoomLine
 from tests.broadcast.performance import cast
 
@@ -66,7 +66,3 @@ def test_our_agents_are_known_by_id_or_name() -> None:
     assert shared.is_ours(RoomLine("viewer", "Somebody", "Hi", agent_id="ada-1"))
     assert shared.is_ours(RoomLine("viewer", "Cat", "Hi"))
     assert not shared.is_ours(RoomLine("viewer", "Zoe", "Hi", agent_id="zoe-1"))
-
-
-def test_a_mirrored_line_reads_as_it_was_said() -> None:
-    assert without_lead("\u2060\u2060Hello") == "Hello"

@@ -13,7 +13,7 @@ from debate_caster.pulsar.replies import RoomLine
 from debate_caster.pulsar.text import NAME_LIMIT, truncate
 from debate_caster.show.events import AgentCast
 
-__all__ = ["TargetRooms", "without_lead"]
+__all__ = ["LEAD", "TargetRooms"]
 
 LEAD = "\u2060"
 """Word joiner, a character without width or meaning: makes a mirrored line differ from the one it repeats.
@@ -108,8 +108,3 @@ class TargetRooms:
     def _changed(self) -> None:
         for listener in self._listeners:
             listener()
-
-
-def without_lead(text: str) -> str:
-    """Return a mirrored line as it was said."""
-    return text.lstrip(LEAD)

@@ -33,9 +33,6 @@ ABOUT_WORDS = 8
 NAME_CHARS = 40
 """Longest name that is spoken."""
 
-_NEEDLESS_STOP = re.compile(r"(\? ?[”“»])\.")
-"""The full stop after a quotation that ends in a question mark."""
-
 _LAST_TURN = re.compile(r"\bturn (\d+) of \1\b")
 
 

@@ -38,10 +38,6 @@ class Verdict:
     changes: tuple[tuple[str, Fraction], ...] = ()
     why: NoResult | None = None
 
-    @property
-    def winner(self) -> str | None:
-        return self.leaders[0] if self.outcome == "won" else None
-
 
 def decide(
     method: VoteMethod,
