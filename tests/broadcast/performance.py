@@ -11,6 +11,7 @@ from debate_caster.broadcast import (
     ConnectionLimits,
     Credentials,
     DeliveryReport,
+    EarlierRun,
     ShowIdentity,
     Target,
     TargetRooms,
@@ -26,6 +27,8 @@ from debate_caster.show.events import (
     ShowEnded,
     ShowEvent,
     ShowStarted,
+    TurnEnded,
+    TurnStarted,
     encode,
     stream_of,
 )
@@ -49,6 +52,7 @@ class Performance:
     credentials: Credentials = field(default_factory=lambda: Credentials(None))
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     air_thoughts: bool = False
+    earlier: EarlierRun | None = None
     remarks: list[ViewerRemark] = field(default_factory=list)
     states: list[ConnectionUp | ConnectionDown] = field(default_factory=list)
     reports: dict[tuple[str, str], DeliveryReport] = field(default_factory=dict)
@@ -93,6 +97,7 @@ class Performance:
             on_state=on_state,
             air_thoughts=self.air_thoughts,
             limits=self.limits,
+            earlier=self.earlier,
         )
 
     async def _run(self, connection: AgentConnection) -> None:
@@ -118,6 +123,13 @@ class Performance:
                 turns=2,
             )
         )
+
+    async def begin(self, turn: int, agent: str) -> None:
+        """Begin a turn, of the two that the show has."""
+        await self.append(TurnStarted(at=self.clock.now(), turn=turn, phase=0, speaker=agent, max_words=100))
+
+    async def finish(self, turn: int, agent: str, *, again: bool = False) -> None:
+        await self.append(TurnEnded(at=self.clock.now(), turn=turn, speaker=agent, how="completed", again=again))
 
     async def say(self, agent: str, text: str, *, turn: int = 0, pause_s: float = 2.0) -> int:
         """Write a chunk, and wait as long as pacing would."""

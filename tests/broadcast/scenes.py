@@ -9,22 +9,27 @@ from debate_caster.broadcast.rooms import LEAD
 from debate_caster.clock import VirtualClock
 from tests.broadcast.performance import Performance
 from tests.pulsar_servers.flat import ExtendedServer, FlatServer
-from tests.pulsar_servers.loopback import LoopbackServer, Received
+from tests.pulsar_servers.loopback import LoopbackServer, Received, Room
 from tests.pulsar_servers.pulsar_v1 import PulsarV1
 from tests.pulsar_servers.pulsar_v2 import PulsarV2
 
 __all__ = [
     "ALL",
+    "GOES_ON",
     "PULSAR",
     "Kind",
     "debate",
     "gaps",
     "mirrored_text",
     "most_within_a_second",
+    "own_lines",
     "own_text",
     "without_lead",
     "without_repetitions",
 ]
+
+GOES_ON = "This room goes on from an earlier one."
+"""How the first line of a room begins that is not an agent's first."""
 
 Kind = Callable[[VirtualClock], LoopbackServer]
 PULSAR = pytest.mark.parametrize("kind", [PulsarV1, PulsarV2], ids=["v1", "v2"])
@@ -42,9 +47,15 @@ async def debate(show: Performance, *, turns: int = 4, lines: int = 3, pause_s: 
             await show.say(speaker, f"{speaker} makes point {line} of turn {turn}. ", turn=turn, pause_s=pause_s)
 
 
+def own_lines(room: Room) -> list[str]:
+    """Return what viewers read of a room's agent, but for the line that says that the room goes on from another."""
+    texts = room.texts()
+    return texts[1:] if texts and texts[0].startswith(GOES_ON) else texts
+
+
 def own_text(server: LoopbackServer, agent: str) -> str:
-    """Return what viewers read of the agent in all rooms it had."""
-    return "".join(text for room in server.rooms_of(agent) for text in room.texts())
+    """Return what viewers read of the agent's part in all rooms it had."""
+    return "".join(text for room in server.rooms_of(agent) for text in own_lines(room))
 
 
 def mirrored_text(server: LoopbackServer, host: str, speaker: str) -> str:

@@ -9,19 +9,22 @@ from random import Random
 import pytest
 from structlog.testing import capture_logs
 
-from debate_caster.broadcast import ConnectionLimits, Target
+from debate_caster.broadcast import ConnectionLimits, EarlierRun, Target
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.show.events import ConnectionDown
 from tests.broadcast.performance import SHOW, Performance, cast
 from tests.broadcast.scenes import (
     ALL,
+    GOES_ON,
     PULSAR,
     Kind,
     debate,
     gaps,
+    own_lines,
     own_text,
     without_repetitions,
 )
+from tests.pulsar_servers.flat import ExtendedServer
 from tests.pulsar_servers.pulsar_v1 import PulsarV1
 from tests.pulsar_servers.pulsar_v2 import PulsarV2
 
@@ -91,7 +94,7 @@ def test_twenty_drops_repeat_no_line_and_lose_none(kind: Kind, dialect: str) -> 
                 await clock.sleep(10)
                 await show.end()
             for agent in ("ada", "bob"):
-                lines = [text for room in server.rooms_of(agent) for text in room.texts()]
+                lines = [text for room in server.rooms_of(agent) for text in own_lines(room)]
                 if dialect == "flat":  # nobody else is there who could have seen what arrived
                     assert show.text_of(agent) in without_repetitions(lines)
                 else:
@@ -214,6 +217,213 @@ def test_a_half_open_connection_is_noticed() -> None:
             downs = [state for state in show.states if isinstance(state, ConnectionDown)]
             assert downs[0].reason == "no pong within 10 s"
             assert (downs[0].at - show.states[0].at).total_seconds() <= 45
+
+    run_virtual(main)
+
+
+# -- rooms that go on --------------------------------------------------------------------------------------------------
+
+
+@PULSAR
+def test_a_room_that_goes_on_from_an_earlier_one_says_first_what_it_is_about_and_how_far_it_is(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "ada")
+                await show.say("ada", "I begin. ")
+                server.faults.status = 503
+                server.drop("Ada")
+                await show.say("ada", "And I go on. ")
+                await show.finish(0, "ada")
+                await show.say("bob", "I object. ", turn=1)
+                server.faults.status = 0
+                await clock.sleep(10)
+                await show.end()
+            first, second = server.rooms_of("ada")
+            assert first.texts() == ["I begin. "]
+            assert second.texts() == [
+                f"{GOES_ON} The motion: {SHOW.motion}. Speaking: Ada, Bob. Turn 1 of 2.",
+                "And I go on. ",
+            ]
+            assert second.lines[0].role == "host"  # before anything that the others have said meanwhile
+            assert not any(GOES_ON in line.text for room in server.rooms_of("bob") for line in room.lines)
+            assert min(gaps(server.sent_texts("ada"))) > 1.9999999
+            report = show.reports["ada", "t"]
+            assert (report.sent, report.delivered, report.problem) == (2, 2, "")
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_nobody_speaks_in_a_room_that_goes_on_before_it_has_said_so(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                server.faults.status = 503
+                server.drop("Ada")
+                await clock.sleep(1)
+                await show.say("bob", "I begin. ", pause_s=5)
+                server.faults.status, server.faults.warn = 0, "RATE_LIMIT_EXCEEDED"
+                await clock.sleep(20)
+                await show.end()
+            assert server.warnings == ["RATE_LIMIT_EXCEEDED"]
+            said, mirrored = server.rooms_of("ada")[1].lines
+            assert (said.role, mirrored.role) == ("host", "viewer")
+            assert said.text.startswith(GOES_ON)
+            assert show.reports["ada", "t"].refused == 0
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_a_room_of_a_show_that_was_broken_off_says_so_as_well(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        await show.start()
+        await show.begin(0, "ada")
+        sent = await show.say("ada", "I begin. ")
+        await show.finish(0, "ada")
+        show.earlier = EarlierRun(sent=sent, parts=1)
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.begin(1, "ada")
+                await show.say("ada", "I end. ", turn=1)
+                await show.end()
+            (room,) = server.rooms_of("ada")
+            assert room.title.endswith(" (part 2)")
+            assert room.texts() == [
+                f"{GOES_ON} The motion: {SHOW.motion}. Speaking: Ada. Turn 1 of 2.",
+                "I end. ",
+            ]
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_a_debate_that_has_ended_is_said_to_have_where_a_room_still_goes_on(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.say("ada", "I begin. ")
+                server.drop("Ada")
+                await show.say("ada", "And I end. ", pause_s=0)
+                await show.end()
+            assert "The debate has ended; here follows what was left to say." in server.rooms_of("ada")[1].texts()[0]
+            assert own_text(server, "ada") == show.text_of("ada")
+
+    run_virtual(main)
+
+
+def test_a_room_of_our_own_stage_goes_on_without_a_word() -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with ExtendedServer(clock) as server:
+            async with show.on(Target("t", server.url)):
+                for _ in range(15):
+                    server.drop("Ada")
+                    await clock.sleep(5)
+                await debate(show, turns=1)
+                await show.end()
+            (room,) = server.rooms_of("ada")
+            assert "".join(room.texts()) == show.text_of("ada")
+            assert show.reports["ada", "t"].problem == ""
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_a_target_that_takes_rooms_and_no_lines_is_given_up_and_nobody_else_is(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server, kind(clock) as other:
+            with capture_logs() as logs:
+                async with show.on(Target("bad", server.url, mirror=False), Target("good", other.url)):
+                    await show.start()
+                    for number in range(60):
+                        server.drop("Ada")
+                        await show.say(("ada", "bob")[number // 5 % 2], f"Point {number}. ", turn=number // 5)
+                    await show.end()
+            assert len(server.rooms_of("ada")) == show.limits.rooms_in_vain
+            assert show.reports["ada", "bad"].problem == "10 rooms in a row were lost before a line arrived"
+            assert [log["reason"] for log in logs if log["event"] == "target_given_up"] == [
+                "10 rooms in a row were lost before a line arrived"
+            ]
+            for agent, target, where in (("bob", "bad", server), ("ada", "good", other), ("bob", "good", other)):
+                assert own_text(where, agent) == show.text_of(agent)
+                assert show.reports[agent, target].problem == ""
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_lines_that_arrive_in_between_are_new_hope_for_a_target(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                for number in range(25):
+                    server.drop("Ada")
+                    await show.say("ada", f"Point {number}. ", pause_s=12 if number % 5 == 4 else 2.5)
+                await show.end()
+            assert len(server.rooms_of("ada")) > 2 * show.limits.rooms_in_vain
+            assert own_text(server, "ada") == show.text_of("ada")
+            assert show.reports["ada", "t"].problem == ""
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_no_room_is_opened_for_less_than_a_turn(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "bob")
+                server.drop("Ada")  # of the first of two turns: what is left is more than a turn
+                await show.say("bob", "I begin. ", pause_s=10)
+                await show.finish(0, "bob")
+                await show.begin(1, "ada")
+                await show.say("ada", "I answer. ", turn=1, pause_s=10)
+                server.drop("Ada")
+                server.drop("Bob")
+                await show.say("ada", "And I go on. ", turn=1, pause_s=30)
+                await show.finish(1, "ada")
+                await show.end()
+            assert [len(server.rooms_of(agent)) for agent in ("ada", "bob")] == [2, 1]
+            assert own_text(server, "ada") == "I answer. "
+            for agent in ("ada", "bob"):
+                assert show.reports[agent, "t"].problem.startswith("the last room was lost within the last turn")
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_who_was_away_before_the_last_turn_gets_a_room_in_it(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "ada")
+                server.faults.status = 503
+                server.drop("Ada")
+                await show.say("ada", "I begin. ")
+                await show.finish(0, "ada")
+                await show.begin(1, "ada")
+                server.faults.status = 0
+                await show.say("ada", "I end. ", turn=1, pause_s=20)
+                await show.finish(1, "ada")
+                await show.end()
+            assert own_text(server, "ada") == "I begin. I end. "
+            assert show.reports["ada", "t"].problem == ""
 
     run_virtual(main)
 

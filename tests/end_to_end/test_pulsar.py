@@ -12,6 +12,7 @@ from debate_caster.clock import SystemClock, VirtualClock, run_virtual
 from debate_caster.log import MemoryEventLog
 from debate_caster.runner import ShowOutcome, run_show
 from debate_caster.scenario import load_scenario
+from tests.broadcast.scenes import GOES_ON, own_text
 from tests.end_to_end.programs import write_scenario
 from tests.pulsar_servers.loopback import LoopbackServer
 from tests.pulsar_servers.pulsar_v1 import PulsarV1
@@ -25,11 +26,6 @@ CASTS = {
 
 def spoken(outcome: ShowOutcome, agent: str) -> str:
     return "".join(speech.text for speech in outcome.transcript.speeches if speech.speaker == agent)
-
-
-def heard(server: LoopbackServer, agent: str) -> str:
-    """What the viewers of an agent's rooms, one after the other, read of the agent itself."""
-    return "".join(text for room in server.rooms_of(agent) for text in room.texts("host"))
 
 
 def seen(text: str) -> str:
@@ -64,9 +60,14 @@ async def perform_with_a_drop(
     assert outcome.ended.why == "completed"
     assert len(cast) == agents
     for agent in cast:
-        assert heard(server, agent) == spoken(outcome, agent), f"of {agent} nothing is lost and nothing repeated"
+        assert own_text(server, agent) == spoken(outcome, agent), f"of {agent} nothing is lost and nothing repeated"
     assert [len(server.rooms_of(agent)) for agent in cast] == [1 + (agent == "otis") for agent in cast]
     assert all(room.ended for room in server.rooms.values())
+    goes_on = server.rooms_of("otis")[1].lines[0].text
+    assert goes_on.startswith(GOES_ON)
+    assert scenario.motion in goes_on
+    assert f" of {len(outcome.transcript.speeches)}." in goes_on
+    assert goes_on not in str(await log.read("show/s1", 0, limit=10_000))
     assert {report.agent: (report.problem, report.refused) for report in outcome.deliveries} == dict.fromkeys(
         cast, ("", 0)
     )
@@ -86,7 +87,7 @@ async def test_a_show_that_is_hurried_does_not_hurry_the_server(tmp_path: Path) 
         outcome = await run_show(scenario, log=MemoryEventLog(), targets=targets, clock=fast, seed=3)
 
     for host in scenario.agents:
-        assert heard(server, host.id) == spoken(outcome, host.id)
+        assert own_text(server, host.id) == spoken(outcome, host.id)
         for other in scenario.agents:
             if other is not host:
                 assert seen(mirrored(server, host.id, other.name)) == seen(spoken(outcome, other.id))

@@ -55,6 +55,7 @@ COURIER = "announce/test_courier.py::"
 SEASON = "calendar/test_season.py::"
 TWO_PROCESSES = "calendar/test_two_processes.py::"
 BACKUPS = "cli/test_backups.py::"
+CONNECTION = "broadcast/test_connection.py::"
 
 OFFICE = "stage/test_box_office.py::"
 RETENTION = "cli/test_retention.py::"
@@ -736,6 +737,41 @@ GUARDS = (
         '            self._log_once("bad_frame_received", exc.detail)\n            return\n',
         "            raise\n",
         ("broadcast/test_connection.py::test_a_hostile_server_is_survived_and_complained_of_once",),
+    ),
+    Guard(
+        "a room that goes on from another says so",
+        "broadcast/connection.py",
+        'text = self._progress.continuation() if self._parts > 1 else ""',
+        'text = ""',
+        (CONNECTION + "test_a_room_that_goes_on_from_an_earlier_one_says_first_what_it_is_about_and_how_far_it_is",),
+    ),
+    Guard(
+        "and says so before all else",
+        "broadcast/line_feed.py",
+        "or not machine.room or self._outbox.is_prefaced:",
+        "or not machine.room:",
+        (CONNECTION + "test_nobody_speaks_in_a_room_that_goes_on_before_it_has_said_so",),
+    ),
+    Guard(
+        "a server that takes rooms and no lines is given up",
+        "broadcast/perseverance.py",
+        "if self._in_vain >= self._limits.rooms_in_vain:",
+        "if False:",
+        (CONNECTION + "test_a_target_that_takes_rooms_and_no_lines_is_given_up_and_nobody_else_is",),
+    ),
+    Guard(
+        "a line that arrived is new hope",
+        "broadcast/perseverance.py",
+        "self._in_vain = 0 if self._arrived > self._arrived_before else self._in_vain + 1",
+        "self._in_vain += 1",
+        (CONNECTION + "test_lines_that_arrive_in_between_are_new_hope_for_a_target",),
+    ),
+    Guard(
+        "no room is opened for less than a turn",
+        "broadcast/perseverance.py",
+        "if has_had_rooms and not resumes and self._progress.is_nearly_over(position):",
+        "if False:",
+        (CONNECTION + "test_no_room_is_opened_for_less_than_a_turn",),
     ),
     Guard(
         "nobody waits for an agent that is off the air",

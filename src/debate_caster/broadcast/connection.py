@@ -20,6 +20,8 @@ from debate_caster.broadcast.direction import Direction
 from debate_caster.broadcast.feed import Feed, RoomLostError, Tally
 from debate_caster.broadcast.lanes import Outbox
 from debate_caster.broadcast.line_feed import LineFeed
+from debate_caster.broadcast.perseverance import GivenUpError, Perseverance
+from debate_caster.broadcast.progress import ShowProgress
 from debate_caster.broadcast.remarks import RemarkSieve, ViewerRemark
 from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
@@ -33,7 +35,7 @@ from debate_caster.log import EventLog
 from debate_caster.pulsar.client import ClientMachine, Dialect, State
 from debate_caster.pulsar.messages import CONTROL, RESUME, VOTES
 from debate_caster.pulsar.replies import ControlOrdered, DeskWanted, LiveUpdate, Reply, ViewerContext, VoteCounted
-from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp, ShowEnded, decode, stream_of
+from debate_caster.show.events import AgentCast, ConnectionDown, ConnectionUp
 
 __all__ = ["AgentConnection", "DeliveryReport"]
 
@@ -138,7 +140,9 @@ class AgentConnection:
             self._outbox.offer(earlier.sent)
         self._feeds: dict[type[Feed], Feed] = {}
         self._feed: Feed | None = None
+        self._progress = ShowProgress(show.id)
         self._opened: list[str] = []
+        self._perseverance = Perseverance(target.name, limits=self._limits, tally=self._tally, progress=self._progress)
         self._resumable_room = ""
         self._on_air = False
         self._went_off_air = clock.monotonic()
@@ -161,6 +165,9 @@ class AgentConnection:
                 self.target.check()
                 with self._credentials.lend(self.target.name, self.agent.id, show=self._show.id) as credential:
                     await self._broadcast_until_the_end(credential)
+            except GivenUpError as exc:
+                self._problem = exc.detail
+                logger.warning("target_given_up", reason=exc.detail)
             except BroadcastError as exc:
                 self._problem = exc.detail
                 logger.error("broadcast_impossible", error=exc.detail)  # noqa: TRY400 - the cause is in the message
@@ -182,7 +189,7 @@ class AgentConnection:
 
     async def _lose(self, patience: asyncio.Timeout) -> None:
         """Run out of patience some time after the show's end, at once where there was never a connection."""
-        await self._until_the_show_has_ended()
+        await self._progress.follow(self._log)
         if self.live.is_set():
             await self._clock.sleep(self._patience_s())
         patience.reschedule(0)
@@ -194,12 +201,6 @@ class AgentConnection:
             return limits.ending_timeout_s
         away_s = self._clock.monotonic() - self._went_off_air
         return max(limits.away_timeout_s, limits.ending_timeout_s - away_s)
-
-    async def _until_the_show_has_ended(self) -> None:
-        async with self._log.tail(stream_of(self._show.id), 0) as records:
-            async for record in records:
-                if '"show_ended"' in record.body and isinstance(decode(record), ShowEnded):
-                    return
 
     async def _pass_on_remarks(self) -> None:
         while True:
@@ -251,6 +252,12 @@ class AgentConnection:
                     session, resume_room=self._resumable_room, resume_show=self._earlier is not None
                 )
             if machine.state is State.REGISTERED:
+                await self._progress.until(self._earlier.sent if self._earlier else 0)
+                self._perseverance.check(
+                    has_had_rooms=self._parts > 0,
+                    resumes=RESUME in machine.features,
+                    position=self._outbox.own_position,
+                )
                 await self._admission.start(session, part=self._parts + 1)
             feed = await self._go_on_air(machine)
             try:
@@ -277,12 +284,13 @@ class AgentConnection:
         self._resumable_room = machine.room if RESUME in machine.features else ""
         if machine.resumed_ref is None:
             self._parts += 1
+        self._perseverance.note_room(resumed=machine.resumed_ref is not None)
         if machine.resumed_ref is None or not self._opened or self._opened[-1] != machine.room:
             self._opened.append(machine.room)
         self._backoff.reset()
         self._on_air, self._last_problem = True, ""
         self._feed = self._feed_for(machine.dialect)
-        if machine.room and machine.dialect is not Dialect.FLAT:  # the published form has no chat to mirror with
+        if machine.dialect is Dialect.STAGE:  # on a Pulsar server the feed does it, in its own time
             self._rooms.open(self.agent.id, machine.room, wire_id=machine.identity.agent_id)
         if self._votes is not None and VOTES in machine.features:
             self._votes.takes_votes(self.target.name)
@@ -302,6 +310,8 @@ class AgentConnection:
 
     async def _go_off_air(self, reason: str) -> None:
         self._rooms.close(self.agent.id)
+        if self._on_air:
+            self._perseverance.note_loss()
         await self._say_down(reason, final=False)
 
     async def _say_down(self, reason: str, *, final: bool) -> None:
@@ -380,7 +390,13 @@ class AgentConnection:
             clock=self._clock,
             limits=self._limits,
             tally=self._tally,
+            preface=self._preface,
         )
+
+    def _preface(self) -> tuple[str, int]:
+        """Return what the room that was opened last says first, and for which turn."""
+        text = self._progress.continuation() if self._parts > 1 else ""
+        return text, max(self._progress.turn - 1, 0)
 
     def _report(self) -> DeliveryReport:
         return DeliveryReport(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from debate_caster.broadcast.rooms import LEAD, TargetRooms
 from debate_caster.broadcast.target import ConnectionLimits
-from debate_caster.pulsar.text import split_text, starts_alike, utf16_length
+from debate_caster.pulsar.text import split_text, starts_alike, truncate, utf16_length
 
 __all__ = ["Lane", "Line", "Outbox", "Piece"]
 
@@ -35,7 +35,8 @@ class Piece:
 class Line:
     """What goes out in one frame. ``host`` is the agent whose room it is for; ``text`` is as sent, lead included.
 
-    ``refs`` are those of the chunks that end in it; where none does, it has ``cut`` characters of the first one.
+    ``refs`` are those of the chunks that end in it; where none does, it has ``cut`` characters of the first one. A line
+    that no chunk is in, a room's first one, has neither, and 0 for ``first_ref``.
     """
 
     host: str
@@ -111,6 +112,7 @@ class Outbox:
         self._mirrors = [
             Lane(other, limit=limits.chat_units, capacity=_MIRRORED_CHUNKS_KEPT) for other in others if other != agent
         ]
+        self._preface: Line | None = None
         self._sent_at: dict[str, float] = {}
         self._recent: deque[tuple[float, str]] = deque(maxlen=_LINES_REMEMBERED)
         self._held_until: dict[str, float] = {}
@@ -137,6 +139,20 @@ class Outbox:
                 lane.offer(piece)
         self._report()
 
+    def preface(self, text: str, *, turn: int) -> None:
+        """Say ``text`` before anything else, in the own room alone; "" for nothing. It is no chunk of the show."""
+        self._preface = Line(self.agent, turn, 0, truncate(text, self._limits.text_units), ()) if text else None
+
+    @property
+    def is_prefaced(self) -> bool:
+        """Whether the own room has still to hear its first line."""
+        return self._preface is not None
+
+    @property
+    def own_position(self) -> int:
+        """Up to where everything of the agent's own has been delivered, as far as the log was read."""
+        return self._own.position(self.offered)
+
     def is_done(self, ended_at: int) -> bool:
         """Whether everything up to the show's end is out, ours in all open rooms and the others' in ours."""
         if self.offered < ended_at or len(self._own):
@@ -148,6 +164,9 @@ class Outbox:
 
     def next(self, now: float) -> Line | float | None:
         """Return the line that is due, or when one will be, or None: something else has to happen first."""
+        if self._preface is not None:
+            ready, first = self._prepared(self._own, self._preface, now)
+            return first if ready <= now else ready
         due: float | None = None
         for lane in (self._own, *self._mirrors):
             line = lane.compose()
@@ -166,6 +185,8 @@ class Outbox:
 
     def settle(self, line: Line) -> None:
         """Note that the line has arrived."""
+        if line is self._preface:
+            self._preface = None
         for lane in (self._own, *self._mirrors):
             if lane.host == line.host:
                 lane.settle(line)
@@ -187,7 +208,7 @@ class Outbox:
         """A mirrored line follows itself in the own room, and what its host has said before in the host's."""
         if lane is self._own:
             return True
-        if self._destination(lane) is None or self._own.position(self.offered) < max([line.first_ref, *line.refs]):
+        if self._destination(lane) is None or self.own_position < max([line.first_ref, *line.refs]):
             return False
         return self._rooms.position(lane.host) >= line.first_ref - 1
 
@@ -219,6 +240,6 @@ class Outbox:
         return self._impatient_at[1]
 
     def _report(self) -> None:
-        self._rooms.advance(self.agent, self._own.position(self.offered))
+        self._rooms.advance(self.agent, self.own_position)
         for lane in self._mirrors:
             self._rooms.advance_mirror(self.agent, lane.host, lane.position(self.offered))

@@ -1,10 +1,12 @@
 """One agent's lines for a Pulsar server: one at a time, each proven before the next, also into the others' rooms.
 
-When, what and how joined, ``lanes`` decides; this module sends, and finds out what became of each line.
+When, what and how joined, ``lanes`` decides; this module sends, and finds out what became of each line. A room is made
+known to the other agents' connections once it has heard its first line.
 """
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 
@@ -38,7 +40,10 @@ _ECHOES_REMEMBERED = 16
 
 
 class LineFeed:
-    """For one agent on one target; ``mirror`` says whether its lines go into the other agents' rooms too."""
+    """For one agent on one target; ``mirror`` says whether its lines go into the other agents' rooms too.
+
+    ``preface`` is asked once for each room what it is to say first, and for which turn; "" is nothing.
+    """
 
     def __init__(
         self,
@@ -53,10 +58,12 @@ class LineFeed:
         clock: Clock,
         limits: ConnectionLimits,
         tally: Tally,
+        preface: Callable[[], tuple[str, int]],
     ) -> None:
         self._show, self._target, self._agent = show, target, agent
         self._outbox, self._rooms, self._mirror = outbox, rooms, mirror
         self._log, self._clock, self._limits, self._tally = log, clock, limits, tally
+        self._preface = preface
         self._wake = asyncio.Event()
         self._ended_at: int | None = None
         self._in_doubt: tuple[str, Line] | None = None
@@ -73,11 +80,14 @@ class LineFeed:
     async def run(self, session: Session) -> None:
         self._joined.clear()
         self._clear_doubt()
+        text, turn = self._preface()
+        self._outbox.preface(text, turn=turn)
         async with alongside(self._follow()):
             while self._ended_at is None or not self._outbox.is_done(self._ended_at):
                 self._wake.clear()
                 if session.machine.state is not State.LIVE:
                     raise RoomLostError(self._target, "the server has ended the room")
+                self._make_known(session.machine)
                 await self._join_others(session)
                 step = self._outbox.next(self._clock.monotonic())
                 if isinstance(step, Line):
@@ -136,6 +146,13 @@ class LineFeed:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+    def _make_known(self, machine: ClientMachine) -> None:
+        """Let the others speak in the room, once it has heard its first line."""
+        if machine.dialect is Dialect.FLAT or not machine.room or self._outbox.is_prefaced:
+            return  # the published form has no chat to mirror with
+        if self._rooms.room_of(self._agent) != machine.room:
+            self._rooms.open(self._agent, machine.room, wire_id=machine.identity.agent_id)
 
     async def _join_others(self, session: Session) -> None:
         """Become a member of the other agents' rooms: to speak there, and to see what arrives there."""
