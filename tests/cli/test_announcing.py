@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from debate_caster.cli.announcing import hide_receivers
+from debate_caster.cli.announcing import hide_secrets
 from debate_caster.cli.log_output import HIDDEN, Redaction
 from tests.announce.receivers import scenario, script
 
@@ -15,7 +15,7 @@ TOKEN = "x7Kq2mVb9TzLp4Rw8NcYd6Hs"
 def redaction(tmp_path: Path) -> Redaction:
     chat = script(f"https://hooks.example.org/services/T0AB12CD34EF56GH/{TOKEN}/show", secret="canary-secret")
     hidden = Redaction()
-    hide_receivers(hidden, scenario(tmp_path, chat, script("https://hooks.example.org/debate-announcements?to=1")))
+    hide_secrets(hidden, scenario(tmp_path, chat, script("https://hooks.example.org/debate-announcements?to=1")))
     return hidden
 
 

@@ -13,7 +13,7 @@ import structlog
 from pydantic import SecretStr
 
 from debate_caster.broadcast import Credentials, Target
-from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier
+from debate_caster.cli.announcing import correspondent_of, hide_secrets, open_courier
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token, producer_url, stage_base
 from debate_caster.cli.interruption import stop_on_signals
@@ -82,8 +82,7 @@ def _as_before(session: Session, keepsake: Keepsake) -> Session:
 
 def _air(session: Session, folder: DataFolder, resumption: Resumption | None) -> int:
     scenario = _scenario(session, resumption)
-    session.redaction.add(scenario.secrets)
-    hide_receivers(session.redaction, scenario)
+    hide_secrets(session.redaction, scenario)
     for remark in remarks_on(scenario):
         session.remark(remark)
     return asyncio.run(_run(session, scenario, folder, resumption))

@@ -22,7 +22,7 @@ from debate_caster.stage import Stage
 if TYPE_CHECKING:  # a show that nobody scheduled should not wait for the calendar to be imported
     from debate_caster.calendar.season import Calendar
 
-__all__ = ["correspondent_of", "hide_receivers", "open_courier", "open_herald"]
+__all__ = ["correspondent_of", "hide_secrets", "open_courier", "open_herald"]
 
 logger = structlog.get_logger()
 
@@ -80,13 +80,13 @@ def correspondent_of(
     return Correspondent(courier, scenario, show=show, page=page)
 
 
-def hide_receivers(redaction: Redaction, scenario: Scenario) -> None:
-    """Keep the receivers' addresses and secrets out of the log, and the parts of an address that make it secret.
+def hide_secrets(redaction: Redaction, scenario: Scenario) -> None:
+    """Keep a scenario's secrets out of the log, and the parts of a receiver's address that make it one.
 
     Only what looks like such a part is hidden by itself: ``show`` and ``live`` are words of the log, too.
     """
+    redaction.add(scenario.secrets)
     for script in scenario.announce:
-        redaction.add([script.url, script.secret])
         parts = urlsplit(script.address).path.split("/")
         redaction.add(part for part in parts if len(part) >= SHORTEST_TOKEN and not _WORDS.fullmatch(part))
 

@@ -11,7 +11,7 @@ from typing import Final, ParamSpec, TypeVar
 
 from debate_caster.broadcast import Target
 from debate_caster.cli.amounts import counted
-from debate_caster.cli.announcing import hide_receivers
+from debate_caster.cli.announcing import hide_secrets
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.findings import Finding, Grade
 from debate_caster.cli.folder_checkup import databases_of, look_at_database, look_at_folder, look_at_space, user_of
@@ -164,8 +164,7 @@ async def _survey(session: Session, clock: Clock, timeout_s: float) -> tuple[Sce
     except OSError as exc:
         reading = ScenarioReading(findings=(_unseen("scenario", exc, timeout_s),))
     for found in reading.scenarios:
-        session.redaction.add(found.scenario.secrets)
-        hide_receivers(session.redaction, found.scenario)
+        hide_secrets(session.redaction, found.scenario)
     stages = []
     if settings.stage not in ("embedded", "none"):
         target = Target("stage", websocket_address(settings.stage), settings.stage_token, allow_private=True)

@@ -20,7 +20,7 @@ from debate_caster.calendar.season import Calendar
 from debate_caster.calendar.succession import CUT_OFF, Remains
 from debate_caster.cli.airing import stage_and_own_targets
 from debate_caster.cli.amounts import counted
-from debate_caster.cli.announcing import correspondent_of, hide_receivers, open_courier, open_herald
+from debate_caster.cli.announcing import correspondent_of, hide_secrets, open_courier, open_herald
 from debate_caster.cli.coming_episodes import ComingEpisodes
 from debate_caster.cli.data_folder import DataFolder
 from debate_caster.cli.directing import Desk, left_for_producers, new_token
@@ -237,8 +237,7 @@ def read_scripts(session: Session, *, secrets_required: bool) -> Scripts:
             secrets_required=secrets_required,
             shortest_period_s=session.settings.shortest_period_s,
         )
-        session.redaction.add(scenario.secrets)
-        hide_receivers(session.redaction, scenario)
+        hide_secrets(session.redaction, scenario)
         for remark in remarks_on(scenario):
             session.remark(f"{path}: {remark}")
         if limited and most_money(scenario) is None:

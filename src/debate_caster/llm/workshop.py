@@ -51,9 +51,8 @@ def open_llm(
                 name=script.name,
             )
         case "openai":
-            from debate_caster.llm.destinations import (
-                OPENAI_URL,
-            )  # here, since importing openai takes 0.5 s, and httpx2 half
+            # Here, since importing openai takes 0.5 s, and httpx2 half of it.
+            from debate_caster.llm.destinations import OPENAI_URL
             from debate_caster.llm.openai import OpenAILLM
 
             llm = OpenAILLM(

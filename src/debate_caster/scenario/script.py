@@ -410,8 +410,9 @@ class Scenario(Strict):
     def secrets(self) -> tuple[SecretStr, ...]:
         """Every secret in it, to be kept out of what is printed."""
         hook = [self.moderation.hook.secret] if self.moderation.hook is not None else []
-        found = [*(model.api_key for model in self.models.values()), *(target.token for target in self.targets), *hook]
-        return tuple(secret for secret in found if secret is not None)
+        told = [secret for script in self.announce for secret in (script.url, script.secret)]
+        keys, tokens = [model.api_key for model in self.models.values()], [target.token for target in self.targets]
+        return tuple(secret for secret in (*keys, *tokens, *hook, *told) if secret is not None)
 
     def models_for(self, name: str) -> tuple[ModelScript, ...]:
         """Return the model of this name and those that stand in for it, in the order in which they are asked."""
