@@ -333,10 +333,15 @@ async def test_a_show_that_was_removed_is_in_no_list_and_every_address_of_it_say
             for part in ("", "/events", "/transcript", "/oembed", "/hints/h1"):
                 async with session.get(f"{stage.url}/api/shows/first{part}") as answer:
                     assert (answer.status, (await answer.json())["error"]) == (410, "show_removed"), part
+            behind = {"Accept": "text/event-stream", "Last-Event-ID": "2"}
+            async with session.get(f"{stage.url}/api/shows/first/events", headers=behind) as answer:
+                assert (answer.status, (await answer.json())["error"]) == (410, "show_removed")
         assert [await status_of(stage, f"/shows/{show}") for show in ("first", "second")] == [410, 200]
-        async with viewer_of(stage, "?show=first") as viewer:
-            assert await viewer.hear_close() == 4404
-            assert viewer.socket.close_reason == "the show is no longer kept"
+        for position in ("", "&after=2"):
+            async with viewer_of(stage, f"?show=first{position}") as viewer:
+                assert await viewer.hear_close() == 4404
+                assert viewer.socket.close_reason == "the show is no longer kept"
+                assert viewer.frames == []
         async with viewer_of(stage) as viewer:
             assert (await viewer.hear("hello"))["show"]["id"] == "second"
 
