@@ -219,6 +219,7 @@ def test_compose_runs_the_image_with_time_to_end_its_shows() -> None:
     assert (DEPLOY / mounts[str(options.scenarios[0])]).is_dir()
     assert service["ports"] == [f"127.0.0.1:{settings.port}:{settings.port}"], "nobody else reaches it unasked"
     assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert {service["hostname"]} == whole["services"].keys(), "the name by which others ask for it is its own"
     assert not is_sent(f"deploy/{service['env_file'][0]['path']}")
 
 
@@ -237,6 +238,7 @@ def test_kubernetes_runs_one_at_a_time_with_time_to_end_its_shows() -> None:
 
     assert (deployment["replicas"], deployment["strategy"]["type"]) == (1, "Recreate")
     assert (container["image"], options.command) == (IMAGE, "serve")
+    assert pod["hostname"] == found["Service"]["metadata"]["name"], "the name by which others ask for it is its own"
     assert pod["terminationGracePeriodSeconds"] >= settings.stop_grace_s + SPARE_S
     assert deployment["template"]["metadata"]["labels"] == deployment["selector"]["matchLabels"] == service["selector"]
     assert container["ports"] == [{"name": service["ports"][0]["targetPort"], "containerPort": settings.port}]

@@ -53,6 +53,11 @@ class Settings(BaseSettings):
     host: str = Field(default="127.0.0.1", min_length=1, description="Address that the stage listens on.")
     port: int = Field(default=8765, ge=0, le=65535, description="Port of the stage; 0 takes any free one.")
     allow_public: bool = Field(default=False, description="Let the stage listen on an address that others can reach.")
+    allow_hosts: str = Field(
+        default="",
+        description="Names by which the stage is reached, apart by spaces, besides this machine's own and that of "
+        "the public URL: debates.example debates.lan",
+    )
     open_stage: bool | None = Field(
         default=None, description="Let agents in without a token; unset: where only this machine reaches the stage."
     )

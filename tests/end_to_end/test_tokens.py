@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+from aiohttp import ClientSession, ClientTimeout
 from websockets.asyncio.client import connect
 
 from tests.end_to_end.programs import running, speeches_of, watching, write_scenario
@@ -80,3 +81,19 @@ async def test_a_stage_with_tickets_is_watched_with_one_and_agents_need_tokens_t
     assert any("ticket" in line for line in stranger.stderr)
     assert stranger.stdout == []
     assert ticket not in "".join(program.stderr + program.stdout + guest.stderr + guest.stdout)
+
+
+async def test_a_public_stage_answers_to_the_names_that_its_operator_allows(tmp_path: Path) -> None:
+    allowed = ("--allow-host", "debates.lan", "--allow-host", "stage.lan")
+    async with (
+        running("serve", *PUBLIC, *allowed, cwd=tmp_path) as program,
+        ClientSession(timeout=ClientTimeout(total=10)) as session,
+    ):
+        address = (await program.line("Agents: ")).split()[0]
+        page = address.replace("ws://", "http://").removesuffix("/ws")
+        found = {}
+        for host in ("debates.lan", "stage.lan:80", "10.1.2.3", "evil.example"):
+            async with session.get(page, headers={"Host": host}) as answer:
+                found[host] = answer.status
+    assert found == {"debates.lan": 200, "stage.lan:80": 200, "10.1.2.3": 200, "evil.example": 421}
+    assert sum("host_refused" in line for line in program.stderr) == 1

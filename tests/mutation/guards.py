@@ -46,6 +46,7 @@ class Guard:
 
 TOKENS = "stage/test_tokens.py::"
 AGENTS = "stage/test_agents.py::"
+ADMISSION = "stage/test_admission.py::"
 ATTENDANCE = "stage/test_attendance.py::"
 PRODUCERS = "stage/test_producers.py::"
 DISK = "faults/test_disk.py::"
@@ -341,6 +342,34 @@ GUARDS = (
         ("stage/test_http.py::test_another_name_for_a_loopback_stage_is_not_answered",),
     ),
     Guard(
+        "nor is one where others reach the stage",
+        "stage/admission.py",
+        "return name in self.hosts or is_loopback(name) or (self.addresses and _is_address(name))",
+        "return name in self.hosts or is_loopback(name) or self.addresses",
+        (ADMISSION + "test_a_stage_for_others_answers_to_addresses_and_its_own_names_and_to_no_others",),
+    ),
+    Guard(
+        "an address is not answered on loopback, where nobody asks by one",
+        "stage/admission.py",
+        "return name in self.hosts or is_loopback(name) or (self.addresses and _is_address(name))",
+        "return name in self.hosts or is_loopback(name) or _is_address(name)",
+        ("stage/test_http.py::test_another_name_for_a_loopback_stage_is_not_answered",),
+    ),
+    Guard(
+        "a stage with a public address has no other name unasked",
+        "stage/server.py",
+        "or (own_names(host) if public else frozenset())",
+        "| (own_names(host) if public else frozenset())",
+        (ADMISSION + "test_a_stage_with_a_public_address_answers_to_that_and_to_addresses_alone",),
+    ),
+    Guard(
+        "made-up names fill no log",
+        "stage/http.py",
+        "if name not in self._refused_hosts and len(self._refused_hosts) < HOSTS_NOTED:",
+        "if True:",
+        (ADMISSION + "test_a_refusal_names_its_cure_to_who_asked_and_once_in_the_log",),
+    ),
+    Guard(
         "another site's page opens no WebSocket and changes nothing",
         "stage/http.py",
         "if len(origins) > 1 or not self._admission.admits_origin(next(iter(origins), None), host):",
@@ -352,10 +381,10 @@ GUARDS = (
     ),
     Guard(
         "an origin is compared whole",
-        "stage/http.py",
+        "stage/admission.py",
         "bool(parts.netloc) and parts.netloc.lower() == host.lower()",
         "parts.netloc.lower().startswith(host.lower())",
-        ("stage/test_http.py::test_an_origin_that_only_begins_like_ours_is_foreign",),
+        (ADMISSION + "test_an_origin_is_ours_where_it_is_what_was_asked_for",),
     ),
     Guard(
         "every answer says what a browser may run",

@@ -1,6 +1,7 @@
 """What several commands share: their options, the forms of what is typed for them, and how help is laid out."""
 
 import argparse
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TypeAlias
@@ -38,6 +39,21 @@ def add_command(commands: Commands, name: str, summary: str, text: str, examples
     )
 
 
+class _Another(argparse.Action):
+    """Takes an option that may be given several times, in the form that its setting has: apart by spaces."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option_string: str | None = None,
+    ) -> None:
+        del parser, option_string
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, f"{before} {values}" if before else values)
+
+
 def stage_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--host", metavar="H", help="address that the stage listens on (default: 127.0.0.1)")
     command.add_argument(
@@ -51,6 +67,13 @@ def stage_options(command: argparse.ArgumentParser) -> None:
         action="store_true",
         default=None,
         help="let others reach the stage: needed for any other host",
+    )
+    command.add_argument(
+        "--allow-host",
+        action=_Another,
+        metavar="NAME",
+        dest="allow_hosts",
+        help="name by which others reach the stage, besides this machine's own; may be given several times",
     )
     command.add_argument(
         "--open-stage",

@@ -54,6 +54,7 @@ async def open_stage_for(
                 tokens=None if is_open else desk,
                 tickets=desk if settings.tickets else None,
                 open_to_agents=is_open,
+                allowed_hosts=frozenset(settings.allow_hosts.split()),
                 frame_origins=frozenset(settings.frame_origins.split()),
                 playbill=playbill,
                 public_url=settings.public_url,

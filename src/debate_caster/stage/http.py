@@ -3,17 +3,16 @@
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+import structlog
 from aiohttp import web
 
-from debate_caster.addresses import is_loopback
 from debate_caster.clock import Clock
 from debate_caster.errors import ForgottenError, LogError
 from debate_caster.figures import Figure
 from debate_caster.stage import metrics
+from debate_caster.stage.admission import CURE, Admission
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.box_office import OPEN_TO_ALL, BoxOffice
@@ -33,7 +32,7 @@ from debate_caster.stage.tokens import TokenRefusedError
 from debate_caster.stage.viewers import VIEWER_ID, Audience, position_of
 from debate_caster.stage.vocabulary import json_bytes
 
-__all__ = ["Admission", "Routes"]
+__all__ = ["Routes"]
 
 MAX_BODY = 16 * 1024
 """Bytes of a POST; a hint has 500 characters."""
@@ -47,37 +46,12 @@ EVENTS_LIMIT = 1000
 COMING = 12
 """Coming shows in the lobby's list at most, the next one of each series."""
 
+HOSTS_NOTED, HOST_SHOWN = 100, 100
+"""Names that the stage did not answer to and logged, each once; and how many characters of one."""
+
+logger = structlog.get_logger()
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """Which ``Host`` and ``Origin`` headers are let in.
-
-    On loopback only loopback names count as ours, so that no website can have its own name point here (DNS rebinding).
-    A browser's request to change something, or to open a WebSocket, must come from our own pages, or from an origin
-    that the operator named; programs send no ``Origin``.
-    """
-
-    hosts: frozenset[str] = frozenset()
-    origins: frozenset[str] = frozenset()
-    any_host: bool = False
-
-    def admits_host(self, host: str) -> bool:
-        try:
-            name = (urlsplit(f"//{host}").hostname or "").lower()
-        except ValueError:
-            return False
-        return self.any_host or name in self.hosts or is_loopback(name)
-
-    def admits_origin(self, origin: str | None, host: str) -> bool:
-        if origin is None or origin in self.origins:
-            return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:
-            return False
-        return parts.scheme in {"http", "https"} and bool(parts.netloc) and parts.netloc.lower() == host.lower()
 
 
 class Routes:
@@ -109,6 +83,7 @@ class Routes:
         self._direction = Direction(self._show)
         self._address_key = secrets.token_bytes(32)
         self._counters, self._admission, self._clock = counters, admission, clock
+        self._refused_hosts: set[str] = set()
 
     def application(self) -> web.Application:
         application = web.Application(middlewares=[self._guard], client_max_size=MAX_BODY)
@@ -143,7 +118,8 @@ class Routes:
         """Check where a request comes from; take any WebSocket that is no viewer's for an agent's."""
         host = request.headers.get("Host", "")
         if not self._admission.admits_host(host):
-            return _problem(421, "wrong_host", "This stage does not go by that name.")
+            self._note_refused(host)
+            return _problem(421, "wrong_host", f"This stage does not go by that name. {CURE}")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade or request.method not in {"GET", "HEAD"}:
             origins = request.headers.getall("Origin", [])
@@ -169,6 +145,13 @@ class Routes:
             return _problem(410, "show_removed", "This show is no longer kept.")
         except LogError:
             return _problem(503, "log_unavailable", "The stage can't read its log just now.", retry_after=5)
+
+    def _note_refused(self, host: str) -> None:
+        """Tell the operator of a name that was asked for, once; whoever makes up names gets no endless log."""
+        name = host[:HOST_SHOWN]
+        if name not in self._refused_hosts and len(self._refused_hosts) < HOSTS_NOTED:
+            self._refused_hosts.add(name)
+            logger.warning("host_refused", host=name, cure=CURE)
 
     async def _receive(self, request: web.Request) -> None:
         """Wait for what was posted: whoever handles it has it at once.

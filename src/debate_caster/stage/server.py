@@ -17,9 +17,10 @@ from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError
 from debate_caster.figures import Figure
 from debate_caster.log import EventLog
+from debate_caster.stage.admission import Admission, host_names, own_names
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.box_office import BoxOffice
-from debate_caster.stage.http import Admission, Routes
+from debate_caster.stage.http import Routes
 from debate_caster.stage.metrics import Counters, LoopLag
 from debate_caster.stage.playbill import Playbill
 from debate_caster.stage.previews import frame_policy
@@ -157,22 +158,24 @@ async def open_stage(
 
     ``allowed_origins`` are those of foreign pages that may watch and give hints (``https://example.org``);
     ``frame_origins`` those whose pages may show ours in a frame; ``allowed_hosts`` the names it goes by besides
-    loopback ones, none meaning any where it is public. ``public_url`` is its address for the world where a proxy stands
-    before it (``https://debates.example``): what feeds and link previews lead to. With ``tokens`` only agents that
-    bring one are let in; without, a ``host`` that is not loopback must be said to be ``open_to_agents``. ``playbill``
-    says what is coming, ``chance`` picks the agents in the audience who are asked to react.
+    loopback ones, that of ``public_url`` and, where others reach it and it has none, the machine's own. ``public_url``
+    is its address for the world where a proxy stands before it (``https://debates.example``): what feeds and link
+    previews lead to. With ``tokens`` only agents that bring one are let in; without, a ``host`` that is not loopback
+    must be said to be ``open_to_agents``. ``playbill`` says what is coming, ``chance`` picks the agents in the audience
+    who are asked to react.
 
     ``figures`` are what others in the process count: ``/metrics`` has them besides the stage's own, for whoever brings
     the ``metrics_token``. Without one anybody reads ``/metrics``, which on a stage for others has the stage's own only.
 
     Raises:
         SetupError: The port can't be had, ``host`` is not loopback and nobody said ``allow_public``, or who may
-            broadcast there, or what is to be a ``frame_origins`` or ``public_url`` is none.
+            broadcast there, or what is to be an ``allowed_hosts``, ``frame_origins`` or ``public_url`` is none.
         LogError: The log can't be read.
     """
     clock = clock or SystemClock()
     framing = frame_policy(frame_origins)
     public_url = public_origin(public_url) if public_url else ""
+    names = host_names(allowed_hosts)
     failure: Exception | None = None
     if not (tokens or open_to_agents or is_loopback(host)) and allow_public:
         raise SetupError(
@@ -213,11 +216,8 @@ async def open_stage(
             programme.on_lost = audience.leave_lost_show
             public = not is_loopback(host)
             ours = frozenset({public_url} if public_url else ())
-            admission = Admission(
-                allowed_hosts | {urlsplit(url).hostname or "" for url in ours},
-                allowed_origins | ours,
-                any_host=public and not allowed_hosts,
-            )
+            names |= {urlsplit(url).hostname or "" for url in ours} or (own_names(host) if public else frozenset())
+            admission = Admission(names, allowed_origins | ours, addresses=public)
             lag = LoopLag(clock)
             ours_to_see = not public and not public_url
             routes = Routes(
