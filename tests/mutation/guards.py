@@ -1078,6 +1078,23 @@ GUARDS = (
         ("abuse/test_slow_requests.py::test_a_body_that_does_not_come_is_not_waited_for",),
     ),
     Guard(
+        "a connection whose other end takes nothing dies in the kernel",
+        "stage/server.py",
+        'if hasattr(socket, "TCP_USER_TIMEOUT"):',
+        "if False:",
+        ("stage/test_server.py::test_connections_to_the_dead_end_by_themselves",),
+    ),
+    Guard(
+        "who is cut off is reset, and leaves nothing in the kernel",
+        "stage/fan_out.py",
+        'peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))',
+        "pass",
+        (
+            "stage/test_agents.py::test_who_is_thrown_out_and_stays_is_reset",
+            "stage/test_viewers.py::test_who_does_not_read_is_cut_and_nobody_else_waits",
+        ),
+    ),
+    Guard(
         "half a handshake is cut",
         "stage/server.py",
         "keepalive_timeout=IDLE_S,",
