@@ -15,7 +15,17 @@ from debate_caster.log import EventLog
 from debate_caster.stage import Stage
 from tests.abuse.raw_socket import frame
 
-__all__ = ["SENT", "SHOW", "Talker", "Watcher", "aired_on", "lose_every_packet", "upgrade", "viewers_elsewhere"]
+__all__ = [
+    "SENT",
+    "SHOW",
+    "Talker",
+    "Watcher",
+    "aired_on",
+    "flooded",
+    "lose_every_packet",
+    "upgrade",
+    "viewers_elsewhere",
+]
 
 SHOW = "show-1"
 SENT = re.compile(rb'"text":"(\d+\.\d+) ')
@@ -24,6 +34,7 @@ SENT = re.compile(rb'"text":"(\d+\.\d+) ')
 SEQ = re.compile(rb'\{"seq":(\d+),')
 TEXT = 1
 ELSEWHERE = Path(__file__).parent / "audience_program.py"
+FLOODING = Path(__file__).parent / "flooding_program.py"
 
 
 SO_ATTACH_FILTER = 26
@@ -182,3 +193,21 @@ async def viewers_elsewhere(stage: Stage, number: int) -> AsyncIterator[asyncio.
         if process.returncode is None:
             process.kill()
         await process.wait()
+
+
+@asynccontextmanager
+async def flooded(stage: Stage, clients: int, per_s: int, seconds: int) -> AsyncIterator[dict[str, int]]:
+    """Have another process flood the show with hints; what was answered is there once the block is left."""
+    arguments = [str(argument) for argument in (stage.port, SHOW, clients, per_s, seconds)]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-S", FLOODING, *arguments, stdout=asyncio.subprocess.PIPE
+    )
+    answered: dict[str, int] = {}
+    try:
+        yield answered
+        said, _ = await process.communicate()
+        answered.update(json.loads(said))
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

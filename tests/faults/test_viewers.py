@@ -20,7 +20,8 @@ from debate_caster.stage import agents as agents_module
 from debate_caster.stage import fan_out as fan_out_module
 from debate_caster.stage import server as server_module
 from debate_caster.stage import viewers as viewers_module
-from tests.faults.crowd import SENT, Talker, Watcher, aired_on, lose_every_packet, viewers_elsewhere
+from debate_caster.stage.hints import VIEWER_BURST, VIEWER_PER_S
+from tests.faults.crowd import SENT, Talker, Watcher, aired_on, flooded, lose_every_packet, viewers_elsewhere
 from tests.stage.people import EXTENSIONS, agent_on, caster_on, eventually, viewer_of
 
 MIB = 1024 * 1024
@@ -260,12 +261,56 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
             for watcher in asleep:
                 await watcher.cut.wait()
         assert process.num_fds() == open_before
+    p99 = p99_of(crowd)
+    sys.stdout.write(f"{stalled} of {readers + stalled} do not read: p99 {p99 * 1000:.1f} ms, {most / MIB:.1f} MiB\n")
+    return p99, most
+
+
+CLIENTS, HINTS_PER_S = 10, 1000
+
+
+@pytest.mark.parametrize(
+    ("seconds", "readers"), [(2, 20), pytest.param(15, 140, marks=[pytest.mark.soak, pytest.mark.timeout(180)])]
+)
+async def test_1000_hints_a_second_from_10_clients_get_their_share_and_delay_nobody(
+    log: EventLog, seconds: int, readers: int
+) -> None:
+    async with AsyncExitStack() as stack:
+        stage = await stack.enter_async_context(open_stage(log=log))
+        talker = Talker(stage, (await stack.enter_async_context(caster_on(stage))).room)
+        crowd = await watchers(stage, stack, readers)
+        usual_s = await _lateness_of_lines(talker, crowd, log, seconds)
+        began = time.monotonic()
+        async with flooded(stage, CLIENTS, HINTS_PER_S, seconds) as answered:
+            disturbed_s = await _lateness_of_lines(talker, crowd, log, seconds)
+        passed_s = time.monotonic() - began
+
+    assert answered.keys() == {"202", "429"}
+    assert sum(answered.values()) == HINTS_PER_S * seconds
+    assert CLIENTS * VIEWER_BURST <= answered["202"] <= CLIENTS * (VIEWER_BURST + VIEWER_PER_S * passed_s)
+    figure = f"p99 {disturbed_s * 1000:.1f} ms, {usual_s * 1000:.1f} ms without the flood"
+    sys.stdout.write(f"{answered['202']} hints taken: {figure}\n")
+    if readers >= 100:  # otherwise too few lines for a hundredth of them to mean anything
+        assert disturbed_s <= 2 * usual_s + 0.25
+
+
+async def _lateness_of_lines(talker: Talker, crowd: Sequence[Watcher], log: EventLog, seconds: int) -> float:
+    """Air 20 lines a second; return after how many seconds 99 of 100 were with a viewer."""
+    loop, before = asyncio.get_running_loop(), len(crowd[0].events)
+    began = loop.time()
+    for number in range(1, 20 * seconds + 1):
+        await talker.say(400)
+        await asyncio.sleep(began + number / 20 - loop.time())
+    assert await everybody_has(log, crowd)
+    return p99_of(crowd, before)
+
+
+def p99_of(crowd: Sequence[Watcher], after: int = 0) -> float:
+    """Return after how many seconds 99 of 100 lines were with a viewer, leaving out the first ``after`` events."""
     late = [
         at - float(said[1])
         for watcher in crowd
-        for event, at in zip(watcher.events, watcher.times, strict=True)
+        for event, at in list(zip(watcher.events, watcher.times, strict=True))[after:]
         if (said := SENT.search(event))
     ]
-    p99 = quantiles(late, n=100)[-1]
-    sys.stdout.write(f"{stalled} of {readers + stalled} do not read: p99 {p99 * 1000:.1f} ms, {most / MIB:.1f} MiB\n")
-    return p99, most
+    return quantiles(late, n=100)[-1]

@@ -846,7 +846,10 @@ GUARDS = (
         "stage/hints.py",
         "wait_s = max(self._viewers.wait_s(viewer), self._addresses.wait_s(network_of(address)))",
         "wait_s = 0.0",
-        ("stage/test_hints.py::test_too_many_hints_are_refused_with_the_time_to_wait",),
+        (
+            "stage/test_hints.py::test_too_many_hints_are_refused_with_the_time_to_wait",
+            VIEWERS + "test_1000_hints_a_second_from_10_clients_get_their_share_and_delay_nobody",
+        ),
     ),
     Guard(
         "a flood of hints leaves memory bounded",
