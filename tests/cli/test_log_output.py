@@ -189,12 +189,61 @@ def test_what_only_sounds_like_a_secret_is_shown(key: str) -> None:
         ("wss://user:pass@host/x", f"wss://user:{HIDDEN}@host/x"),
         ("key sk-proj-abcdefghijklmnop1234 refused", f"key {HIDDEN} refused"),
         ("token eyJhbGciOiJIUzI1NiJ9.eyJyb2xlIjoiYWdlbnQifQ.c2lnbmF0dXJl came", f"token {HIDDEN} came"),
-        ("the risk-free option", "the risk-free option"),
-        ("http://host:8765/shows", "http://host:8765/shows"),
+        ("GET /x?key=abc&token=def&y=1", f"GET /x?key={HIDDEN}&token={HIDDEN}&y=1"),
+        ("x-api-key: abc, x", f"x-api-key: {HIDDEN}, x"),
+        ("{'api_key': 'a b c', 'n': 1}", f"{{'api_key': '{HIDDEN}', 'n': 1}}"),
+        ('{"api_key": "abc", "n": 1}', f'{{"api_key": "{HIDDEN}", "n": 1}}'),
+        (r'"{\"api_key\": \"abc\", \"n\": 1}"', rf'"{{\"api_key\": \"{HIDDEN}\", \"n\": 1}}"'),
+        ('{"client_secret":"abc","access_token":"def"}', f'{{"client_secret":"{HIDDEN}","access_token":"{HIDDEN}"}}'),
+        ('{"password": "hunter2"}', f'{{"password": "{HIDDEN}"}}'),
+        ("login with password=hunter2 failed", f"login with password={HIDDEN} failed"),
+        ("Authorization: Token abc", f"Authorization: Token {HIDDEN}"),
+        ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: Basic {HIDDEN}"),
+        ("'Authorization': 'Basic abc'", f"'Authorization': 'Basic {HIDDEN}'"),
+        ("Authorization: 1234-5678", f"Authorization: {HIDDEN}"),
+        ("sent Basic dXNlcjpwYXNz and bearer 12345678", f"sent Basic {HIDDEN} and bearer {HIDDEN}"),
+        ("API key AIzaSyA-1234567890abcdefghijklmnopqrstu is bad", f"API key {HIDDEN} is bad"),
+        (
+            "POST https://hooks.slack.com/services/T0/B0/xyz failed",
+            f"POST https://hooks.slack.com/services/{HIDDEN} failed",
+        ),
+        ("'https://discord.com/api/webhooks/1/a-x'", f"'https://discord.com/api/webhooks/{HIDDEN}'"),
+        ("https://discordapp.com/api/v10/webhooks/1/a", f"https://discordapp.com/api/v10/webhooks/{HIDDEN}"),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str, shown: str) -> None:
     assert Redaction().text(text) == shown
+    assert Redaction().text(shown) == shown, "what is hidden is not hidden once more"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the risk-free option",
+        "http://host:8765/shows",
+        "A basic income is a basic assumption: basic rights for all.",
+        "Basic assumptions matter to the bearer of bad news, and to a standard-bearer for them.",
+        "The secret: nobody knows. The password: never share it! A token: one word.",
+        "An API key: that is what they ask for.",
+        "Without authorization: nothing. With authorization, everything; the author: Ada.",
+        "max_tokens=5, tokens=7 and 'prompt_tokens': 12",
+        "It was on Slack, at https://slack.com/services, and on https://discord.com/channels/1/2.",
+        'She said "secret" and he said: "token", "key" and "password".',
+        "Alza la voz; AIza is no key.",
+    ],
+)
+def test_what_a_debate_says_is_shown(text: str) -> None:
+    assert Redaction().text(text) == text
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ['"a', "a-", "api_key: '", "api_key: \\", "authorization: ", "bearer ", "eyJaaaaaaaa-", "x://", "'secret' ", '\\"'],
+)
+def test_no_text_is_slow_to_look_through(piece: str) -> None:
+    text = piece * (200_000 // len(piece))  # minutes, where every place is looked at from every other
+    Redaction().text(text)
+    Redaction().text(f'"{text}')
 
 
 @given(st.text(min_size=4, max_size=40), st.text(), st.text())

@@ -22,16 +22,53 @@ HIDDEN = "[hidden]"
 _SECRET_KEY = re.compile(
     r"(?i)(api[_-]?key|authori[sz]ation|cookie|password|passwd|secret|(?:^|_)token$|bearer|credential)"
 )
-_SECRET_VALUE = re.compile(
-    r"(?i)(?P<lead>\bbearer\s+|\bbasic\s+|[?&](?:api[_-]?key|key|token|access_token|secret|password)=)[^\s&\"']+"
-    r"|(?P<scheme>\b[a-z][a-z0-9+.-]*://[^\s/:@]*:)[^\s/@]+(?=@)"
-    r"|\b(?:sk|pk|ghp|gho|hf|xox[abp])[-_][A-Za-z0-9_-]{16,}"
-    r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*"  # a JSON Web Token
+_QUOTE = r"\\{0,3}[\"']"
+"""As in JSON, in JSON inside JSON, and as Python shows a dictionary."""
+
+_VALUE = r"(?!\[hidden\])[^\s\"'\\,;&})\]]+"
+_QUOTED_VALUE = rf"{_QUOTE}(?P<value>(?:(?!{_QUOTE}).)+)"
+
+_NO_WORD = r"(?=[^\s\"',;]*(?:[0-9_=]|(?-i:[a-z][A-Z])))[^\s\"',;]{6,}"
+"""No word of a language: those have no digits in them, and no capitals but the first."""
+
+_SECRET_SHAPES = tuple(
+    re.compile(f"(?i){shape}")
+    for shape in (
+        # a header, with its scheme; the words "basic" and "bearer" alone are words before a word
+        rf"(?P<kept>\bauthorization(?:{_QUOTE})?\s{{0,8}}[:=]\s{{0,8}}(?:{_QUOTE})?"
+        rf"(?:bearer|basic|token|digest|apikey|negotiate)\s+){_VALUE}",
+        rf"(?P<kept>\bauthorization(?:{_QUOTE})?\s{{0,8}}[:=]\s{{0,8}}(?:{_QUOTE})?){_NO_WORD}",
+        rf"(?P<kept>\b(?:bearer|basic)\s+){_NO_WORD}",
+        # a name that is no word, and what it is said to be
+        r"(?P<kept>(?:api[_-]?key|(?:access|auth|refresh|session)[_-]token|(?:secret|private|access)[_-]key|client[_-]secret)"
+        rf"(?:{_QUOTE})?\s{{0,8}}[:=]\s{{0,8}})(?:{_VALUE}|{_QUOTED_VALUE})",
+        # a name that is a word: only as a key with a value in quotes, or before "="
+        rf"(?P<kept>{_QUOTE}[\w-]{{0,40}}(?:secret|password|passwd|token){_QUOTE}\s{{0,8}}[:=]\s{{0,8}}){_QUOTED_VALUE}",
+        rf"(?P<kept>(?:[?&]key|\b(?:secret|password|passwd|token))=){_VALUE}",
+        # a password in an address, and addresses that are secrets themselves
+        r"(?P<kept>\b[a-z][a-z0-9+.-]{0,30}://[^\s/:@]*:)[^\s/@]+(?=@)",
+        r"(?P<kept>\bhooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/)[^\s\"'<>)]+",
+        r"(?P<kept>\bdiscord(?:app)?\.com/api/(?:v\d+/)?webhooks/)[^\s\"'<>)]+",
+        # keys that say by their first letters whose they are
+        r"(?P<kept>)\b(?:sk|pk|ghp|gho|hf|xox[abp])[-_][A-Za-z0-9_-]{16,}",
+        r"(?P<kept>)\b(?-i:AIza)[A-Za-z0-9_-]{20,}",
+        r"(?P<kept>)\beyJ[A-Za-z0-9_-]{8,1024}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",  # a JSON Web Token
+    )
 )
+"""What stands before a secret is ``kept``; a secret in quotes is the ``value``. What may stand before something without
+which there is no match has a bound: peers' texts may be long, and made to be slow."""
+
 _SHORTEST_SECRET = 4
 """Values below this are not looked for in texts: hiding every ``a`` would hide the log, not the secret."""
 
 Emit = Callable[[str], None]
+
+
+def _hidden(found: re.Match[str]) -> str:
+    secret = found.groupdict().get("value")
+    if secret is None:
+        return f"{found['kept']}{HIDDEN}"
+    return f"{found[0].removesuffix(secret)}{HIDDEN}"
 
 
 class Redaction:
@@ -53,7 +90,9 @@ class Redaction:
         """Return ``text`` with every secret in it replaced."""
         for value in self._values:
             text = text.replace(value, HIDDEN)
-        return _SECRET_VALUE.sub(lambda found: f"{found['lead'] or found['scheme'] or ''}{HIDDEN}", text)
+        for shape in _SECRET_SHAPES:
+            text = shape.sub(_hidden, text)
+        return text
 
     def value(self, value: object) -> object:
         """Return a log field's value with every secret in it replaced, however deep."""
