@@ -147,7 +147,7 @@ def test_a_bomb_is_refused_quickly_and_without_growing(text: str) -> None:
     took_s = time.process_time() - began
 
     assert document.problems
-    assert took_s < 0.5
+    assert took_s < 0.8  # 0.21 s at most was measured
     tracemalloc.start()
     try:
         compose(FILE, text)
