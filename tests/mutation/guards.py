@@ -240,7 +240,7 @@ GUARDS = (
     Guard(
         "an id in use speaks over one connection",
         "stage/agents.py",
-        'self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")',
+        'self._agents.dismiss(other, AgentClose.IDENTITY_TAKEN, "this agent has another connection now")',
         "pass",
         (
             AGENTS + "test_a_new_connection_of_an_agent_takes_over_from_one_that_hangs",
@@ -329,7 +329,7 @@ GUARDS = (
     Guard(
         "a viewer stays no longer than its ticket would have",
         "stage/viewers.py",
-        'await self._send_away(socket, viewer, SESSION_OVER, b"the ticket has expired")',
+        'await self._send_away(socket, viewer, ViewerClose.SESSION_OVER, b"the ticket has expired")',
         "pass",
         (OFFICE + "test_a_session_ends_when_the_ticket_would_have",),
     ),

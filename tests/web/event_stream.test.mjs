@@ -141,7 +141,7 @@ withStream("finds out by itself that the log is another one", {}, ({ heard, wire
   assert.equal(heard.filter(({ type }) => type === "reset").length, 1);
 });
 
-for (const code of [4400, 4403, 4404, 4413, 4429, 1008, 1009]) {
+for (const code of [4400, 4401, 4403, 4404, 4408, 4429, 1008, 1009]) {
   withStream(`stays away after ${code}`, {}, ({ statuses, wire, wait }) => {
     wire().drop(code);
     wait(120_000);
@@ -152,7 +152,7 @@ for (const code of [4400, 4403, 4404, 4413, 4429, 1008, 1009]) {
   });
 }
 
-for (const code of [1000, 1001, 1006, 4500, 4501, 4502, 4503, 4504]) {
+for (const code of [1000, 1001, 1002, 1006, 1007, 4500, 4503, 4999]) {
   withStream(`comes back after ${code}`, {}, ({ wire, wait }) => {
     wire().drop(code);
     wait(1000);

@@ -46,6 +46,7 @@ from debate_caster.pulsar.messages import (
 from debate_caster.stage.archive import Archive
 from debate_caster.stage.attendance import Attendance
 from debate_caster.stage.broadcasts import Broadcast
+from debate_caster.stage.close_codes import AgentClose
 from debate_caster.stage.fan_out import BUFFER_LIMIT, CLOSE, abort, control_frame, websocket_frame
 from debate_caster.stage.hints import network_of
 from debate_caster.stage.inbox import Inbox
@@ -94,13 +95,6 @@ DISREGARDED_AT_ONCE, DISREGARD_INTERVAL_S = 100, 0.02
 
 LAST_FRAMES_S = 2.0
 """How long the frames that have arrived may take to be dealt with when the stage closes."""
-
-TOKEN_EXPIRED = 4401
-NOT_REGISTERED = 4408
-IDENTITY_TAKEN = 4409
-TOO_BIG = 1009
-SHUTTING_DOWN = 1001
-POLICY = 1008
 
 
 class Agents:
@@ -173,7 +167,7 @@ class Agents:
         """Close a connection whose agent does not register in time."""
         await self.clock.sleep(REGISTER_S)
         if connection.agent is None:
-            await connection.hang_up(NOT_REGISTERED, f"nobody registered within {REGISTER_S:g} s")
+            await connection.hang_up(AgentClose.NOT_REGISTERED, f"nobody registered within {REGISTER_S:g} s")
 
     def _token_of(self, request: web.Request) -> Token | None:
         """Return the token of the handshake; None where there is none, since ``register`` may bring it."""
@@ -228,7 +222,7 @@ class Agents:
         """Say goodbye to every agent, and deal with what they have said until now."""
         async with asyncio.TaskGroup() as tasks:
             for connection in list(self.connections):
-                tasks.create_task(connection.hang_up(SHUTTING_DOWN, "the stage is shutting down"))
+                tasks.create_task(connection.hang_up(AgentClose.SHUTTING_DOWN, "the stage is shutting down"))
         if self._handling:
             await asyncio.wait(self._handling, timeout=LAST_FRAMES_S)
 
@@ -311,7 +305,7 @@ class AgentConnection:
             self._thrown_out = True
             who = self.agent and self.agent.agent_id
             logger.warning("agent_thrown_out", address=self.address, agent=who, reason=reason)
-            self.deliver(control_frame(CLOSE, struct.pack("!H", POLICY) + reason.encode()))
+            self.deliver(control_frame(CLOSE, struct.pack("!H", AgentClose.POLICY) + reason.encode()))
             self.gone = True
             self.parting = self._agents.see_off(self)
 
@@ -330,7 +324,7 @@ class AgentConnection:
                     await self._clock.sleep(DISREGARD_INTERVAL_S)
             elif message.type is WSMsgType.TEXT:
                 if DEBATE_SHOW not in self.features and _longer(message.data, MAX_FRAME):
-                    await self.hang_up(TOO_BIG, f"more than {MAX_FRAME} bytes")
+                    await self.hang_up(AgentClose.TOO_BIG, f"more than {MAX_FRAME} bytes")
                     return
                 await inbox.put(message.data)
 
@@ -460,7 +454,7 @@ class AgentConnection:
             other.yield_to_successor(
                 keep_room=bool((register.resume_room or register.resume_show) and RESUME in register.features)
             )
-            self._agents.dismiss(other, IDENTITY_TAKEN, "this agent has another connection now")
+            self._agents.dismiss(other, AgentClose.IDENTITY_TAKEN, "this agent has another connection now")
         self.agent = register
         self._passport.rely_on(token)
         self._attendance.leave_what_is_closed_to_it()
@@ -491,7 +485,7 @@ class AgentConnection:
 
     async def _show_out(self, token: Token) -> None:
         logger.info("agent_token_expired", agent=self.agent and self.agent.agent_id, token=token.id)
-        await self.hang_up(TOKEN_EXPIRED, "the token has expired")
+        await self.hang_up(AgentClose.TOKEN_EXPIRED, "the token has expired")
 
     def may_hear(self, show: str) -> bool:
         """Say whether the agent may know of that show: its own, or one that its token lets it listen to."""

@@ -17,16 +17,15 @@ from aiohttp import WSMsgType, web
 from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import EventLog
+from debate_caster.stage.close_codes import ViewerClose
 from debate_caster.stage.tokens import Token, TokenDesk, TokenRefusedError
 
-__all__ = ["OPEN_TO_ALL", "SESSION_OVER", "BoxOffice", "TurnedAwayError"]
+__all__ = ["OPEN_TO_ALL", "BoxOffice", "TurnedAwayError"]
 
 logger = structlog.get_logger()
 
 FIRST_MESSAGE_S = 5.0
 """How long a viewer may take to show its ticket; a page has it at hand, and asks its reader before it connects."""
-
-SESSION_OVER, NO_ADMISSION, NO_TICKET = 4401, 4403, 4408
 
 TICKETS = "stage/tickets"
 
@@ -84,12 +83,12 @@ class BoxOffice:
                 session, token = await self.take(shown.get("ticket", ""), show)
             await socket.send_json({"type": "admitted", "session": session, "expires_at": token.expires_at})
         except TimeoutError as exc:
-            raise TurnedAwayError(NO_TICKET, f"no ticket within {FIRST_MESSAGE_S:g} s") from exc
+            raise TurnedAwayError(ViewerClose.NO_TICKET, f"no ticket within {FIRST_MESSAGE_S:g} s") from exc
         except ConnectionError as exc:
-            raise TurnedAwayError(NO_TICKET, "gone") from exc
+            raise TurnedAwayError(ViewerClose.NO_TICKET, "gone") from exc
         except TokenRefusedError as exc:
             logger.info("viewer_refused", reason=str(exc))
-            raise TurnedAwayError(NO_ADMISSION, str(exc)) from exc
+            raise TurnedAwayError(ViewerClose.NO_ADMISSION, str(exc)) from exc
         return token
 
     async def take(self, ticket: str, show: str) -> tuple[str, Token]:

@@ -20,7 +20,8 @@ from aiohttp.abc import AbstractStreamWriter
 from debate_caster.clock import Clock
 from debate_caster.errors import ForgottenError, LogError
 from debate_caster.stage.ballots import VoteRefusedError
-from debate_caster.stage.box_office import SESSION_OVER, BoxOffice, TurnedAwayError
+from debate_caster.stage.box_office import BoxOffice, TurnedAwayError
+from debate_caster.stage.close_codes import ViewerClose
 from debate_caster.stage.fan_out import (
     PING,
     PONG,
@@ -70,9 +71,6 @@ VIEWER_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 SESSION_CHECK_S = 60.0
 """How often a session's end is looked at again: the wall clock may have been set meanwhile."""
-
-BAD_REQUEST, NO_SUCH_SHOW, TOO_MANY_MESSAGES = 4400, 4404, 4429
-SHUTTING_DOWN, LOG_GONE = 4500, 4503
 
 NO_LONGER_KEPT = b"the show is no longer kept"
 
@@ -139,20 +137,20 @@ class Audience:
                 session = await self._let_in(self._box_office, request, socket)
             show = await self._asked_for(request.query.get("show"))
             if show is None:
-                await socket.close(code=NO_SUCH_SHOW, message=b"no such show")
+                await socket.close(code=ViewerClose.NO_SUCH_SHOW, message=b"no such show")
                 return socket
             position = position_of(request.query.get("after"), show)
         except TurnedAwayError as exc:
             await socket.close(code=exc.code, message=str(exc).encode()[:120])
             return socket
         except ValueError as exc:
-            await socket.close(code=BAD_REQUEST, message=str(exc).encode()[:120])
+            await socket.close(code=ViewerClose.BAD_REQUEST, message=str(exc).encode()[:120])
             return socket
         except ForgottenError:
-            await socket.close(code=NO_SUCH_SHOW, message=NO_LONGER_KEPT)
+            await socket.close(code=ViewerClose.NO_SUCH_SHOW, message=NO_LONGER_KEPT)
             return socket
         except LogError:
-            await socket.close(code=LOG_GONE, message=b"the log can't be read")
+            await socket.close(code=ViewerClose.LOG_GONE, message=b"the log can't be read")
             return socket
         viewer = Viewer(
             request.transport, "websocket", Selection.of(request.query), new_identity(), request.remote or ""
@@ -166,10 +164,10 @@ class Audience:
             show.fan_out.leave(viewer)  # nothing may follow the close frame
             await asyncio.wait_for(socket.close(code=code), 2 * CLOSE_S)
         except ForgottenError:  # removed while it was being read
-            await socket.close(code=NO_SUCH_SHOW, message=NO_LONGER_KEPT)
+            await socket.close(code=ViewerClose.NO_SUCH_SHOW, message=NO_LONGER_KEPT)
         except LogError as exc:
             logger.warning("history_unreadable", show=show.id, error=str(exc))
-            await socket.close(code=LOG_GONE, message=b"the log can't be read")
+            await socket.close(code=ViewerClose.LOG_GONE, message=b"the log can't be read")
         except (TimeoutError, ConnectionError):
             pass  # it does not take the close frame: it is cut below
         finally:
@@ -210,7 +208,7 @@ class Audience:
     async def _end_session(self, session: Token, socket: web.WebSocketResponse, viewer: Viewer) -> None:
         while (left_s := session.expires_at - self._clock.now().timestamp()) > 0:
             await self._clock.sleep(min(left_s, SESSION_CHECK_S))
-        await self._send_away(socket, viewer, SESSION_OVER, b"the ticket has expired")
+        await self._send_away(socket, viewer, ViewerClose.SESSION_OVER, b"the ticket has expired")
 
     async def _listen(self, socket: web.WebSocketResponse, show: Show, viewer: Viewer) -> int:
         """Hear what the viewer says until it closes, or has said too much; return the code to close with."""
@@ -221,14 +219,14 @@ class Audience:
                 continue
             bucket = bucket or Bucket(MESSAGE_BURST, MESSAGES_PER_S)
             if bucket.take(self._clock.monotonic()):
-                return TOO_MANY_MESSAGES
+                return ViewerClose.TOO_MANY_MESSAGES
             if message.type is WSMsgType.TEXT:
                 self._hear(show, viewer, message.data)
             elif message.type is WSMsgType.PING:
                 viewer.write(control_frame(PONG, message.data))
             elif message.type is WSMsgType.BINARY:
                 self._complain(viewer, "bad_request", "Messages are text.")
-        return 1000
+        return ViewerClose.NORMAL
 
     def _greet(self, show: Show, viewer: Viewer, position: Position) -> None:
         hello = {"type": "hello", "show": show.as_json(), "after": position.after, "head": show.air.head}
@@ -423,7 +421,9 @@ class Audience:
         """Send a show's viewers away: what comes next in it is not here any more."""
         for viewer, (watched, socket) in list(self.watching.items()):
             if watched is show and socket is not None:
-                self._tasks.create_task(self._send_away(socket, viewer, LOG_GONE, b"the show goes on elsewhere"))
+                self._tasks.create_task(
+                    self._send_away(socket, viewer, ViewerClose.LOG_GONE, b"the show goes on elsewhere")
+                )
 
     async def close(self) -> None:
         """Send everybody away in a way that says: come back."""
@@ -433,7 +433,9 @@ class Audience:
                 if socket is None:
                     viewer.transport.close()  # an EventSource comes back by itself
                 else:
-                    tasks.create_task(self._send_away(socket, viewer, SHUTTING_DOWN, b"the stage is shutting down"))
+                    tasks.create_task(
+                        self._send_away(socket, viewer, ViewerClose.SHUTTING_DOWN, b"the stage is shutting down")
+                    )
 
     async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer, code: int, reason: bytes) -> None:
         viewer.open = False  # nothing may follow the close frame

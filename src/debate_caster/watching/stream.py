@@ -23,8 +23,8 @@ from debate_caster.watching.reader import Frame, PositionLostError, Reader
 
 __all__ = ["EventStream", "Status", "watch"]
 
-FINAL_CLOSE_CODES = frozenset({1008, 1009, 4400, 4401, 4403, 4404, 4408, 4413, 4429})
-"""Trying again would not help (docs/protocol.md, "Close codes")."""
+FINAL_CLOSE_CODES = frozenset({1008, 1009, 4400, 4401, 4403, 4404, 4408, 4429})
+"""Trying again would not help (docs/protocol.md, "Close codes"); 1008 is what proxies say."""
 
 FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 15.0
 """First wait before a reconnect, and the longest; doubled each time, the upper half of it random."""

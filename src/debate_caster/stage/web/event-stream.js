@@ -7,8 +7,8 @@
  *   stream.onStatus((status, detail) => console.log(status, detail));
  */
 
-/** Closed for good: trying again would not help (see docs/protocol.md, "Close codes"). */
-const FINAL_CLOSE_CODES = new Set([1008, 1009, 4400, 4401, 4403, 4404, 4408, 4413, 4429]);
+/** Closed for good: trying again would not help (see docs/protocol.md, "Close codes"); 1008 is what proxies say. */
+const FINAL_CLOSE_CODES = new Set([1008, 1009, 4400, 4401, 4403, 4404, 4408, 4429]);
 /** First wait before a reconnect, and the longest, in milliseconds; doubled each time, the upper half of it random. */
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 15_000;
