@@ -14,6 +14,9 @@ from tests.faults.long_run import Endured, endure
 
 MIB = 1024 * 1024
 
+HOURS = 4
+"""Of the show's time, in which 800 shows are given; six minutes of a machine's."""
+
 
 @pytest.fixture(autouse=True)
 def only_errors() -> None:
@@ -47,6 +50,18 @@ async def test_twenty_minutes_of_shows_at_their_own_pace_break_nothing(tmp_path:
 
     tell(endured)
     assert endured.shows >= 20
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_hours_of_shows_leave_memory_as_it_was(tmp_path: Path) -> None:
+    async def main(clock: VirtualClock) -> Endured:
+        return await endure_and_leave_nothing(tmp_path, clock, shows=5, viewers=10, seconds=HOURS * 3600)
+
+    endured = run_virtual(main)
+
+    tell(endured)
+    assert endured.growth_per_hour() < MIB
 
 
 def tell(endured: Endured) -> None:

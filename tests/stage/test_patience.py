@@ -84,6 +84,10 @@ def test_warnings_are_few_and_account_for_all_that_was_dropped() -> None:
     assert "and so were " in scene.patience.warning()
 
 
-def test_refusals_are_counted_to_the_end() -> None:
-    patience = Patience(ManualClock())
+def test_so_many_refusals_are_the_end_and_one_now_and_then_is_forgiven() -> None:
+    clock = ManualClock()
+    patience = Patience(clock)
+    for _ in range(200):
+        assert patience.bears_refusal()
+        clock.advance(10)
     assert [patience.bears_refusal() for _ in range(REFUSALS_LIMIT)] == [True] * (REFUSALS_LIMIT - 1) + [False]

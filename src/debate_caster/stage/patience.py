@@ -20,8 +20,9 @@ passes: whoever sends no more than twice what it may loses lines for ever, and s
 WARNING_BURST, WARNINGS_PER_S = 10, 1.0
 """How often one is told of what was dropped; a warning says how many it stands for."""
 
-REFUSALS_LIMIT = 20
-"""Frames that are no messages of the protocol, or of somebody who has not registered, which end the connection."""
+REFUSALS_LIMIT, REFUSALS_FORGIVEN_PER_S = 20, 0.1
+"""Frames that are no messages of the protocol, or of somebody who has not registered, which end the connection; one in
+ten seconds is forgiven, so that a client of another make which says now and then what no stage knows may stay."""
 
 
 class Patience:
@@ -33,8 +34,8 @@ class Patience:
         self._heartbeats = Bucket(HEARTBEAT_BURST, HEARTBEATS_PER_S)
         self._drops = Bucket(DROPS_BURST, DROPS_FORGIVEN_PER_S)
         self._warnings = Bucket(WARNING_BURST, WARNINGS_PER_S)
+        self._refusals = Bucket(REFUSALS_LIMIT - 1, REFUSALS_FORGIVEN_PER_S)
         self._untold = 0
-        self._refusals = 0
 
     def take(self, command: Command) -> float:
         """Count a message that is to be dealt with; return 0, or the seconds to wait when it is too early."""
@@ -56,5 +57,4 @@ class Patience:
 
     def bears_refusal(self) -> bool:
         """Count a frame that was refused for what it is, or whose it is; say whether the connection may go on."""
-        self._refusals += 1
-        return self._refusals < REFUSALS_LIMIT
+        return not self._refusals.take(self._clock.monotonic())
