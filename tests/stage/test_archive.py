@@ -7,7 +7,7 @@ import pytest
 from debate_caster.clock import ManualClock
 from debate_caster.errors import FencedError, LogError
 from debate_caster.log import MemoryEventLog
-from debate_caster.stage.archive import AGENTS, SHOWS, Archive, digest
+from debate_caster.stage.archive import AGENTS, SHOWS, Archive, Summaries, digest
 from tests.stage.unwilling import UnwillingLog
 
 
@@ -126,11 +126,11 @@ async def test_who_died_before_it_could_say_what_it_removed_is_spoken_for() -> N
 
     later = Archive(log, ManualClock())
     await later.load()
-    assert (later.ended, later.forgotten, later.untold) == ({}, {"one"}, {"one"})
+    assert (dict(later.ended), later.forgotten, later.untold) == ({}, {"one"}, {"one"})
     await later.forget("one")
     await running.catch_up()
 
-    assert (running.ended, running.forgotten, later.untold) == ({}, {"one"}, set())
+    assert (dict(running.ended), running.forgotten, later.untold) == ({}, {"one"}, set())
 
 
 async def test_summaries_of_stages_that_kept_them_with_the_other_facts_are_known_until_they_are_forgotten() -> None:
@@ -145,7 +145,7 @@ async def test_summaries_of_stages_that_kept_them_with_the_other_facts_are_known
 
     again = Archive(log, ManualClock())
     await again.load()
-    assert (again.ended, again.forgotten) == ({}, {"one"})
+    assert (dict(again.ended), again.forgotten) == ({}, {"one"})
 
 
 async def test_an_end_that_is_noted_twice_is_the_first() -> None:
@@ -162,3 +162,18 @@ def test_what_is_stored_of_a_secret_does_not_give_it_away() -> None:
     assert "mine" not in digest("mine")
     assert digest("mine") == digest("mine") != digest("yours")
     digest("\ud83d")  # whatever an agent sends
+
+
+def test_summaries_are_kept_in_their_order_as_they_were_last() -> None:
+    summaries = Summaries()
+    for show in ("one", "two", "three"):
+        summaries.keep(show, {"id": show, "agents": [{"name": "Zoë 🦉"}]})
+    summaries.keep("one", {"id": "one", "why": "completed"})
+    summaries.drop("two")
+    summaries.drop("four")
+
+    assert list(reversed(summaries)) == ["three", "one"]
+    assert [*summaries.values()] == [
+        {"id": "one", "why": "completed"}, {"id": "three", "agents": [{"name": "Zoë 🦉"}]}
+    ]  # fmt: skip
+    assert ("two" in summaries, len(summaries)) == (False, 2)

@@ -8,8 +8,9 @@ import asyncio
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 from debate_caster.clock import Clock
@@ -20,7 +21,7 @@ from debate_caster.stage.air import stream_of
 from debate_caster.stage.ballots import votes_stream_of
 from debate_caster.stage.vocabulary import show_time
 
-__all__ = ["Archive", "digest"]
+__all__ = ["Archive", "Summaries", "digest"]
 
 SHOWS = "stage/shows"
 ENDED = "stage/ended/"
@@ -30,9 +31,41 @@ ATTEMPTS = 20
 """Facts have no order among each other, so one that comes second simply tries again behind the other."""
 
 
+READ_OF_LATE = 256
+"""Summaries that are kept as they are asked for: a lobby lists up to 200 shows, the newest."""
+
+
 def digest(secret: str) -> str:
     """Return what is stored of a secret: secrets are long and random, so a plain hash gives nothing away."""
     return hashlib.sha256(without_surrogates(secret).encode()).hexdigest()
+
+
+class Summaries(Mapping[str, Mapping[str, Any]]):
+    """Summaries of shows, oldest first: years of them, so they are kept as text, in a sixth of the memory."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str] = {}
+        self._decode = lru_cache(READ_OF_LATE)(json.loads)
+
+    def keep(self, show: str, summary: Mapping[str, Any]) -> None:
+        self._texts[show] = json.dumps(summary, separators=(",", ":"))
+
+    def drop(self, show: str) -> None:
+        """Forget one; harmless where there is none."""
+        self._texts.pop(show, None)
+
+    def __getitem__(self, show: str) -> Mapping[str, Any]:
+        summary: Mapping[str, Any] = self._decode(self._texts[show])
+        return summary
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._texts)
+
+    def __reversed__(self) -> Iterator[str]:
+        return reversed(self._texts)
+
+    def __len__(self) -> int:
+        return len(self._texts)
 
 
 class Archive:
@@ -43,7 +76,7 @@ class Archive:
     """
 
     def __init__(self, log: EventLog, clock: Clock) -> None:
-        self.ended: dict[str, dict[str, Any]] = {}
+        self.ended = Summaries()
         self.opened: dict[str, dict[str, Any]] = {}
         self.forgotten: set[str] = set()
         self._told: set[str] = set()
@@ -61,7 +94,7 @@ class Archive:
         """
         await self.catch_up()
         for info in reversed(await self._log.streams(ENDED)):
-            self.ended[info.name.removeprefix(ENDED)] = json.loads(info.first.body)["summary"]
+            self.ended.keep(info.name.removeprefix(ENDED), json.loads(info.first.body)["summary"])
         for name in await self._log.forgotten(stream_of("")):
             self._drop(name.removeprefix(stream_of("")))
         async for fact in self._facts(AGENTS):
@@ -78,7 +111,7 @@ class Archive:
                 case "show_opened":
                     self.opened[fact["show"]] = fact
                 case "show_ended" if fact["show"] not in self.forgotten:  # by a stage that kept summaries here
-                    self.ended[fact["show"]] = fact["summary"]
+                    self.ended.keep(fact["show"], fact["summary"])
                 case "show_forgotten":
                     self._told.add(fact["show"])
                     self._drop(fact["show"])
@@ -94,7 +127,7 @@ class Archive:
 
     async def note_ended(self, show: str, summary: Mapping[str, Any]) -> None:
         """Remember what the show was like, for the lobby."""
-        self.ended[show] = dict(summary)
+        self.ended.keep(show, summary)
         with suppress(FencedError):  # it has been noted before, maybe by a stage that died of it
             await self._log.append(
                 f"{ENDED}{show}", [self._body({"type": "show_ended", "show": show, "summary": summary})], expect=0
@@ -151,7 +184,7 @@ class Archive:
 
     def _drop(self, show: str) -> None:
         self.forgotten.add(show)
-        self.ended.pop(show, None)
+        self.ended.drop(show)
 
     def _body(self, fact: Mapping[str, Any]) -> str:
         at = show_time(self._clock.now())

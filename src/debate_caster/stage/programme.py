@@ -9,7 +9,7 @@ import random
 import re
 import secrets
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -140,13 +140,14 @@ class Programme:
             return await self.find(identity)
         return None
 
-    async def listing(self, limit: int = LISTED) -> list[dict[str, Any]]:
+    async def listing(self, limit: int = LISTED) -> list[Mapping[str, Any]]:
         """Return summaries, newest first, live ones before ended ones; past replays are left out."""
         await self._catch_up()
-        summaries = [show.as_json() for show in reversed(self.live.values())]
-        for identity, stored in reversed(self.archive.ended.items()):
+        summaries: list[Mapping[str, Any]] = [show.as_json() for show in reversed(self.live.values())]
+        for identity in reversed(self.archive.ended):
             if len(summaries) >= limit + len(self.live):
                 break
+            stored = self.archive.ended[identity]
             if not stored.get("replay") and identity not in self.live:
                 summaries.append(stored)
         summaries.sort(key=lambda summary: summary["started_at"] or "", reverse=True)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -68,7 +68,7 @@ class Publications:
         text = feeds.calendar(await self._listing(each=PLANNED), base=base_of(request), now=self._clock.now())
         return _text(text, "text/calendar; charset=utf-8")
 
-    async def _listing(self, *, each: int = 1) -> list[dict[str, Any]]:
+    async def _listing(self, *, each: int = 1) -> list[Mapping[str, Any]]:
         coming = () if self._playbill is None else self._playbill.coming(LISTED, each=each)
         return [*(show.as_json() for show in coming), *await self._programme.listing(LISTED)]
 
