@@ -1,5 +1,6 @@
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -10,6 +11,7 @@ OWN = {Path(__file__).name, "test_invariants.py"}
 """Tests of what tests of faults use."""
 
 
+@cache
 def named_tests(path: Path) -> set[str]:
     tree = ast.parse(path.read_text("utf-8"))
     functions = (node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
