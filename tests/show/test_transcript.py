@@ -72,7 +72,7 @@ def is_legal(transcript: Transcript) -> bool:
     )
 
 
-LOGS = 1_000 if settings().max_examples > 100 else 25
+LOGS = 1_000 if settings().max_examples > 100 else 12
 """Shows that are looked at after each event: the first number in `make soak`."""
 
 
