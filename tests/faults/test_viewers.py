@@ -214,11 +214,13 @@ async def test_who_came_and_went_leaves_nothing_behind(log: EventLog, cycles: in
             gc.collect()
 
         await come_and_go(50)
+        gc.collect()  # what earlier tests have left is closed now, and not meanwhile
         before = process.num_fds(), len(asyncio.all_tasks()), process.memory_info().rss
         await come_and_go(cycles)
         after = process.num_fds(), len(asyncio.all_tasks()), process.memory_info().rss
 
-    assert after[:2] == before[:2]
+    assert after[0] <= before[0]
+    assert after[1] == before[1]
     assert after[2] <= before[2] * 1.05
 
 
@@ -242,6 +244,7 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
         stage = await stack.enter_async_context(open_stage(log=log))
         talker = Talker(stage, (await stack.enter_async_context(caster_on(stage))).room)
         crowd = await watchers(stage, stack, readers)
+        gc.collect()
         before, most = process.memory_info().rss, 0
         asleep = await watchers(stage, stack, stalled, reads=False)
         open_before = process.num_fds() - 2 * stalled  # both ends of each are in this process
@@ -254,13 +257,13 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
         assert stage.viewers == readers
         assert stage.counters.viewers_cut == stalled
         # The stage's ends are gone by themselves; ours learn of it once they read.
-        assert process.num_fds() == open_before + stalled
+        assert process.num_fds() <= open_before + stalled
         for watcher in asleep:
             watcher.wake()
         async with asyncio.timeout(5):
             for watcher in asleep:
                 await watcher.cut.wait()
-        assert process.num_fds() == open_before
+        assert process.num_fds() <= open_before
     p99 = p99_of(crowd)
     sys.stdout.write(f"{stalled} of {readers + stalled} do not read: p99 {p99 * 1000:.1f} ms, {most / MIB:.1f} MiB\n")
     return p99, most
