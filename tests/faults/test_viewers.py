@@ -214,7 +214,6 @@ async def test_who_came_and_went_leaves_nothing_behind(log: EventLog, cycles: in
             gc.collect()
 
         await come_and_go(50)
-        gc.collect()  # what earlier tests have left is closed now, and not meanwhile
         before = process.num_fds(), len(asyncio.all_tasks()), process.memory_info().rss
         await come_and_go(cycles)
         after = process.num_fds(), len(asyncio.all_tasks()), process.memory_info().rss
