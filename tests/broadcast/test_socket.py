@@ -191,6 +191,38 @@ def test_what_agents_prove_themselves_with_does_not_cross_the_internet_in_the_cl
     run_virtual(main)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "found", "gone_to"),
+    [("ws", ["10.0.0.1", "93.184.216.34"], False), ("ws", ["10.0.0.1"], True), ("wss", None, True)],
+)
+def test_a_proxy_is_shown_no_secret_in_the_clear_for_a_target_on_the_internet(
+    scheme: str, found: list[str] | None, gone_to: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main(clock: VirtualClock) -> None:
+        asked: list[bytes] = []
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readline())
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            writer.close()
+
+        resolver = Resolver(monkeypatch, *([found] if found else []))
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+            way_there = f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+            for name in ("http_proxy", "https_proxy"):
+                monkeypatch.setenv(name, way_there)
+            target = Target("t", f"{scheme}://debates.example:8080/ws", allow_private=True)
+            target.check()
+            with pytest.raises(BroadcastError, match=None if gone_to else "write wss") as caught:
+                async with open_socket(target, clock=clock, limits=LIMITS):
+                    pass
+        assert asked == ([b"CONNECT debates.example:8080 HTTP/1.1\r\n"] if gone_to else [])
+        assert isinstance(caught.value, DroppedError) is gone_to
+        assert resolver.asked == ([("debates.example", 8080)] if found else [])  # else the proxy looks it up, alone
+
+    run_virtual(main)
+
+
 def test_the_address_that_was_checked_is_the_one_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(clock: VirtualClock) -> None:
         async with PulsarV2(clock) as server:

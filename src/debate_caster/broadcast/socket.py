@@ -74,15 +74,21 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
 async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection:
     """Connect to one of the target's addresses, or through the user's proxy, whose affair it is then where it ends.
 
+    With ws:// the proxy and all behind it read what agents prove themselves with, so it is asked only for a target
+    that is in a private network as far as this machine can tell.
+
     Raises:
         BroadcastError: The target may not be where its name leads.
     """
     uri = parse_uri(target.url)
     if target.is_loopback:
         return await _open(target, limits)
-    if proxy := get_proxy(uri):
+    proxy = get_proxy(uri)
+    if proxy and uri.secure:
         return await _open(target, limits, proxy=proxy)
     addresses = await _addresses(target, uri)
+    if proxy:
+        return await _open(target, limits, proxy=proxy)
     for address in addresses[:-1]:
         try:
             return await _open(target, limits, host=address)
