@@ -10,6 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from debate_caster.broadcast import ConnectionLimits, EarlierRun, Target
+from debate_caster.broadcast import socket as way
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.show.events import ConnectionDown
 from tests.broadcast.performance import SHOW, Performance, cast
@@ -123,6 +124,59 @@ def test_a_room_opened_anew_says_which_part_it_is_and_keeps_the_identity(kind: K
                 == 1
             )
             assert show.reports["ada", "t"].rooms == tuple(room.id for room in rooms)
+
+    run_virtual(main)
+
+
+# -- names that lead elsewhere -----------------------------------------------------------------------------------------
+
+
+def answers(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
+    """Have names lead to these addresses, one for each look-up; return those that are left."""
+    left = list(addresses)
+
+    async def answer(_host: str, _port: int) -> list[str]:
+        return [left.pop(0)]
+
+    monkeypatch.setattr(way, "look_up", answer)
+    monkeypatch.setattr(way, "get_proxy", lambda _uri: None)
+    return left
+
+
+@ALL
+def test_a_name_that_leads_elsewhere_for_once_during_the_show_is_asked_again(
+    kind: Kind, dialect: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del dialect
+
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with kind(clock) as server:
+            left = answers(monkeypatch, "127.0.0.1", "93.184.216.34", "127.0.0.1")
+            url = server.url.replace("127.0.0.1", "stage.invalid")
+            async with show.on(Target("t", url, allow_private=True)):
+                await debate(show, turns=1)
+                server.drop("Ada")
+                await debate(show, turns=1)
+                await show.end()
+            reasons = [state.reason for state in show.states if isinstance(state, ConnectionDown)]
+            assert [reason.partition(":")[0] for reason in reasons] == ["the connection broke", "with ws", "ended"]
+            assert left == []
+            assert own_text(server, "ada") == show.text_of("ada")
+            assert show.reports["ada", "t"].problem == ""
+
+    run_virtual(main)
+
+
+def test_a_name_that_leads_elsewhere_from_the_start_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        left = answers(monkeypatch, "93.184.216.34", "127.0.0.1")
+        async with show.on(Target("t", "ws://stage.invalid:9/ws", allow_private=True), until_live=False):
+            await debate(show, turns=1)
+            await show.end()
+        assert "write wss" in show.reports["ada", "t"].problem
+        assert left == ["127.0.0.1"]
 
     run_virtual(main)
 

@@ -27,7 +27,7 @@ from debate_caster.broadcast.rooms import TargetRooms
 from debate_caster.broadcast.session import ForgottenError, Session
 from debate_caster.broadcast.show_feed import ShowFeed
 from debate_caster.broadcast.socket import DroppedError, open_socket
-from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, ShowIdentity, Target
+from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, MisplacedError, ShowIdentity, Target
 from debate_caster.clock import Clock
 from debate_caster.companions import alongside
 from debate_caster.errors import BroadcastError, LogError
@@ -235,7 +235,9 @@ class AgentConnection:
                         raise
                     await session.say_goodbye("completed")
                     return
-            except DroppedError as exc:
+            except (DroppedError, MisplacedError) as exc:
+                if isinstance(exc, MisplacedError) and not self.live.is_set():
+                    raise  # a wrong address; of one that has been right, an odd answer is not the last word
                 await self._go_off_air(exc.detail)
             if self._feed is not None and self._feed.is_finished:
                 return  # no room is opened for nothing

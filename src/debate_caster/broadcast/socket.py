@@ -44,6 +44,7 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
 
     Raises:
         DroppedError: There is no connection to be had now.
+        MisplacedError: The target may not be where its name leads now.
         BroadcastError: There never will be: a wrong address or certificate, or we are not let in (401, 403).
     """
     try:
@@ -78,7 +79,7 @@ async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection
     that is in a private network as far as this machine can tell.
 
     Raises:
-        BroadcastError: The target may not be where its name leads.
+        MisplacedError: The target may not be where its name leads.
     """
     uri = parse_uri(target.url)
     if target.is_loopback:

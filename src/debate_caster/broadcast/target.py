@@ -9,7 +9,11 @@ from pydantic import SecretStr
 from debate_caster.addresses import CURE, is_loopback, is_public, objection_to, written_address
 from debate_caster.errors import BroadcastError
 
-__all__ = ["ConnectionLimits", "EarlierRun", "ShowIdentity", "Target"]
+__all__ = ["ConnectionLimits", "EarlierRun", "MisplacedError", "ShowIdentity", "Target"]
+
+
+class MisplacedError(BroadcastError):
+    """The target's name leads where it may not be. Nothing was connected to, and names may lead back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +82,13 @@ class Target:
         """Refuse to be at any of these addresses, which those of the name turned out to be.
 
         Raises:
-            BroadcastError: One is in a private network unasked, or on the internet without encryption.
+            MisplacedError: One is in a private network unasked, or on the internet without encryption.
         """
         public = [is_public(address) for address in addresses]
         if not self.allow_private and not all(public):
-            raise BroadcastError(self.name, f"{self.host} is not at a public address. {CURE}")
+            raise MisplacedError(self.name, f"{self.host} is not at a public address. {CURE}")
         if any(public) and urlsplit(self.url).scheme == "ws":
-            raise BroadcastError(
+            raise MisplacedError(
                 self.name, "with ws:// everybody on the way could read the agents' secrets: write wss://…"
             )
 
