@@ -274,6 +274,30 @@ def test_a_name_with_several_addresses_is_reached_at_one_that_answers(monkeypatc
     run_virtual(main)
 
 
+def test_addresses_that_are_silent_leave_time_for_the_one_that_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main(clock: VirtualClock) -> None:
+        async with PulsarV2(clock) as server:
+            port = port_of(server.url)
+            silent = ["127.0.0.9", "127.0.0.8"]
+            Resolver(monkeypatch, [*silent, "127.0.0.1"], [silent[0], "127.0.0.7", silent[1]])
+            target = Target("t", f"ws://stage.invalid:{port}/ws", allow_private=True)
+            with socket.socket() as one, socket.socket() as other:
+                for listener, address in zip((one, other), silent, strict=True):
+                    listener.bind((address, port))
+                    listener.listen()
+                began = clock.monotonic()
+                async with open_socket(target, clock=clock, limits=LIMITS) as ours:
+                    assert ours.remote_address == ("127.0.0.1", port)
+                    assert clock.monotonic() - began == pytest.approx(20 / 3)
+                began = clock.monotonic()
+                with pytest.raises(DroppedError, match="no connection within 10 s"):
+                    async with open_socket(target, clock=clock, limits=LIMITS):
+                        pass
+                assert clock.monotonic() - began == pytest.approx(10.0)  # what a refusal leaves is the next one's
+
+    run_virtual(main)
+
+
 def test_a_redirect_is_not_followed_with_the_secrets_in_hand() -> None:
     async def main(clock: VirtualClock) -> None:
         asked: list[bytes] = []

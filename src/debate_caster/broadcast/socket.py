@@ -49,7 +49,7 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
     """
     try:
         async with clock.timeout(limits.reply_timeout_s):
-            socket = await _connect(target, limits)
+            socket = await _connect(target, clock, limits)
     except InvalidURI as exc:
         raise BroadcastError(target.name, f"not a WebSocket address: {exc}") from exc
     except InvalidStatus as exc:
@@ -72,7 +72,7 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
         await _close(socket, clock)
 
 
-async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection:
+async def _connect(target: Target, clock: Clock, limits: ConnectionLimits) -> ClientConnection:
     """Connect to one of the target's addresses, or through the user's proxy, whose affair it is then where it ends.
 
     With ws:// the proxy and all behind it read what agents prove themselves with, so it is asked only for a target
@@ -81,6 +81,7 @@ async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection
     Raises:
         MisplacedError: The target may not be where its name leads.
     """
+    until = clock.monotonic() + limits.reply_timeout_s
     uri = parse_uri(target.url)
     if target.is_loopback:
         return await _open(target, limits)
@@ -90,9 +91,11 @@ async def _connect(target: Target, limits: ConnectionLimits) -> ClientConnection
     addresses = await _addresses(target, uri)
     if proxy:
         return await _open(target, limits, proxy=proxy)
-    for address in addresses[:-1]:
+    for tried, address in enumerate(addresses[:-1]):
+        share_s = (until - clock.monotonic()) / (len(addresses) - tried)
         try:
-            return await _open(target, limits, host=address)
+            async with clock.timeout(share_s):  # one that is silent leaves the others theirs
+                return await _open(target, limits, host=address)
         except OSError:  # whatever it was: the last one's reason is the one that is told
             continue
     return await _open(target, limits, host=addresses[-1])
