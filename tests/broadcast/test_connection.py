@@ -416,6 +416,49 @@ def test_a_target_that_takes_rooms_and_no_lines_is_given_up_and_nobody_else_is(k
 
 
 @PULSAR
+def test_who_has_nothing_to_say_yet_outlives_any_number_of_rooms_and_is_heard(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "bob")
+                for number in range(48):
+                    if number % 4 == 0:
+                        assert server.drop("Ada")
+                    await show.say("bob", f"Point {number}. ", pause_s=5)
+                await show.finish(0, "bob")
+                await show.begin(1, "ada")
+                await show.say("ada", "At last. ", turn=1, pause_s=10)
+                await show.finish(1, "ada")
+                await show.end()
+            assert len(server.rooms_of("ada")) == 13 > show.limits.rooms_in_vain
+            for agent in ("ada", "bob"):
+                assert own_text(server, agent) == show.text_of(agent)
+                assert show.reports[agent, "t"].problem == ""
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_rooms_that_die_before_they_say_what_they_are_come_to_an_end_also_for_who_says_nothing(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"))
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                for _ in range(120):
+                    server.faults.warn = "RATE_LIMIT_EXCEEDED"  # the room's first line is not taken
+                    server.drop("Ada")
+                    await clock.sleep(1)
+                await show.end()
+            assert len(server.rooms_of("ada")) == 1 + show.limits.rooms_in_vain  # the first one says nothing of itself
+            assert show.reports["ada", "t"].problem == "10 rooms in a row were lost before a line arrived"
+
+    run_virtual(main)
+
+
+@PULSAR
 def test_lines_that_arrive_in_between_are_new_hope_for_a_target(kind: Kind) -> None:
     async def main(clock: VirtualClock) -> None:
         show = Performance(clock, cast("ada"))

@@ -791,9 +791,23 @@ GUARDS = (
     Guard(
         "a line that arrived is new hope",
         "broadcast/perseverance.py",
-        "self._in_vain = 0 if self._arrived > self._arrived_before else self._in_vain + 1",
-        "self._in_vain += 1",
+        "if self._arrived > self._arrived_before:",
+        "if False:",
         (CONNECTION + "test_lines_that_arrive_in_between_are_new_hope_for_a_target",),
+    ),
+    Guard(
+        "who has nothing to say loses no room in vain",
+        "broadcast/perseverance.py",
+        "elif has_backlog:",
+        "else:",
+        (CONNECTION + "test_who_has_nothing_to_say_yet_outlives_any_number_of_rooms_and_is_heard",),
+    ),
+    Guard(
+        "a room that dies before it has said what it is was one in vain",
+        "broadcast/line_feed.py",
+        "return self._outbox.own_waiting > 0 or self._outbox.is_prefaced",
+        "return self._outbox.own_waiting > 0",
+        (CONNECTION + "test_rooms_that_die_before_they_say_what_they_are_come_to_an_end_also_for_who_says_nothing",),
     ),
     Guard(
         "no room is opened for less than a turn",

@@ -312,8 +312,8 @@ class AgentConnection:
 
     async def _go_off_air(self, reason: str) -> None:
         self._rooms.close(self.agent.id)
-        if self._on_air:
-            self._perseverance.note_loss()
+        if self._on_air and self._feed is not None:
+            self._perseverance.note_loss(has_backlog=self._feed.has_backlog)
         await self._say_down(reason, final=False)
 
     async def _say_down(self, reason: str, *, final: bool) -> None:

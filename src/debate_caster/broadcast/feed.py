@@ -37,6 +37,11 @@ class Feed(Protocol):
         """Whether the show has ended and nothing of the agent's own is left to deliver."""
         ...
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether the agent's own room has still to hear something, as far as is known: a line, or what comes first."""
+        ...
+
     async def run(self, session: Session) -> None:
         """Go on where the last session ended; return when the show has ended and everything is delivered.
 

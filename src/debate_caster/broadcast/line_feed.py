@@ -77,6 +77,10 @@ class LineFeed:
     def is_finished(self) -> bool:
         return self._ended_at is not None and not self._outbox.own_waiting
 
+    @property
+    def has_backlog(self) -> bool:
+        return self._outbox.own_waiting > 0 or self._outbox.is_prefaced
+
     async def run(self, session: Session) -> None:
         self._joined.clear()
         self._clear_doubt()

@@ -16,7 +16,8 @@ class Perseverance:
     """Counts one agent's rooms on one target that were lost before a line arrived.
 
     A connection that can't be made is not counted, and is tried as long as the show lasts: it leaves nothing behind.
-    Nor is a room counted that the peer lets us go on in.
+    Nor is a room counted that the peer lets us go on in, or one that heard all there was for it: who has nothing to say
+    loses nothing with it.
     """
 
     def __init__(self, target: str, *, limits: ConnectionLimits, tally: Tally, progress: ShowProgress) -> None:
@@ -47,9 +48,12 @@ class Perseverance:
         if resumed:
             self._in_vain = 0
 
-    def note_loss(self) -> None:
-        """Note that the agent is not on air any more."""
-        self._in_vain = 0 if self._arrived > self._arrived_before else self._in_vain + 1
+    def note_loss(self, *, has_backlog: bool) -> None:
+        """Note that the agent is not on air any more, and whether its room had still something to hear."""
+        if self._arrived > self._arrived_before:
+            self._in_vain = 0
+        elif has_backlog:
+            self._in_vain += 1
 
     @property
     def _arrived(self) -> int:

@@ -70,6 +70,10 @@ class ShowFeed:
     def is_finished(self) -> bool:
         return self._is_over and not self._under_way
 
+    @property
+    def has_backlog(self) -> bool:
+        return bool(self._under_way)
+
     async def run(self, session: Session) -> None:
         self._trouble = ""
         if session.machine.resumed_ref is not None:

@@ -128,8 +128,9 @@ class ConnectionLimits:
     duplicate_window_s: float = 5.5
     """No two lines that start alike within this time: v1 and v2 drop the second within 5 s by their own clock."""
     rooms_in_vain: int = 10
-    """New rooms in a row, lost before a line arrived, after which a target is given up. Each leaves an empty room on
-    the server for its audience to find. Ten take 20 s at least: by then it is no restart and no bad moment."""
+    """New rooms in a row, lost before any of the lines that waited arrived, after which a target is given up. Each
+    leaves an empty room on the server for its audience to find. Ten take 20 s at least: by then it is no restart and no
+    bad moment."""
     backoff_first_s: float = 2.0
     backoff_longest_s: float = 60.0
     ending_timeout_s: float = 20.0
