@@ -61,6 +61,22 @@ class RawSocket:
         except (ConnectionError, asyncio.IncompleteReadError):
             return messages, RESET
 
+    async def opcode(self) -> int:
+        """Read on, and return what kind of frame came."""
+        async with asyncio.timeout(5.0):
+            return (await self._frame())[0]
+
+    async def opcodes_until_closed(self, code: int, *, within_s: float = 5.0) -> list[int]:
+        """Read on to the close frame, which must have this code; return what kinds of frames came before it."""
+        opcodes = []
+        async with asyncio.timeout(within_s):
+            while True:
+                opcode, payload = await self._frame()
+                if opcode == 8:
+                    assert int.from_bytes(payload[:2]) == code
+                    return opcodes
+                opcodes.append(opcode)
+
     async def _frame(self) -> tuple[int, bytes]:
         first, second = await self.reader.readexactly(2)
         length = second & 0x7F

@@ -56,6 +56,7 @@ COURIER = "announce/test_courier.py::"
 SEASON = "calendar/test_season.py::"
 TWO_PROCESSES = "calendar/test_two_processes.py::"
 BACKUPS = "cli/test_backups.py::"
+IDLE = "abuse/test_idle_frames.py::test_who_floods_with_frames_that_say_nothing_"
 CONNECTION = "broadcast/test_connection.py::"
 
 OFFICE = "stage/test_box_office.py::"
@@ -2139,5 +2140,19 @@ GUARDS = (
         " and unseen.tokens_at(now) < self._burst",
         "",
         ("stage/test_rates.py::test_who_has_been_away_for_long_takes_no_room_and_everybody_else_is_remembered",),
+    ),
+    Guard(
+        "frames of an agent that say nothing are counted",
+        "stage/agents.py",
+        "elif not self._patience.bears_idle():",
+        "elif False:",
+        (IDLE + "is_thrown_out_and_answered_little",),
+    ),
+    Guard(
+        "answers that no viewer was asked for are counted",
+        "stage/viewers.py",
+        "is WSMsgType.PONG and was_asked:",
+        "is WSMsgType.PONG:",
+        (IDLE + "is_thrown_out_and_answered_little",),
     ),
 )

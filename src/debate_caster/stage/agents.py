@@ -47,7 +47,7 @@ from debate_caster.stage.archive import Archive
 from debate_caster.stage.attendance import Attendance
 from debate_caster.stage.broadcasts import Broadcast
 from debate_caster.stage.close_codes import AgentClose
-from debate_caster.stage.fan_out import BUFFER_LIMIT, CLOSE, abort, control_frame, websocket_frame
+from debate_caster.stage.fan_out import BUFFER_LIMIT, CLOSE, PONG, abort, control_frame, websocket_frame
 from debate_caster.stage.hints import network_of
 from debate_caster.stage.inbox import Inbox
 from debate_caster.stage.metrics import Counters
@@ -133,6 +133,7 @@ class Agents:
         socket = web.WebSocketResponse(
             compress=False,
             autoclose=False,
+            autoping=False,
             heartbeat=HEARTBEAT_S,
             max_msg_size=MAX_CASTER_FRAME,
             timeout=2.0,
@@ -327,6 +328,10 @@ class AgentConnection:
                     await self.hang_up(AgentClose.TOO_BIG, f"more than {MAX_FRAME} bytes")
                     return
                 await inbox.put(message.data)
+            elif not self._patience.bears_idle():
+                self._throw_out("too many frames that say nothing")
+            elif message.type is WSMsgType.PING:
+                self.deliver(control_frame(PONG, message.data))
 
     async def handle_all(self, inbox: Inbox) -> None:
         """Handle messages in order until there are no more; then leave the room as somebody does who was cut off."""

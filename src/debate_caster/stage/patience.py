@@ -20,6 +20,9 @@ passes: whoever sends no more than twice what it may loses lines for ever, and s
 WARNING_BURST, WARNINGS_PER_S = 10, 1.0
 """How often one is told of what was dropped; a warning says how many it stands for."""
 
+IDLE_BURST, IDLE_PER_S = 100, 5.0
+"""The same for frames that say nothing: pings, pongs and binary ones. Clients send a pong or two in 20 s."""
+
 REFUSALS_LIMIT, REFUSALS_FORGIVEN_PER_S = 20, 0.1
 """Frames that are no messages of the protocol, or of somebody who has not registered, which end the connection; one in
 ten seconds is forgiven, so that a client of another make which says now and then what no stage knows may stay."""
@@ -33,6 +36,7 @@ class Patience:
         self._frames = Bucket(FRAME_BURST, FRAMES_PER_S)
         self._heartbeats = Bucket(HEARTBEAT_BURST, HEARTBEATS_PER_S)
         self._drops = Bucket(DROPS_BURST, DROPS_FORGIVEN_PER_S)
+        self._idle = Bucket(IDLE_BURST, IDLE_PER_S)
         self._warnings = Bucket(WARNING_BURST, WARNINGS_PER_S)
         self._refusals = Bucket(REFUSALS_LIMIT - 1, REFUSALS_FORGIVEN_PER_S)
         self._untold = 0
@@ -46,6 +50,10 @@ class Patience:
         """Count a message that was dropped; say whether the connection may go on."""
         self._untold += 1
         return not self._drops.take(self._clock.monotonic())
+
+    def bears_idle(self) -> bool:
+        """Count a frame that says nothing; say whether the connection may go on."""
+        return not self._idle.take(self._clock.monotonic())
 
     def warning(self) -> str:
         """Return what to tell the agent of what was dropped; "" where it has been told just now."""

@@ -23,6 +23,7 @@ from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.box_office import BoxOffice, TurnedAwayError
 from debate_caster.stage.close_codes import ViewerClose
 from debate_caster.stage.fan_out import (
+    CLOSE,
     PING,
     PONG,
     Encoding,
@@ -49,7 +50,8 @@ MAX_MESSAGE = 16 * 1024
 """Bytes of what a viewer may say at once; a hint has 500 characters."""
 
 MESSAGE_BURST, MESSAGES_PER_S = 40, 5.0
-"""How many messages of any kind a viewer may send before it is closed; a page sends one every few seconds."""
+"""How many messages of any kind a viewer may send before it is closed, pongs that nobody asked for among them; a page
+sends one every few seconds."""
 
 STALLED_S = 15.0
 """How long a viewer may take to read a piece of history before it is cut."""
@@ -162,7 +164,10 @@ class Audience:
             await self._catch_up(show, viewer, writer, position.after)
             code = await self._listen(socket, show, viewer)
             show.fan_out.leave(viewer)  # nothing may follow the close frame
-            await asyncio.wait_for(socket.close(code=code), 2 * CLOSE_S)
+            if code == ViewerClose.TOO_MANY_MESSAGES:
+                await self._show_out(viewer, code)
+            else:
+                await asyncio.wait_for(socket.close(code=code), 2 * CLOSE_S)
         except ForgottenError:  # removed while it was being read
             await socket.close(code=ViewerClose.NO_SUCH_SHOW, message=NO_LONGER_KEPT)
         except LogError as exc:
@@ -214,8 +219,8 @@ class Audience:
         """Hear what the viewer says until it closes, or has said too much; return the code to close with."""
         bucket: Bucket | None = None  # most viewers never say a word
         async for message in socket:
-            viewer.silent = False
-            if message.type is WSMsgType.PONG:
+            was_asked, viewer.silent = viewer.silent, False
+            if message.type is WSMsgType.PONG and was_asked:
                 continue
             bucket = bucket or Bucket(MESSAGE_BURST, MESSAGES_PER_S)
             if bucket.take(self._clock.monotonic()):
@@ -227,6 +232,13 @@ class Audience:
             elif message.type is WSMsgType.BINARY:
                 self._complain(viewer, "bad_request", "Messages are text.")
         return ViewerClose.NORMAL
+
+    async def _show_out(self, viewer: Viewer, code: int) -> None:
+        """Say goodbye to one who says too much, and hang up: nothing more of it is read, its own goodbye neither."""
+        viewer.transport.write(control_frame(CLOSE, code.to_bytes(2, "big")))
+        viewer.transport.pause_reading()
+        await self._clock.sleep(CLOSE_S)
+        viewer.cut()
 
     def _greet(self, show: Show, viewer: Viewer, position: Position) -> None:
         hello = {"type": "hello", "show": show.as_json(), "after": position.after, "head": show.air.head}
