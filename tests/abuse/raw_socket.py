@@ -68,7 +68,7 @@ class RawSocket:
 
     async def opcodes_until_closed(self, code: int, *, within_s: float = 5.0) -> list[int]:
         """Read on to the close frame, which must have this code; return what kinds of frames came before it."""
-        opcodes = []
+        opcodes: list[int] = []
         async with asyncio.timeout(within_s):
             while True:
                 opcode, payload = await self._frame()

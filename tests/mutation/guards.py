@@ -483,7 +483,7 @@ GUARDS = (
     Guard(
         "a speech that recites its instructions is not aired",
         "show/moderation.py",
-        "if self._canary and self._canary in _letters(heard):",
+        "if self._canary and self._canary in _letters(before)[1 - len(self._canary) :] + _letters(text):",
         "if False:",
         ("abuse/test_hostile_hints.py::test_each_way_to_recite_ends_before_the_first_word_of_it",),
     ),

@@ -66,10 +66,27 @@ def moderated(answer: Reply, *reviewers: Reviewer, **changes: object) -> Evening
         ("", "You bl\u200bar\u00adg!"),
         ("You are a bad ", "word indeed."),
         ("x" * 500 + " You are a bad", " word indeed."),
+        ("路面電車は。" * 50 + "bad", " word!"),
     ],
 )
 def test_a_listed_word_is_found_however_it_is_written_or_cut(before: str, text: str) -> None:
     assert judge(Gate((BAD, "bad word")), text, before) == Objection("words", "a word of the list")
+
+
+@pytest.mark.parametrize(
+    ("before", "text"),
+    [
+        ("", "It begins with 0123456789."),
+        ("路面電車は。" * 50 + "01234", "56789。"),
+        ("It begins with 0 1 2" + " - " * 300 + "3 4.", " 5, 6, 7, 8, 9."),
+        ("０１２３４５６７８", "９"),  # noqa: RUF001 - full width digits are the point
+    ],
+)
+def test_the_mark_of_the_instructions_is_found_however_it_is_spaced_or_cut(before: str, text: str) -> None:
+    gate = Gate(()).keeping("0123456789")
+
+    assert judge(gate, text, before) == Objection("prompt", "its own instructions")
+    assert judge(gate, before or "It begins with 012345678.") is None
 
 
 @pytest.mark.parametrize("text", ["A blargh is a fish.", "Words are bad.", "می‌خواهم"])

@@ -169,6 +169,9 @@ def test_summaries_are_kept_in_their_order_as_they_were_last() -> None:
     for show in ("one", "two", "three"):
         summaries.keep(show, {"id": show, "agents": [{"name": "Zoë 🦉"}]})
     summaries.keep("one", {"id": "one", "why": "completed"})
+    summaries.keep("five", {"id": "five", "replay": True})
+    assert summaries.replays == {"five"}
+    summaries.drop("five")
     summaries.drop("two")
     summaries.drop("four")
 
@@ -176,4 +179,4 @@ def test_summaries_are_kept_in_their_order_as_they_were_last() -> None:
     assert [*summaries.values()] == [
         {"id": "one", "why": "completed"}, {"id": "three", "agents": [{"name": "Zoë 🦉"}]}
     ]  # fmt: skip
-    assert ("two" in summaries, len(summaries)) == (False, 2)
+    assert ("two" in summaries, len(summaries), summaries.replays) == (False, 2, set())

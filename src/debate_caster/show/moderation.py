@@ -78,7 +78,7 @@ class Gate:
         heard = _tail(before) + text
         if self._words.finds(heard):
             return Objection("words", "a word of the list")
-        if self._canary and self._canary in _letters(heard):
+        if self._canary and self._canary in _letters(before)[1 - len(self._canary) :] + _letters(text):
             return Objection("prompt", "its own instructions")
         for reviewer in self._reviewers:
             if reason := await self._ask(reviewer, text, before):
@@ -104,10 +104,11 @@ def _letters(text: str) -> str:
 
 
 def _tail(text: str) -> str:
-    """Return the end of a text, from the beginning of a word."""
+    """Return the end of a text, from the beginning of a word where there are spaces."""
     if len(text) <= PHRASE_CHARS:
         return text
-    return text[-PHRASE_CHARS:].partition(" ")[2]
+    end = text[-PHRASE_CHARS:]
+    return end.partition(" ")[2] or end
 
 
 @functools.cache

@@ -41,18 +41,25 @@ def digest(secret: str) -> str:
 
 
 class Summaries(Mapping[str, Mapping[str, Any]]):
-    """Summaries of shows, oldest first: years of them, so they are kept as text, in a sixth of the memory."""
+    """Summaries of shows, oldest first: years of them, so they are kept as text, in a sixth of the memory.
+
+    ``replays`` are those of shows that were aired again; a lobby leaves them out without looking at them.
+    """
 
     def __init__(self) -> None:
+        self.replays: set[str] = set()
         self._texts: dict[str, str] = {}
         self._decode = lru_cache(READ_OF_LATE)(json.loads)
 
     def keep(self, show: str, summary: Mapping[str, Any]) -> None:
         self._texts[show] = json.dumps(summary, separators=(",", ":"))
+        if summary.get("replay"):
+            self.replays.add(show)
 
     def drop(self, show: str) -> None:
         """Forget one; harmless where there is none."""
         self._texts.pop(show, None)
+        self.replays.discard(show)
 
     def __getitem__(self, show: str) -> Mapping[str, Any]:
         summary: Mapping[str, Any] = self._decode(self._texts[show])

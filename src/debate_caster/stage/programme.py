@@ -147,9 +147,8 @@ class Programme:
         for identity in reversed(self.archive.ended):
             if len(summaries) >= limit + len(self.live):
                 break
-            stored = self.archive.ended[identity]
-            if not stored.get("replay") and identity not in self.live:
-                summaries.append(stored)
+            if identity not in self.archive.ended.replays and identity not in self.live:
+                summaries.append(self.archive.ended[identity])
         summaries.sort(key=lambda summary: summary["started_at"] or "", reverse=True)
         summaries.sort(key=lambda summary: summary["state"] == "ended")
         return summaries[:limit]
