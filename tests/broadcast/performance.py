@@ -53,6 +53,7 @@ class Performance:
     limits: ConnectionLimits = field(default_factory=ConnectionLimits)
     air_thoughts: bool = False
     earlier: EarlierRun | None = None
+    turns: int = 2
     remarks: list[ViewerRemark] = field(default_factory=list)
     states: list[ConnectionUp | ConnectionDown] = field(default_factory=list)
     reports: dict[tuple[str, str], DeliveryReport] = field(default_factory=dict)
@@ -120,12 +121,12 @@ class Performance:
                 seed=1,
                 agents=tuple(self.agents),
                 phases=(),
-                turns=2,
+                turns=self.turns,
             )
         )
 
     async def begin(self, turn: int, agent: str) -> None:
-        """Begin a turn, of the two that the show has."""
+        """Begin a turn, of the ``turns`` that the show has."""
         await self.append(TurnStarted(at=self.clock.now(), turn=turn, phase=0, speaker=agent, max_words=100))
 
     async def finish(self, turn: int, agent: str, *, again: bool = False) -> None:

@@ -493,11 +493,39 @@ def test_no_room_is_opened_for_less_than_a_turn(kind: Kind) -> None:
                 server.drop("Bob")
                 await show.say("ada", "And I go on. ", turn=1, pause_s=30)
                 await show.finish(1, "ada")
+                await clock.sleep(5)
+                server.drop("Ada")
+                await clock.sleep(30)
                 await show.end()
-            assert [len(server.rooms_of(agent)) for agent in ("ada", "bob")] == [2, 1]
-            assert own_text(server, "ada") == "I answer. "
+            assert [len(server.rooms_of(agent)) for agent in ("ada", "bob")] == [3, 1]
+            assert own_text(server, "ada") == show.text_of("ada")
             for agent in ("ada", "bob"):
                 assert show.reports[agent, "t"].problem.startswith("the last room was lost within the last turn")
+
+    run_virtual(main)
+
+
+@PULSAR
+def test_who_speaks_in_the_last_turn_loses_no_word_of_it_also_where_it_is_the_only_one(kind: Kind) -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada", "bob"), turns=1)
+        async with kind(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "ada")
+                for number in range(12):
+                    if number % 4 == 1:
+                        server.drop("Ada")
+                    await show.say("ada", f"Point {number}. ", pause_s=5)
+                server.drop("Ada")
+                await show.say("ada", "The last word. ", pause_s=0)
+                await show.finish(0, "ada")
+                await clock.sleep(30)
+                await show.end()
+            assert own_text(server, "ada") == show.text_of("ada")
+            assert [len(server.rooms_of(agent)) for agent in ("ada", "bob")] == [5, 1]
+            for agent in ("ada", "bob"):
+                assert show.reports[agent, "t"].problem == ""
 
     run_virtual(main)
 

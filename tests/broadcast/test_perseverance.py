@@ -9,7 +9,7 @@ LIMITS = ConnectionLimits(rooms_in_vain=3)
 
 
 def perseverance(tally: Tally) -> Perseverance:
-    return Perseverance("t", limits=LIMITS, tally=tally, progress=ShowProgress("s1"))
+    return Perseverance("t", agent="ada", limits=LIMITS, tally=tally, progress=ShowProgress("s1"))
 
 
 def lose_rooms(ours: Perseverance, count: int, *, has_backlog: bool = True) -> None:

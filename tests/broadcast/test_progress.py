@@ -21,9 +21,11 @@ STARTED = ShowStarted(
     at=AT, show="s1", scenario="c", motion="Cats", title="Cats", format="duel", seed=1, agents=(), phases=(), turns=2
 )
 
+ONE_TURN = STARTED.model_copy(update={"turns": 1})
 
-def started(turn: int, kind: str = "speech") -> TurnStarted:
-    return TurnStarted(at=AT, turn=turn, phase=0, speaker="ada", max_words=9, kind=kind)
+
+def started(turn: int, kind: str = "speech", speaker: str = "ada") -> TurnStarted:
+    return TurnStarted(at=AT, turn=turn, phase=0, speaker=speaker, max_words=9, kind=kind)
 
 
 def over(turn: int, kind: str = "speech", *, again: bool = False) -> TurnEnded:
@@ -48,21 +50,34 @@ def test_turns_are_counted_as_the_rundown_has_them() -> None:
 
 def test_less_than_a_turn_is_left_for_who_has_said_all_before_the_last_one() -> None:
     last = after(STARTED, started(0), over(0), started(1))
-    assert [last.is_nearly_over(position) for position in (0, 3, 4, 9)] == [False, False, True, True]
-    assert not after(STARTED, started(0), over(0)).is_nearly_over(9)
-    assert not after(STARTED, started(0), over(0), started(1), over(1, again=True)).is_nearly_over(9)
-    assert not after(started(0), over(0), started(1)).is_nearly_over(9)
+    assert [last.is_nearly_over("bob", position) for position in (0, 3, 4, 9)] == [False, False, True, True]
+    assert not after(STARTED, started(0), over(0)).is_nearly_over("bob", 9)
+    assert not after(STARTED, started(0), over(0), started(1), over(1, again=True)).is_nearly_over("bob", 9)
+    assert not after(started(0), over(0), started(1)).is_nearly_over("bob", 9)
+
+
+def test_who_speaks_in_the_last_turn_is_never_near_the_end_of_it() -> None:
+    last = after(STARTED, started(0), over(0), started(1))
+    assert not any(last.is_nearly_over("ada", position) for position in range(10))
+    assert not after(ONE_TURN, started(0)).is_nearly_over("ada", 9)
+    assert after(ONE_TURN, started(0)).is_nearly_over("bob", 9)
+
+
+def test_who_has_spoken_in_the_last_turn_is_done_once_all_of_it_has_arrived() -> None:
+    behind = after(STARTED, started(0), over(0), started(1), over(1), started(2, INTERJECTION, "mod"))
+    assert [behind.is_nearly_over("ada", position) for position in (3, 4, 5, 6)] == [False, False, True, True]
+    assert not behind.is_nearly_over("mod", 6)
 
 
 def test_what_is_put_in_behind_the_last_turn_is_no_turn_that_is_left() -> None:
     behind = after(STARTED, started(0), over(0), started(1), over(1), started(2, INTERJECTION))
-    assert behind.is_nearly_over(5)
+    assert behind.is_nearly_over("bob", 5)
 
 
 def test_a_show_that_has_ended_is_not_nearly_over() -> None:
     ended = after(STARTED, started(0), over(0), started(1), over(1), ShowEnded(at=AT, why="completed"))
     assert ended.ended
-    assert not ended.is_nearly_over(9)
+    assert not ended.is_nearly_over("bob", 9)
     assert "The debate has ended" in ended.continuation()
 
 

@@ -813,9 +813,23 @@ GUARDS = (
     Guard(
         "no room is opened for less than a turn",
         "broadcast/perseverance.py",
-        "if has_had_rooms and not resumes and self._progress.is_nearly_over(position):",
+        "if has_had_rooms and not resumes and self._progress.is_nearly_over(self._agent, position):",
         "if False:",
         (CONNECTION + "test_no_room_is_opened_for_less_than_a_turn",),
+    ),
+    Guard(
+        "who speaks in the last turn gets a room to go on in",
+        "broadcast/progress.py",
+        "if self._on_air is not None and self._on_air.speaker == agent:",
+        "if False:",
+        (CONNECTION + "test_who_speaks_in_the_last_turn_loses_no_word_of_it_also_where_it_is_the_only_one",),
+    ),
+    Guard(
+        "and so does who has not delivered all of it",
+        "broadcast/progress.py",
+        "return position >= self._spoke_until.get(agent, 0)",
+        "return True",
+        (CONNECTION + "test_who_speaks_in_the_last_turn_loses_no_word_of_it_also_where_it_is_the_only_one",),
     ),
     Guard(
         "nobody waits for an agent that is off the air",

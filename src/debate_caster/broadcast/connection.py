@@ -142,7 +142,9 @@ class AgentConnection:
         self._feed: Feed | None = None
         self._progress = ShowProgress(show.id)
         self._opened: list[str] = []
-        self._perseverance = Perseverance(target.name, limits=self._limits, tally=self._tally, progress=self._progress)
+        self._perseverance = Perseverance(
+            target.name, agent=agent.id, limits=self._limits, tally=self._tally, progress=self._progress
+        )
         self._resumable_room = ""
         self._on_air = False
         self._went_off_air = clock.monotonic()

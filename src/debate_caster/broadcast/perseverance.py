@@ -20,8 +20,11 @@ class Perseverance:
     loses nothing with it.
     """
 
-    def __init__(self, target: str, *, limits: ConnectionLimits, tally: Tally, progress: ShowProgress) -> None:
-        self._target, self._limits, self._tally, self._progress = target, limits, tally, progress
+    def __init__(
+        self, target: str, *, agent: str, limits: ConnectionLimits, tally: Tally, progress: ShowProgress
+    ) -> None:
+        self._target, self._agent = target, agent
+        self._limits, self._tally, self._progress = limits, tally, progress
         self._in_vain = self._arrived_before = 0
 
     def check(self, *, has_had_rooms: bool, resumes: bool, position: int) -> None:
@@ -33,13 +36,15 @@ class Perseverance:
             position: Up to where everything of the agent's own has been delivered.
 
         Raises:
-            GivenUpError: The last ones were all lost before a line arrived, or less than a turn is left.
+            GivenUpError: The last ones were all lost before a line arrived, or less than a turn is left and the agent
+                has nothing to say in it.
         """
         if self._in_vain >= self._limits.rooms_in_vain:
             raise GivenUpError(self._target, f"{self._in_vain} rooms in a row were lost before a line arrived")
-        if has_had_rooms and not resumes and self._progress.is_nearly_over(position):
+        if has_had_rooms and not resumes and self._progress.is_nearly_over(self._agent, position):
             raise GivenUpError(
-                self._target, "the last room was lost within the last turn: no other was opened for the rest"
+                self._target,
+                "the last room was lost within the last turn, with nothing left to say: no other was opened",
             )
 
     def note_room(self, *, resumed: bool) -> None:

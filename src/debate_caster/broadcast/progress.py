@@ -23,6 +23,7 @@ class ShowProgress:
         self._over = 0
         self._on_air: TurnStarted | None = None
         self._last_turn_began: int | None = None
+        self._spoke_until: dict[str, int] = {}
         self._seen = 0
         self._news = asyncio.Event()
 
@@ -58,6 +59,7 @@ class ShowProgress:
                     self._last_turn_began = event.seq
             case TurnEnded():
                 self._on_air = None
+                self._spoke_until[event.speaker] = event.seq
                 self._over += event.kind != INTERJECTION and not event.again
                 if event.again:
                     self._last_turn_began = None
@@ -71,9 +73,17 @@ class ShowProgress:
         """The rundown's turn that is on air, or the last one that was; 0 before the first."""
         return self._over + (self._on_air is not None and self._on_air.kind != INTERJECTION)
 
-    def is_nearly_over(self, position: int) -> bool:
-        """Whether less than a turn is left for who has delivered all up to ``position``: it is within the last one."""
-        return not self.ended and self._last_turn_began is not None and position >= self._last_turn_began
+    def is_nearly_over(self, agent: str, position: int) -> bool:
+        """Whether an agent that has delivered all up to ``position`` has nothing more to say in what is left.
+
+        That is less than a turn: the last one has begun. Whoever is on air in it goes on, however little there is to
+        go; so does who has not delivered all that was said.
+        """
+        if self.ended or self._last_turn_began is None or position < self._last_turn_began:
+            return False
+        if self._on_air is not None and self._on_air.speaker == agent:
+            return False
+        return position >= self._spoke_until.get(agent, 0)
 
     def continuation(self) -> str:
         """Return what a room that goes on from an earlier one says first; "" for a show that is not known yet."""
