@@ -5,9 +5,11 @@ import itertools
 import json
 import socket
 from random import Random
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
+from websockets.asyncio.server import ServerConnection
 
 from debate_caster.broadcast import ConnectionLimits, EarlierRun, Target
 from debate_caster.broadcast import socket as way
@@ -26,6 +28,7 @@ from tests.broadcast.scenes import (
     without_repetitions,
 )
 from tests.pulsar_servers.flat import ExtendedServer
+from tests.pulsar_servers.loopback import Room
 from tests.pulsar_servers.pulsar_v1 import PulsarV1
 from tests.pulsar_servers.pulsar_v2 import PulsarV2
 
@@ -369,6 +372,49 @@ def test_a_debate_that_has_ended_is_said_to_have_where_a_room_still_goes_on(kind
                 await show.say("ada", "And I end. ", pause_s=0)
                 await show.end()
             assert "The debate has ended; here follows what was left to say." in server.rooms_of("ada")[1].texts()[0]
+            assert own_text(server, "ada") == show.text_of("ada")
+
+    run_virtual(main)
+
+
+class PatientV2(PulsarV2):
+    """Keeps a dropped agent's room for it, as our stage does, but knows no shows."""
+
+    features = (*PulsarV2.features, "resume")
+
+    async def end_room(self, room: Room, reason: str, *, tell_host: bool) -> None:
+        if reason != "host_disconnected":
+            await super().end_room(room, reason, tell_host=tell_host)
+
+    async def reply(self, socket: ServerConnection, type_: str, payload: dict[str, Any]) -> None:
+        if type_ == "registered" and (room := self.room_hosted_by(payload["agentId"])):
+            payload = {**payload, "resume": {"room": room.id, "last_ref": 0}}
+        await super().reply(socket, type_, payload)
+
+
+def test_a_room_says_once_what_it_goes_on_from_however_often_it_is_taken_up_again() -> None:
+    async def main(clock: VirtualClock) -> None:
+        show = Performance(clock, cast("ada"))
+        async with PatientV2(clock) as server:
+            async with show.on(Target("t", server.url)):
+                await show.start()
+                await show.begin(0, "ada")
+                for part in range(3):
+                    if part:
+                        await server.end_room(server.rooms_of("ada")[-1], "duration_limit", tell_host=True)
+                        await clock.sleep(8)
+                    for number in range(3):
+                        server.drop("Ada")
+                        await show.say("ada", f"Point {part}.{number}. ", pause_s=8)
+                await show.finish(0, "ada")
+                await show.end()
+            rooms = server.rooms_of("ada")
+            assert [room.title for room in rooms] == [SHOW.title, f"{SHOW.title} (part 2)", f"{SHOW.title} (part 3)"]
+            assert [[text.startswith(GOES_ON) for text in room.texts()] for room in rooms] == [
+                [False] * 3,
+                [True] + [False] * 3,
+                [True] + [False] * 3,
+            ]
             assert own_text(server, "ada") == show.text_of("ada")
 
     run_virtual(main)

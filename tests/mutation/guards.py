@@ -783,6 +783,20 @@ GUARDS = (
         (CONNECTION + "test_nobody_speaks_in_a_room_that_goes_on_before_it_has_said_so",),
     ),
     Guard(
+        "once, however often it is taken up again",
+        "broadcast/line_feed.py",
+        "if session.machine.resumed_ref is None:",
+        "if True:",
+        (CONNECTION + "test_a_room_says_once_what_it_goes_on_from_however_often_it_is_taken_up_again",),
+    ),
+    Guard(
+        "a room after one that was taken up again is a new one",
+        "pulsar/client.py",
+        "self.room, self.resumed_ref = reply.room, None",
+        "self.room = reply.room",
+        (CONNECTION + "test_a_room_says_once_what_it_goes_on_from_however_often_it_is_taken_up_again",),
+    ),
+    Guard(
         "a server that takes rooms and no lines is given up",
         "broadcast/perseverance.py",
         "if self._in_vain >= self._limits.rooms_in_vain:",

@@ -21,7 +21,7 @@ class PulsarV2(LoopbackServer):
 
     token_prefix = "st_"
     ping_interval_s = 15.0
-    features = ("explicit_participation", "activity_status", "message_receipts")
+    features: tuple[str, ...] = ("explicit_participation", "activity_status", "message_receipts")
 
     def __init__(self, *args: Any, room_length_s: float = 7200.0, **more: Any) -> None:
         super().__init__(*args, **more)

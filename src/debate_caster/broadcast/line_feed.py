@@ -84,8 +84,9 @@ class LineFeed:
     async def run(self, session: Session) -> None:
         self._joined.clear()
         self._clear_doubt()
-        text, turn = self._preface()
-        self._outbox.preface(text, turn=turn)
+        if session.machine.resumed_ref is None:  # a room that is taken up again has heard it, or it waits still
+            text, turn = self._preface()
+            self._outbox.preface(text, turn=turn)
         async with alongside(self._follow()):
             while self._ended_at is None or not self._outbox.is_done(self._ended_at):
                 self._wake.clear()

@@ -120,7 +120,7 @@ class ClientMachine:
             case Registered() if self.state is State.REGISTERING:
                 self._meet(reply)
             case BroadcastApproved() if self._go("approved"):
-                self.room = reply.room
+                self.room, self.resumed_ref = reply.room, None
             case BroadcastDenied():
                 self._go("denied")
             case BroadcastEnded() if reply.room in {"", self.room}:
