@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 from structlog.testing import capture_logs
 
-from debate_caster.broadcast.session import ForgottenError, Session
+from debate_caster.broadcast.session import Session, UnknownAgentError
 from debate_caster.broadcast.socket import DroppedError, open_socket
 from debate_caster.broadcast.target import ConnectionLimits, Target
 from debate_caster.clock import VirtualClock, run_virtual
@@ -81,7 +81,7 @@ def test_a_line_that_v1_did_not_take_because_it_forgot_us_is_not_delivered() -> 
         async with PulsarV1(clock) as server, live(server, clock) as session:
             await server.evict("ada-1")
             began = clock.monotonic()
-            with pytest.raises(ForgottenError, match="forgotten"):
+            with pytest.raises(UnknownAgentError, match="forgotten"):
                 await session.deliver(session.machine.text("Hello"))
             assert clock.monotonic() - began == pytest.approx(2.0)
 
@@ -97,7 +97,7 @@ def test_only_a_server_that_answers_heartbeats_can_be_seen_to_forget(kind: type[
             await clock.sleep(100)
             assert beating.done() is forgets
             beating.cancel()
-            with pytest.raises(ForgottenError if forgets else asyncio.CancelledError):
+            with pytest.raises(UnknownAgentError if forgets else asyncio.CancelledError):
                 await beating
 
     run_virtual(main)
@@ -109,7 +109,7 @@ def test_a_v2_server_that_stops_answering_heartbeats_has_forgotten_us_too() -> N
             beating = asyncio.create_task(session.beat())
             await clock.sleep(40)
             server.faults.heartbeats_unanswered = True
-            with pytest.raises(ForgottenError):
+            with pytest.raises(UnknownAgentError):
                 await beating
 
     run_virtual(main)

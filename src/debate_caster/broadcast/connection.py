@@ -24,7 +24,7 @@ from debate_caster.broadcast.perseverance import GivenUpError, Perseverance
 from debate_caster.broadcast.progress import ShowProgress
 from debate_caster.broadcast.remarks import RemarkSieve, ViewerRemark
 from debate_caster.broadcast.rooms import TargetRooms
-from debate_caster.broadcast.session import ForgottenError, Session
+from debate_caster.broadcast.session import Session, UnknownAgentError
 from debate_caster.broadcast.show_feed import ShowFeed
 from debate_caster.broadcast.socket import DroppedError, open_socket
 from debate_caster.broadcast.target import ConnectionLimits, EarlierRun, MisplacedError, ShowIdentity, Target
@@ -267,7 +267,7 @@ class AgentConnection:
             try:
                 async with alongside(session.beat(), *self._directed(session)):
                     await feed.run(session)
-            except ForgottenError as exc:
+            except UnknownAgentError as exc:
                 machine.forget()
                 reason = exc.detail
             except RoomLostError as exc:

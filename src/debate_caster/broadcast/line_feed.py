@@ -13,7 +13,7 @@ import structlog
 from debate_caster.broadcast.feed import RoomLostError, Tally
 from debate_caster.broadcast.lanes import Line, Outbox, Piece
 from debate_caster.broadcast.rooms import TargetRooms
-from debate_caster.broadcast.session import ForgottenError, Session
+from debate_caster.broadcast.session import Session, UnknownAgentError
 from debate_caster.broadcast.target import ConnectionLimits
 from debate_caster.clock import Clock
 from debate_caster.companions import alongside
@@ -182,7 +182,7 @@ class LineFeed:
         self._in_doubt = (room, line)
         try:
             complaints = await session.deliver(frame)
-        except ForgottenError:
+        except UnknownAgentError:
             self._in_doubt = None  # it went nowhere
             raise
         finally:

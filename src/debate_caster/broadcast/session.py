@@ -24,7 +24,7 @@ from debate_caster.pulsar.frames import FrameError
 from debate_caster.pulsar.messages import TEXT_ACK
 from debate_caster.pulsar.replies import ErrorReported, HeartbeatAcked, Reply, WarningGiven
 
-__all__ = ["ForgottenError", "Session"]
+__all__ = ["Session", "UnknownAgentError"]
 
 logger = structlog.get_logger()
 
@@ -35,7 +35,7 @@ _LOGGED_COMPLAINTS = 20
 """Different complaints logged for one socket; a hostile server could make up any number."""
 
 
-class ForgottenError(DroppedError):
+class UnknownAgentError(DroppedError):
     """The server does not know the agent any more although the socket is open."""
 
 
@@ -149,7 +149,7 @@ class Session:
         """Send a frame and wait until it was taken; return what the server had to say against it, mostly nothing.
 
         Raises:
-            ForgottenError: The server has forgotten the agent; the frame went nowhere.
+            UnknownAgentError: The server has forgotten the agent; the frame went nowhere.
             DroppedError: The connection was lost; nobody knows whether the frame arrived.
         """
         async with self._exchange:
@@ -162,7 +162,7 @@ class Session:
         """Say for ever that we are there, and notice when nobody else is.
 
         Raises:
-            ForgottenError: The server has forgotten the agent.
+            UnknownAgentError: The server has forgotten the agent.
             DroppedError: The connection was lost.
         """
         while True:
@@ -186,7 +186,7 @@ class Session:
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError as exc:
-            raise ForgottenError(self._target, "the server has forgotten the agent") from exc
+            raise UnknownAgentError(self._target, "the server has forgotten the agent") from exc
 
     async def _pong(self) -> None:
         try:
