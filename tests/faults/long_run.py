@@ -34,7 +34,7 @@ from tests.show.stage_props import make_scenario, words_of
 from tests.stage.unwilling import UnwillingLog
 from tests.watching.loopback import Line, broken_line
 
-__all__ = ["Endured", "endure"]
+__all__ = ["Endured", "endure", "give_back"]
 
 FAILING_CALLS = 0.15
 """Of the calls of the first model; another one stands in for it, and fails half as often."""

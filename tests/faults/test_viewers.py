@@ -22,6 +22,7 @@ from debate_caster.stage import server as server_module
 from debate_caster.stage import viewers as viewers_module
 from debate_caster.stage.hints import VIEWER_BURST, VIEWER_PER_S
 from tests.faults.crowd import SENT, Talker, Watcher, aired_on, flooded, lose_every_packet, viewers_elsewhere
+from tests.faults.long_run import give_back
 from tests.stage.people import EXTENSIONS, agent_on, caster_on, eventually, viewer_of
 
 MIB = 1024 * 1024
@@ -219,7 +220,7 @@ async def test_who_came_and_went_leaves_nothing_behind(log: EventLog, cycles: in
         after = process.num_fds(), len(asyncio.all_tasks()), process.memory_info().rss
 
     assert after[0] <= before[0]
-    assert after[1] == before[1]
+    assert after[1] <= before[1]
     assert after[2] <= before[2] * 1.05
 
 
@@ -244,6 +245,7 @@ async def _lateness(*, readers: int, stalled: int) -> tuple[float, int]:
         talker = Talker(stage, (await stack.enter_async_context(caster_on(stage))).room)
         crowd = await watchers(stage, stack, readers)
         gc.collect()
+        give_back()  # free memory that is used again would hide what both of the shows take
         before, most = process.memory_info().rss, 0
         asleep = await watchers(stage, stack, stalled, reads=False)
         open_before = process.num_fds() - 2 * stalled  # both ends of each are in this process

@@ -193,7 +193,7 @@ async def test_order_is_kept_around_a_write_that_the_kernel_takes_in_part() -> N
         assert not viewer.buffered
         sent = b""
         for seq in range(1, 60):
-            item = event(seq, size=20_000)
+            item = event(seq, size=14_000)
             sent += item.frame
             await fan_out.deliver([item])
             if seq == 30:
