@@ -60,8 +60,13 @@ async def test_cancelling_from_outside_stays_a_cancellation() -> None:
 
 
 async def test_a_companion_may_end_before_the_block() -> None:
+    events: list[str] = []
+
     async def brief() -> None:
-        await asyncio.sleep(0)
+        events.append("companion")
 
     async with alongside(brief()):
         await asyncio.sleep(0.01)
+        events.append("block")
+
+    assert events == ["companion", "block"]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from debate_caster.cli.service_manager import ServiceManager
 from debate_caster.clock import ManualClock, VirtualClock, run_virtual
@@ -38,9 +39,12 @@ def test_the_manager_is_told_at_its_address(tmp_path: Path, abstract: bool) -> N
         assert heard(ears) == ["READY=1\nSTATUS=The stage is open"]
 
 
-@pytest.mark.parametrize("address", ["", "relative", "/nowhere/notify"])
-def test_where_nobody_listens_nothing_happens(address: str) -> None:
-    ServiceManager({"NOTIFY_SOCKET": address}, clock=ManualClock()).tell("READY=1")
+@pytest.mark.parametrize(("address", "complaints"), [("", 0), ("relative", 0), ("/nowhere/notify", 1)])
+def test_where_nobody_listens_that_is_noted_at_most(address: str, complaints: int) -> None:
+    with capture_logs() as logs:
+        ServiceManager({"NOTIFY_SOCKET": address}, clock=ManualClock()).tell("READY=1")
+
+    assert [(line["event"], line["told"]) for line in logs] == [("service_manager_not_told", "READY=1")] * complaints
 
 
 def beats(tmp_path: Path, environment: Mapping[str, str], *, seconds: float, lives: list[bool]) -> int:
