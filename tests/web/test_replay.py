@@ -13,7 +13,6 @@ from tests.watching.loopback import talking
 from tests.web.conftest import Visit
 from tests.web.fake_stage import FakeShow, FakeStage, open_fake_stage
 from tests.web.plays import begin, finish, open_show, speak, whole_turn, words
-from tests.web.test_pages import phone
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -145,7 +144,7 @@ async def test_a_live_show_has_no_timeline_until_it_has_ended(stage: FakeStage, 
     await expect(page.locator(".turn")).to_have_count(0)
 
 
-@phone
+@pytest.mark.parametrize("visit", [{"viewport": {"width": 360, "height": 740}}], indirect=True)
 async def test_the_controls_fit_a_phone(stage: FakeStage, visit: Visit) -> None:
     await past_show(stage)
     page = await visit.go(stage.url + "/shows/s1")
