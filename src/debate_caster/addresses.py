@@ -4,16 +4,26 @@ import asyncio
 import ipaddress
 import re
 import socket
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["CURE", "MOST_TRIED", "is_loopback", "is_public", "look_up", "objection_to", "written_address"]
+__all__ = [
+    "CURE",
+    "destinations_of",
+    "is_loopback",
+    "is_public",
+    "look_up",
+    "objection_to",
+    "objection_to_addresses",
+    "written_address",
+]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
 
-MOST_TRIED: Final = 3
+_MOST_TRIED: Final = 3
 """Addresses of one name that are tried, one after the other."""
 
 _SECRETS_IN_THE_CLEAR: Final = {
@@ -65,11 +75,38 @@ def objection_to(scheme: str, host: str, *, has_key: bool) -> str:
     if is_loopback(host):
         return ""
     written = written_address(host)
-    if written and not is_public(written):
-        return f"{host} is not a public address: say `allow_private: true` for it if it is meant to be there"
+    if written and (objection := objection_to_addresses(host, [written])):
+        return objection
     if has_key and scheme in _SECRETS_IN_THE_CLEAR:
         return f"with {scheme}:// everybody on the way could read {_SECRETS_IN_THE_CLEAR[scheme]}"
     return ""
+
+
+def objection_to_addresses(host: str, addresses: Iterable[str]) -> str:
+    """Say what is wrong with a server that is to be public and has these addresses, and the cure; "" for nothing."""
+    if all(is_public(address) for address in addresses):
+        return ""
+    return f"{host} is not {'' if written_address(host) else 'at '}a public address. {CURE}"
+
+
+async def destinations_of(host: str, port: int, *, check: Callable[[list[str]], None]) -> list[str]:
+    """Look a name up and return the addresses to try, one after the other: at least one, each of them checked.
+
+    Whoever connects goes to the very addresses that are returned: a second look-up could answer otherwise.
+
+    Args:
+        host: The name, or an address.
+        port: Where on it.
+        check: Raises for addresses that must not be gone to; gets all that the name has. What it raises is let through.
+
+    Raises:
+        OSError: There is no address, or nobody says whether there is.
+    """
+    found = await look_up(host, port)
+    check(found)
+    if not found:
+        raise socket.gaierror(socket.EAI_NONAME, "it has no address")
+    return found[:_MOST_TRIED]
 
 
 async def look_up(host: str, port: int) -> list[str]:

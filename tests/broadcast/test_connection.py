@@ -11,6 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 from websockets.asyncio.server import ServerConnection
 
+from debate_caster import addresses as resolution
 from debate_caster.broadcast import ConnectionLimits, EarlierRun, Target
 from debate_caster.broadcast import socket as way
 from debate_caster.clock import VirtualClock, run_virtual
@@ -141,7 +142,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> list[str]:
     async def answer(_host: str, _port: int) -> list[str]:
         return [left.pop(0)]
 
-    monkeypatch.setattr(way, "look_up", answer)
+    monkeypatch.setattr(resolution, "look_up", answer)
     monkeypatch.setattr(way, "get_proxy", lambda _uri: None)
     return left
 

@@ -5,6 +5,7 @@ import ssl
 import pytest
 from pydantic import SecretStr
 
+from debate_caster import addresses
 from debate_caster.broadcast import socket as way
 from debate_caster.broadcast.socket import DroppedError, open_socket, receive, transmit
 from debate_caster.broadcast.target import ConnectionLimits, Target
@@ -22,7 +23,7 @@ class Resolver:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> None:
         self.asked: list[tuple[str, int]] = []
         self._answers = list(answers)
-        monkeypatch.setattr(way, "look_up", self._answer)
+        monkeypatch.setattr(addresses, "look_up", self._answer)
         for name in ("ws", "wss", "socks", "http", "https", "all", "no"):
             monkeypatch.delenv(f"{name}_proxy", raising=False)
             monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)

@@ -135,7 +135,7 @@ def test_the_operators_stage_may_be_in_a_private_network_and_its_secrets_stay_of
     async def inside(_host: str, _port: int) -> list[str]:
         return ["127.0.0.1"]
 
-    monkeypatch.setattr("debate_caster.broadcast.socket.look_up", inside)
+    monkeypatch.setattr("debate_caster.addresses.look_up", inside)
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         port = nobody.getsockname()[1]
 

@@ -400,7 +400,7 @@ def test_a_target_whose_name_leads_into_a_private_network_is_told_with_its_cure(
     async def inside(_host: str, _port: int) -> list[str]:
         return ["10.0.0.1"]
 
-    machine.monkeypatch.setattr("debate_caster.broadcast.socket.look_up", inside)
+    machine.monkeypatch.setattr("debate_caster.addresses.look_up", inside)
     machine.scenario(targets=[{"name": "pulsar", "url": "wss://pulsar.example/ws"}])
 
     _, findings = doctor(say, machine)

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 from pydantic import SecretStr
 
+from debate_caster import addresses
 from debate_caster.clock import SystemClock
 from debate_caster.errors import ModelError, SetupError
-from debate_caster.llm import destinations
 from debate_caster.llm.destinations import ForbiddenAddressError, PublicTransport, goes_through_proxy
 from debate_caster.llm.openai import OpenAILLM
 from tests.llm.doubles import take
@@ -47,9 +47,11 @@ class Net:
 
     @asynccontextmanager
     async def client(self) -> AsyncIterator[httpx2.AsyncClient]:
-        transport = PublicTransport(httpx2.MockTransport(self.answer), connect_timeout_s=1, resolve=self.resolve)
-        async with httpx2.AsyncClient(transport=transport) as client:
-            yield client
+        transport = PublicTransport(httpx2.MockTransport(self.answer), connect_timeout_s=1)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(addresses, "look_up", self.resolve)
+            async with httpx2.AsyncClient(transport=transport) as client:
+                yield client
 
 
 @pytest.mark.parametrize("host", SPELLINGS)
@@ -169,7 +171,7 @@ async def test_a_model_that_may_not_be_gone_to_is_an_error_no_retry_helps(monkey
         raise OSError(-2, "Name or service not known")
 
     for look_up, retryable, reason in ((inside, False, "not at a public"), (nowhere, True, "can't be looked up")):
-        monkeypatch.setattr(destinations, "look_up", look_up)
+        monkeypatch.setattr(addresses, "look_up", look_up)
         llm = OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url="https://models.example/v1")
         with pytest.raises(ModelError, match=reason) as failed:
             await take(llm)

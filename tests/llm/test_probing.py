@@ -3,9 +3,9 @@
 import pytest
 from pydantic import SecretStr
 
+from debate_caster import addresses
 from debate_caster.clock import ManualClock, SystemClock
 from debate_caster.errors import ModelError, SetupError
-from debate_caster.llm import destinations
 from debate_caster.llm.probing import MAX_LIST_BYTES, Answer, ask_for_models, ask_for_sign_of_life
 from tests.llm.test_reviewing import document, office
 
@@ -81,7 +81,7 @@ async def test_a_name_that_leads_into_a_private_network_is_not_asked_unasked(mon
     async def look_up(host: str, port: int) -> list[str]:
         return ["10.0.0.7"]
 
-    monkeypatch.setattr(destinations, "look_up", look_up)
+    monkeypatch.setattr(addresses, "look_up", look_up)
     with pytest.raises(SetupError, match=r"models: models\.example is not at a public address") as refused:
         await ask_for_models(
             "https://models.example/v1",

@@ -46,7 +46,7 @@ class Guard:
 
 TOKENS = "stage/test_tokens.py::"
 AGENTS = "stage/test_agents.py::"
-ADMISSION = "stage/test_admission.py::"
+HOST_POLICY = "stage/test_host_policy.py::"
 ATTENDANCE = "stage/test_attendance.py::"
 PRODUCERS = "stage/test_producers.py::"
 DISK = "faults/test_disk.py::"
@@ -338,20 +338,20 @@ GUARDS = (
     Guard(
         "a name that is not the stage's is not answered",
         "stage/http.py",
-        "if not self._admission.admits_host(host):",
+        "if not self._host_policy.admits_host(host):",
         "if False:",
         ("stage/test_http.py::test_another_name_for_a_loopback_stage_is_not_answered",),
     ),
     Guard(
         "nor is one where others reach the stage",
-        "stage/admission.py",
+        "stage/host_policy.py",
         "return name in self.hosts or is_loopback(name) or (self.addresses and _is_address(name))",
         "return name in self.hosts or is_loopback(name) or self.addresses",
-        (ADMISSION + "test_a_stage_for_others_answers_to_addresses_and_its_own_names_and_to_no_others",),
+        (HOST_POLICY + "test_a_stage_for_others_answers_to_addresses_and_its_own_names_and_to_no_others",),
     ),
     Guard(
         "an address is not answered on loopback, where nobody asks by one",
-        "stage/admission.py",
+        "stage/host_policy.py",
         "return name in self.hosts or is_loopback(name) or (self.addresses and _is_address(name))",
         "return name in self.hosts or is_loopback(name) or _is_address(name)",
         ("stage/test_http.py::test_another_name_for_a_loopback_stage_is_not_answered",),
@@ -361,19 +361,19 @@ GUARDS = (
         "stage/server.py",
         "or (own_names(host) if public else frozenset())",
         "| (own_names(host) if public else frozenset())",
-        (ADMISSION + "test_a_stage_with_a_public_address_answers_to_that_and_to_addresses_alone",),
+        (HOST_POLICY + "test_a_stage_with_a_public_address_answers_to_that_and_to_addresses_alone",),
     ),
     Guard(
         "made-up names fill no log",
         "stage/http.py",
         "if name not in self._refused_hosts and len(self._refused_hosts) < HOSTS_NOTED:",
         "if True:",
-        (ADMISSION + "test_a_refusal_names_its_cure_to_who_asked_and_once_in_the_log",),
+        (HOST_POLICY + "test_a_refusal_names_its_cure_to_who_asked_and_once_in_the_log",),
     ),
     Guard(
         "another site's page opens no WebSocket and changes nothing",
         "stage/http.py",
-        "if len(origins) > 1 or not self._admission.admits_origin(next(iter(origins), None), host):",
+        "if len(origins) > 1 or not self._host_policy.admits_origin(next(iter(origins), None), host):",
         "if False:",
         (
             "stage/test_http.py::test_a_foreign_page_opens_no_websocket",
@@ -382,10 +382,10 @@ GUARDS = (
     ),
     Guard(
         "an origin is compared whole",
-        "stage/admission.py",
+        "stage/host_policy.py",
         "bool(parts.netloc) and parts.netloc.lower() == host.lower()",
         "parts.netloc.lower().startswith(host.lower())",
-        (ADMISSION + "test_an_origin_is_ours_where_it_is_what_was_asked_for",),
+        (HOST_POLICY + "test_an_origin_is_ours_where_it_is_what_was_asked_for",),
     ),
     Guard(
         "every answer says what a browser may run",
@@ -1310,15 +1310,15 @@ GUARDS = (
     Guard(
         "an address in a private network makes no model",
         "addresses.py",
-        "if written and not is_public(written):",
-        "if False:",
+        "if written and (objection := objection_to_addresses(host, [written])):",
+        "if written and (objection := ''):",
         ("llm/test_destinations.py::test_no_spelling_of_a_private_address_makes_a_model",),
     ),
     Guard(
         "a name that leads into a private network is not connected to",
         "llm/destinations.py",
-        "if not all(is_public(address) for address in found):",
-        "if False:",
+        "if objection := objection_to_addresses(host, addresses):",
+        "if objection := '':",
         ("llm/test_destinations.py::test_a_name_that_leads_into_a_private_network_is_not_gone_to",),
     ),
     Guard(
@@ -1331,8 +1331,8 @@ GUARDS = (
     Guard(
         "a target in a private network is one that was asked for",
         "broadcast/target.py",
-        "if not self.allow_private and (objection := ",
-        "if False and (objection := ",
+        "if not self.allow_private and (objection := objection_to(",
+        "if False and (objection := objection_to(",
         ("broadcast/test_target.py::test_what_agents_prove_themselves_with_does_not_cross_the_internet_in_the_clear",),
     ),
     Guard(
@@ -1345,9 +1345,19 @@ GUARDS = (
     Guard(
         "a target's name that leads into a private network is not connected to",
         "broadcast/target.py",
-        "if not self.allow_private and not all(public):",
-        "if False:",
+        "if not self.allow_private and (objection := objection_to_addresses(",
+        "if False and (objection := objection_to_addresses(",
         ("broadcast/test_socket.py::test_a_name_that_leads_into_a_private_network_is_not_gone_to",),
+    ),
+    Guard(
+        "what a look-up says is checked, whoever asks",
+        "addresses.py",
+        "    check(found)\n",
+        "",
+        (
+            "llm/test_destinations.py::test_a_name_that_leads_into_a_private_network_is_not_gone_to",
+            "broadcast/test_socket.py::test_a_name_that_leads_into_a_private_network_is_not_gone_to",
+        ),
     ),
     Guard(
         "the address of a target that was checked is the one connected to",
@@ -1366,7 +1376,7 @@ GUARDS = (
     Guard(
         "what agents prove themselves with does not cross the internet in the clear",
         "broadcast/target.py",
-        'if any(public) and urlsplit(self.url).scheme == "ws":',
+        'if any(is_public(address) for address in addresses) and urlsplit(self.url).scheme == "ws":',
         "if False:",
         ("broadcast/test_target.py::test_an_address_on_the_internet_is_in_no_private_network_whatever_is_said_of_it",),
     ),

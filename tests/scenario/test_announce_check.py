@@ -31,7 +31,7 @@ def plan(folder: Path, entry: str) -> Path:
         (f"url: '{PUBLIC}', befor_s: 50", ["announce[0].befor_s: unknown key 'befor_s': did you mean 'before_s'?"]),
         ("url: ftp://h.example/x", ["announce[0].url: write ${NAME}, or an address such as https://host/path"]),
         ("url: 'https://me:canary@h.example/x'", ["announce[0].url: write ${NAME}, or an address"]),
-        ("url: 'http://10.0.0.1/x'", ["announce[0].url: 10.0.0.1 is not a public address: say `allow_private: true`"]),
+        ("url: 'http://10.0.0.1/x'", ["announce[0].url: 10.0.0.1 is not a public address. Say `allow_private: true`"]),
         (
             "url: 'https://discord.com/api/webhooks/1/canary', format: discord",
             ["who knows this address may post there"],

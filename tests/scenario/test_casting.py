@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from debate_caster.addresses import CURE
 from debate_caster.scenario.casting import slug
 from tests.scenario.files import found_in, write
 
@@ -263,7 +264,7 @@ def test_a_slug_holds_latin_letters_digits_and_hyphens(text: str, name: str) -> 
     [
         (
             "base_url: 'http://10.0.0.1/v1'",
-            "10.0.0.1 is not a public address: say `allow_private: true` for it if it is meant to be there",
+            "10.0.0.1 is not a public address. " + CURE,
         ),
         (
             "base_url: 'http://llm.example/v1', api_key: '${KEY}'",
@@ -288,11 +289,11 @@ def test_a_server_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Pat
     [
         (
             "url: 'ws://169.254.169.254/latest/meta-data'",
-            "169.254.169.254 is not a public address: say `allow_private: true` for it if it is meant to be there",
+            "169.254.169.254 is not a public address. " + CURE,
         ),
         (
             "url: 'wss://[fd00::1]/ws'",
-            "fd00::1 is not a public address: say `allow_private: true` for it if it is meant to be there",
+            "fd00::1 is not a public address. " + CURE,
         ),
         (
             "url: 'ws://pulsar.example/ws'",

@@ -1,7 +1,6 @@
 """A WebSocket to a target: opened with care, closed for certain, its library's errors turned into ours.
 
-A name is looked up here, its addresses are checked, and the connection goes to the very address that was: a second
-look-up could answer otherwise.
+A name is looked up and its addresses are checked before, and the connection goes to the very address that was.
 """
 
 import asyncio
@@ -13,9 +12,9 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, InvalidURI, WebSocketException
 from websockets.proxy import get_proxy
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.uri import parse_uri
 
-from debate_caster.addresses import MOST_TRIED, look_up
+from debate_caster.addresses import destinations_of
 from debate_caster.broadcast.target import ConnectionLimits, Target
 from debate_caster.clock import Clock
 from debate_caster.errors import BroadcastError
@@ -88,7 +87,7 @@ async def _connect(target: Target, clock: Clock, limits: ConnectionLimits) -> Cl
     proxy = get_proxy(uri)
     if proxy and uri.secure:
         return await _open(target, limits, proxy=proxy)
-    addresses = await _addresses(target, uri)
+    addresses = await destinations_of(uri.host, uri.port, check=target.check_addresses)
     if proxy:
         return await _open(target, limits, proxy=proxy)
     for tried, address in enumerate(addresses[:-1]):
@@ -99,15 +98,6 @@ async def _connect(target: Target, clock: Clock, limits: ConnectionLimits) -> Cl
         except OSError:  # whatever it was: the last one's reason is the one that is told
             continue
     return await _open(target, limits, host=addresses[-1])
-
-
-async def _addresses(target: Target, uri: WebSocketURI) -> list[str]:
-    """Return the addresses to try, at least one."""
-    found = await look_up(uri.host, uri.port)
-    target.check_addresses(found)
-    if not found:
-        raise OSError("the name has no address")
-    return found[:MOST_TRIED]
 
 
 async def _open(

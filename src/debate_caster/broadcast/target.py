@@ -1,12 +1,12 @@
 """Where a show is broadcast, what it is called there, and the limits that a connection keeps."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from debate_caster.addresses import CURE, is_loopback, is_public, objection_to, written_address
+from debate_caster.addresses import is_loopback, is_public, objection_to, objection_to_addresses, written_address
 from debate_caster.errors import BroadcastError
 
 __all__ = ["ConnectionLimits", "EarlierRun", "MisplacedError", "ShowIdentity", "Target"]
@@ -78,16 +78,15 @@ class Target:
         if written := written_address(self.host):
             self.check_addresses([written])
 
-    def check_addresses(self, addresses: Iterable[str]) -> None:
+    def check_addresses(self, addresses: Sequence[str]) -> None:
         """Refuse to be at any of these addresses, which those of the name turned out to be.
 
         Raises:
             MisplacedError: One is in a private network unasked, or on the internet without encryption.
         """
-        public = [is_public(address) for address in addresses]
-        if not self.allow_private and not all(public):
-            raise MisplacedError(self.name, f"{self.host} is not at a public address. {CURE}")
-        if any(public) and urlsplit(self.url).scheme == "ws":
+        if not self.allow_private and (objection := objection_to_addresses(self.host, addresses)):
+            raise MisplacedError(self.name, objection)
+        if any(is_public(address) for address in addresses) and urlsplit(self.url).scheme == "ws":
             raise MisplacedError(
                 self.name, "with ws:// everybody on the way could read the agents' secrets: write wss://…"
             )

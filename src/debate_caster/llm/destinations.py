@@ -1,19 +1,18 @@
 """Where a model's server may be: the way out for its HTTP requests, closed to private networks unless opened.
 
-A scenario from somebody else may name any ``base_url``, and a name may lead anywhere. So a name is looked up here, its
-addresses are checked, and the connection goes to the very address that was: a second look-up could answer otherwise.
+A scenario from somebody else may name any ``base_url``, and a name may lead anywhere. So a name is looked up and
+its addresses are checked before, and the connection goes to the very address that was.
 """
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from debate_caster.addresses import CURE, MOST_TRIED, is_loopback, is_public, look_up, objection_to
+from debate_caster.addresses import destinations_of, is_loopback, objection_to, objection_to_addresses
 from debate_caster.errors import SetupError
 
 __all__ = [
@@ -26,8 +25,6 @@ __all__ = [
     "goes_through_proxy",
     "server_of",
 ]
-
-Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
 """Where ``provider: openai`` goes without a ``base_url``."""
@@ -120,11 +117,8 @@ def goes_through_proxy(scheme: str, host: str) -> bool:
 class PublicTransport(httpx2.AsyncBaseTransport):
     """Connects to public addresses only. ``inner`` gets each request with the checked address in its URL."""
 
-    def __init__(
-        self, inner: httpx2.AsyncBaseTransport, *, connect_timeout_s: float, resolve: Resolve | None = None
-    ) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport, *, connect_timeout_s: float) -> None:
         self._inner, self._connect_timeout_s = inner, connect_timeout_s
-        self._resolve = resolve or look_up
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         host = request.url.host
@@ -153,14 +147,14 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         """
         host = request.url.host
         port = request.url.port or (443 if request.url.scheme == "https" else 80)
+
+        def check(addresses: list[str]) -> None:
+            if objection := objection_to_addresses(host, addresses):
+                raise ForbiddenAddressError(objection, request=request)
+
         try:
             async with asyncio.timeout(self._connect_timeout_s):
-                found = await self._resolve(host, port)
+                return await destinations_of(host, port, check=check)
         except OSError as exc:  # a timeout is one
             kind = httpx2.ConnectTimeout if isinstance(exc, TimeoutError) else httpx2.ConnectError
             raise kind(f"{host} can't be looked up: {exc.strerror or 'no answer'}", request=request) from exc
-        if not all(is_public(address) for address in found):
-            raise ForbiddenAddressError(f"{host} is not at a public address. {CURE}", request=request)
-        if not found:
-            raise httpx2.ConnectError(f"{host} has no address", request=request)
-        return found[:MOST_TRIED]

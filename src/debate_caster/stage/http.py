@@ -12,12 +12,12 @@ from debate_caster.clock import Clock
 from debate_caster.errors import ForgottenError, LogError
 from debate_caster.figures import Figure
 from debate_caster.stage import metrics
-from debate_caster.stage.admission import CURE, Admission
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.ballots import VoteRefusedError
 from debate_caster.stage.box_office import OPEN_TO_ALL, BoxOffice
 from debate_caster.stage.direction import Direction
 from debate_caster.stage.hints import HintRefusedError
+from debate_caster.stage.host_policy import CURE, HostPolicy
 from debate_caster.stage.metrics import Counters, state_level
 from debate_caster.stage.pages import SECURITY_HEADERS, Page, page
 from debate_caster.stage.playbill import Playbill
@@ -64,7 +64,7 @@ class Routes:
         agents: Agents,
         audience: Audience,
         counters: Counters,
-        admission: Admission,
+        host_policy: HostPolicy,
         clock: Clock,
         framing: str,
         public_url: str,
@@ -82,7 +82,7 @@ class Routes:
         self._programme, self._agents, self._audience, self._playbill = programme, agents, audience, playbill
         self._direction = Direction(self._show)
         self._address_key = secrets.token_bytes(32)
-        self._counters, self._admission, self._clock = counters, admission, clock
+        self._counters, self._host_policy, self._clock = counters, host_policy, clock
         self._refused_hosts: set[str] = set()
 
     def application(self) -> web.Application:
@@ -117,13 +117,13 @@ class Routes:
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Check where a request comes from; take any WebSocket that is no viewer's for an agent's."""
         host = request.headers.get("Host", "")
-        if not self._admission.admits_host(host):
+        if not self._host_policy.admits_host(host):
             self._note_refused(host)
             return _problem(421, "wrong_host", f"This stage does not go by that name. {CURE}")
         upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
         if upgrade or request.method not in {"GET", "HEAD"}:
             origins = request.headers.getall("Origin", [])
-            if len(origins) > 1 or not self._admission.admits_origin(next(iter(origins), None), host):
+            if len(origins) > 1 or not self._host_policy.admits_origin(next(iter(origins), None), host):
                 return _problem(403, "forbidden_origin", "Only this stage's own pages may do that.")
         if upgrade:
             return await (self._audience.watch(request) if request.path == "/watch" else self._agents.serve(request))

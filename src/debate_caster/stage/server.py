@@ -17,9 +17,9 @@ from debate_caster.clock import Clock, SystemClock
 from debate_caster.errors import SetupError
 from debate_caster.figures import Figure
 from debate_caster.log import EventLog
-from debate_caster.stage.admission import Admission, host_names, own_names
 from debate_caster.stage.agents import Agents
 from debate_caster.stage.box_office import BoxOffice
+from debate_caster.stage.host_policy import HostPolicy, host_names, own_names
 from debate_caster.stage.http import Routes
 from debate_caster.stage.metrics import Counters, LoopLag
 from debate_caster.stage.playbill import Playbill
@@ -217,7 +217,7 @@ async def open_stage(
             public = not is_loopback(host)
             ours = frozenset({public_url} if public_url else ())
             names |= {urlsplit(url).hostname or "" for url in ours} or (own_names(host) if public else frozenset())
-            admission = Admission(names, allowed_origins | ours, addresses=public)
+            host_policy = HostPolicy(names, allowed_origins | ours, addresses=public)
             lag = LoopLag(clock)
             ours_to_see = not public and not public_url
             routes = Routes(
@@ -225,7 +225,7 @@ async def open_stage(
                 agents=agents,
                 audience=audience,
                 counters=counters,
-                admission=admission,
+                host_policy=host_policy,
                 clock=clock,
                 framing=framing,
                 box_office=box_office,

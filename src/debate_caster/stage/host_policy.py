@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from debate_caster.addresses import is_loopback
 from debate_caster.errors import SetupError
 
-__all__ = ["CURE", "Admission", "host_names", "own_names"]
+__all__ = ["CURE", "HostPolicy", "host_names", "own_names"]
 
 CURE = "Its operator names it with --allow-host (DEBATE_CASTER_ALLOW_HOSTS), or as DEBATE_CASTER_PUBLIC_URL."
 """What to do about a name that the stage does not answer to, and should."""
@@ -19,7 +19,7 @@ _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class HostPolicy:
     """Which ``Host`` and ``Origin`` headers are let in.
 
     Names count as ours only where somebody said so, so that no website can have its own name lead here (DNS
@@ -65,7 +65,7 @@ def own_names(host: str) -> frozenset[str]:
 
 
 def host_names(names: Iterable[str]) -> frozenset[str]:
-    """Return names as ``Admission`` compares them.
+    """Return names as ``HostPolicy`` compares them.
 
     Raises:
         SetupError: One is no name of a host.

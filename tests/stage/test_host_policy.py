@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 from debate_caster.errors import SetupError
 from debate_caster.log import EventLog
 from debate_caster.stage import open_stage
-from debate_caster.stage.admission import CURE, Admission, host_names, own_names
+from debate_caster.stage.host_policy import CURE, HostPolicy, host_names, own_names
 from debate_caster.stage.http import HOSTS_NOTED
 from tests.stage.people import browser
 
@@ -107,9 +107,9 @@ def test_a_machine_that_listens_by_a_name_goes_by_it(named: None) -> None:
 
 def test_an_origin_is_ours_where_it_is_what_was_asked_for() -> None:
     ours = "127.0.0.1:8765"
-    admission = Admission()
+    policy = HostPolicy()
 
-    assert admission.admits_origin(f"http://{ours}", ours)
-    assert not admission.admits_origin(f"http://{ours}.evil.example", ours)
-    assert not admission.admits_origin(f"http://{ours}@evil.example", ours)
-    assert not admission.admits_origin("https://stage.example:8443", "stage.example")
+    assert policy.admits_origin(f"http://{ours}", ours)
+    assert not policy.admits_origin(f"http://{ours}.evil.example", ours)
+    assert not policy.admits_origin(f"http://{ours}@evil.example", ours)
+    assert not policy.admits_origin("https://stage.example:8443", "stage.example")
