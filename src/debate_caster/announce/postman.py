@@ -71,7 +71,7 @@ class Postman:
     async def _post(self, notice: Notice) -> Answer:
         url = self._script.address
         if self._client is None:
-            # Here, since preparing TLS takes a tenth of a second that the event loop has not got.
+            # In a thread: the first to prepare TLS reads the certificates, for which the event loop has not got the time.
             self._client = await asyncio.to_thread(
                 checked_client,
                 url,

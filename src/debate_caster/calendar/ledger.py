@@ -247,7 +247,8 @@ class Ledger:
 
     async def unfinished(self) -> list[Occurrence]:
         """Return the occurrences whose shows run, or wait, or died with their process; oldest first."""
-        return await self._occurrences("WHERE show IS NOT NULL AND ended IS NULL ORDER BY id", ())
+        # Asked every few seconds: without the hint SQLite reads a history of months, which comes in the order of ids.
+        return await self._occurrences("INDEXED BY unfinished WHERE show IS NOT NULL AND ended IS NULL ORDER BY id", ())
 
     async def started(self, scenario: str) -> Counter[str]:
         """Return how many shows each rule of a scenario has had."""

@@ -6,6 +6,7 @@ its addresses are checked before, and the connection goes to the very address th
 
 import asyncio
 import ssl
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -24,6 +25,7 @@ __all__ = [
     "checked_transport",
     "goes_through_proxy",
     "server_of",
+    "trusted_certificates",
 ]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
@@ -62,16 +64,20 @@ def server_of(url: str, *, name: str) -> tuple[str, str]:
     return scheme, host
 
 
-def checked_transport(
-    scheme: str, host: str, connect_timeout_s: float, verify: ssl.SSLContext | bool = True
-) -> "PublicTransport | None":
-    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy.
+@cache
+def trusted_certificates() -> ssl.SSLContext:
+    """Return whose certificates this machine trusts, as they were when this process first asked.
 
-    ``verify`` is as for ``checked_client``.
+    Reading them takes 0.1 s, in which the event loop stands still; shows that begin together would each pay it anew.
     """
+    return httpx2.create_ssl_context()
+
+
+def checked_transport(scheme: str, host: str, connect_timeout_s: float) -> "PublicTransport | None":
+    """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
     if is_loopback(host) or goes_through_proxy(scheme, host):
         return None
-    return PublicTransport(httpx2.AsyncHTTPTransport(verify), connect_timeout_s=connect_timeout_s)
+    return PublicTransport(httpx2.AsyncHTTPTransport(trusted_certificates()), connect_timeout_s=connect_timeout_s)
 
 
 def checked_client(
@@ -81,7 +87,6 @@ def checked_client(
     timeout_s: float,
     allow_private: bool,
     has_key: bool = False,
-    verify: ssl.SSLContext | bool = True,
 ) -> httpx2.AsyncClient:
     """Return a client for requests to an address that somebody's scenario names; it follows no redirect.
 
@@ -91,7 +96,6 @@ def checked_client(
         timeout_s: How long each step of a request may take; a look-up as well.
         allow_private: Whether it may lead into a private network; our own machine is never one.
         has_key: Whether what is sent must not be read on the way.
-        verify: The certificates that are trusted, where they have been read already.
 
     Raises:
         SetupError: It is none, or can be seen to lead where it must not.
@@ -103,8 +107,8 @@ def checked_client(
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-        verify=verify,
-        transport=checked_transport(scheme, host, timeout_s, verify) if not allow_private else None,
+        verify=trusted_certificates(),
+        transport=checked_transport(scheme, host, timeout_s) if not allow_private else None,
     )
 
 

@@ -23,6 +23,7 @@ from debate_caster.llm.destinations import (
     check_destination,
     checked_transport,
     server_of,
+    trusted_certificates,
 )
 
 __all__ = ["OpenAILLM"]
@@ -119,6 +120,7 @@ class OpenAILLM:
                 headers={"Accept-Encoding": "identity"},  # compressing servers hold tokens back
                 follow_redirects=False,  # a redirect would carry prompts where nobody meant them to go
                 trust_env=not is_loopback(host),  # a proxy can't reach our own machine
+                verify=trusted_certificates(),
                 transport=checked_transport(scheme, host, connect_timeout_s) if not allow_private else None,
                 event_hooks={"response": [_bound_body]},
             ),

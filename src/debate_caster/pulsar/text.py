@@ -46,7 +46,7 @@ _SPACE = regex.compile(r"\s+")
 
 def utf16_length(text: str) -> int:
     """Return the length in UTF-16 code units; a lone surrogate counts as one."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def without_surrogates(text: str) -> str:

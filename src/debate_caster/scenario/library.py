@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -17,6 +18,9 @@ from debate_caster.scenario.yaml_source import Document, compose
 __all__ = ["SUFFIX", "Library", "Loaded", "as_persona", "open_document", "shipped_folder"]
 
 SUFFIX = ".yaml"
+
+_KEPT = 64
+"""Files of personas and formats whose last contents are kept: every scenario and every episode names some of them."""
 
 T = TypeVar("T")
 
@@ -44,13 +48,13 @@ class Library:
     def persona(self, name: str) -> Loaded[Persona] | None:
         """Return the persona, None where there is no file of that name."""
         if name not in self._personas:
-            self._personas[name] = self._find("personas", name, lambda document: _persona(document, name))
+            self._personas[name] = self._find("personas", name, _read_persona)
         return self._personas[name]
 
     def format(self, name: str) -> Loaded[Format] | None:
         """Return the format, None where there is no file of that name."""
         if name not in self._formats:
-            self._formats[name] = self._find("formats", name, lambda document: read_format(document, name))
+            self._formats[name] = self._find("formats", name, _read_format)
         return self._formats[name]
 
     def names(self, kind: str) -> list[str]:
@@ -65,15 +69,16 @@ class Library:
     def _shelves(self, kind: str) -> tuple[Path, Path]:
         return self.folder / kind, shipped_folder(kind)
 
-    def _find(self, kind: str, name: str, read: Callable[[Document], T | None]) -> Loaded[T] | None:
+    def _find(self, kind: str, name: str, read: Callable[[Path, str, str], Loaded[T]]) -> Loaded[T] | None:
         own, shipped = (shelf / f"{name}{SUFFIX}" for shelf in self._shelves(kind))
         # A link to nowhere counts as there: it is refused with its reason rather than passed over.
         path, within = (own, self.folder) if os.path.lexists(own) else (shipped, shipped.parent)
         if not os.path.lexists(path):
             return None
-        document = open_document(path, within=within)
-        value = read(document)
-        return Loaded(value, tuple(document.problems))
+        try:
+            return read(path, read_text(path, within=within), name)
+        except ScenarioError as exc:
+            return Loaded(None, tuple(exc.problems))
 
 
 def open_document(path: Path, *, within: Path | None = None) -> Document:
@@ -100,9 +105,17 @@ def shipped_folder(kind: str) -> Path:
     return here if here.is_dir() else Path(__file__).parents[3] / "scenarios" / kind
 
 
-def _persona(document: Document, key: str) -> Persona | None:
+@lru_cache(_KEPT)
+def _read_persona(path: Path, text: str, key: str) -> Loaded[Persona]:
+    document = compose(path, text)
     written = validate(document, PersonaFile)
-    return as_persona(written, key) if written is not None else None
+    return Loaded(as_persona(written, key) if written is not None else None, tuple(document.problems))
+
+
+@lru_cache(_KEPT)
+def _read_format(path: Path, text: str, key: str) -> Loaded[Format]:
+    document = compose(path, text)
+    return Loaded(read_format(document, key), tuple(document.problems))
 
 
 def _files(folder: Path) -> list[Path]:
