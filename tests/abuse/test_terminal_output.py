@@ -202,11 +202,11 @@ async def test_watching_a_hostile_stage_prints_nothing_that_steers_a_terminal(op
         command = [sys.executable, "-m", "debate_caster", "watch", *options, stage.show_url(show)]
         watching = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
         assert watching.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             first = await watching.stdout.readline()
         for agent in (mallory, eve):
             await agent.say("broadcast_end", broadcastId=agent.room, reason=EVIL)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             out, err = await watching.communicate()
 
     printed = (first + out).decode()

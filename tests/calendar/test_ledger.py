@@ -1,6 +1,8 @@
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -170,3 +172,23 @@ async def test_a_file_of_the_first_version_keeps_what_it_has_and_counts_money_fr
     finally:
         await first.aclose()
         await second.aclose()
+
+
+async def test_a_history_of_months_is_not_read_to_find_what_is_on_the_air(ledger: Ledger) -> None:
+    steps = 0
+
+    def step() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    shows = [replace(slot(), slot=at("01-01 00:00") + timedelta(hours=n), show=f"friday-{n}") for n in range(300)]
+    await ledger.record(shows, owner="us", now=NOW)
+    for entry in shows[:-2]:
+        await ledger.finish(str(entry.show), "complete", NOW)
+    await ledger._file.run(lambda db: db.set_progress_handler(step, 1))
+
+    on_air = await ledger.unfinished()
+
+    assert [row.show for row in on_air] == ["friday-298", "friday-299"]
+    assert steps < 200

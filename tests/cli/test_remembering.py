@@ -27,6 +27,7 @@ agents:
   - {persona: otis, side: against}
 pacing: {chars_per_second: 900, min_interval_s: 0, gap_s: 0, lead_min_s: 0, lead_max_s: 0}
 models: {rehearsal: {first_token_s: 0, words_per_s: 9000}}
+budget: {max_minutes: null}
 season: {topics: [Tea is best., Milk goes first., Sugar is a sin.], swap_sides: true, memory: {words: 80}}
 schedule: {cron: "0 20 * * *", timezone: UTC}
 """

@@ -34,7 +34,7 @@ async def start(*arguments: str) -> Process:
 
 
 async def finished(process: Process) -> tuple[int, str, str]:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         stdout, stderr = await process.communicate()
     assert process.returncode is not None
     return process.returncode, stdout.decode(), stderr.decode()
@@ -42,7 +42,7 @@ async def finished(process: Process) -> tuple[int, str, str]:
 
 async def next_line(process: Process, beginning: str) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         async for line in process.stdout:
             if beginning in line.decode():
                 return line.decode()

@@ -72,7 +72,7 @@ class Flooder:
 
     async def hear_all_fates(self) -> None:
         """Wait until every hint that was taken has met its end."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not all(self.fates.get(hint, [""])[-1] in FINAL for hint in self.received):
                 self.heard.clear()
                 await self.heard.wait()
@@ -140,7 +140,7 @@ def arrive(stage: Stage, number: int) -> connect:
 
 async def eventually_on_air(stage: Stage) -> None:
     """Wait until the show has begun, and the stage knows that it takes hints."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             with suppress(ConnectionClosed):  # there is no such show yet
                 async with connect(f"ws://127.0.0.1:{stage.port}/watch?show=s1", proxy=None) as socket:

@@ -120,7 +120,7 @@ async def test_the_dashboard_and_the_documentation_name_what_a_served_show_makes
     env = {"DEBATE_CASTER_METRICS_TOKEN": TOKEN, "DEBATE_CASTER_LOG_FORMAT": "json"}
     async with running("serve", "plans", "--port", "0", cwd=tmp_path, env=env) as program:
         stage = await program.line("Stage:")
-        async with aclosing(Ledger(tmp_path / "data/debate-caster/calendar.db")) as ledger, asyncio.timeout(30):
+        async with aclosing(Ledger(tmp_path / "data/debate-caster/calendar.db")) as ledger, asyncio.timeout(60):
             await ledger.ask("homework", datetime.now(UTC))
             while not [row for row in await ledger.history() if row.ended_at]:  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)

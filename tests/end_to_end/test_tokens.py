@@ -1,3 +1,4 @@
+import asyncio
 import json
 from pathlib import Path
 
@@ -95,5 +96,7 @@ async def test_a_public_stage_answers_to_the_names_that_its_operator_allows(tmp_
         for host in ("debates.lan", "stage.lan:80", "10.1.2.3", "evil.example"):
             async with session.get(page, headers={"Host": host}) as answer:
                 found[host] = answer.status
+        async with asyncio.timeout(60), program.news:
+            await program.news.wait_for(lambda: any("host_refused" in line for line in program.stderr))
     assert found == {"debates.lan": 200, "stage.lan:80": 200, "10.1.2.3": 200, "evil.example": 421}
     assert sum("host_refused" in line for line in program.stderr) == 1

@@ -99,7 +99,7 @@ class Watcher(asyncio.Protocol):
 
     async def until(self, number: int) -> None:
         """Wait for so many events."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.events) < number:
                 await self._hear()
 

@@ -138,7 +138,7 @@ async def test_a_disk_that_takes_nothing_stops_the_show_says_why_and_harms_nothi
 
     with capture_logs() as lines:
         filling = asyncio.create_task(fill())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not _said(lines, "show_waits_for_its_log"):  # noqa: ASYNC110 - nobody announces a line of the log
                 await asyncio.sleep(0.01)
         stored = await log.last_seq(stream_of("s1"))
@@ -173,7 +173,7 @@ async def test_the_program_on_a_disk_that_gets_full_waits_airs_nothing_and_goes_
         disk = os.open(f"/proc/{run.process.pid}/root{data}", os.O_RDONLY | os.O_DIRECTORY)
         watching = asyncio.create_task(viewer.watch(page))
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await viewer.until(10)
                 _fill(Path(f"/proc/self/fd/{disk}/filler"))
                 while not any(FULL in line for line in run.stderr):  # noqa: ASYNC110 - another process

@@ -16,7 +16,7 @@ from tests.end_to_end.programs import Viewer, running, speeches_of, watching, wr
 HERE = Path(__file__).parent
 PYTHON = (sys.executable, str(HERE / "audience_agent.py"))
 NODE = ("node", str(HERE / "audience_agent.mjs"))
-PACING = {"chars_per_second": 400, "min_interval_s": 0.1, "gap_s": 0.2, "lead_min_s": 0.1, "lead_max_s": 0.3}
+PACING = {"chars_per_second": 250, "min_interval_s": 0.1, "gap_s": 0.2, "lead_min_s": 0.1, "lead_max_s": 0.3}
 
 Frames = list[dict[str, Any]]
 
@@ -81,7 +81,7 @@ async def guests_of(page: str, clients: dict[str, tuple[str, str]]) -> AsyncIter
 
 
 async def until(frames: Frames, *types: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not any(frame["type"] in types for frame in frames):  # noqa: ASYNC110 - others fill a list
             await asyncio.sleep(0.05)
 

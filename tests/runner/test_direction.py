@@ -102,7 +102,7 @@ async def test_a_hint_is_approved_a_turn_skipped_and_a_pulsar_room_hears_it_all(
 
 async def until_live(stage: Stage) -> None:
     """Wait until the show is on the stage."""
-    async with asyncio.timeout(5), browser() as session:
+    async with asyncio.timeout(60), browser() as session:
         while True:
             async with session.get(f"{stage.url}/api/shows/s1") as answer:
                 if answer.status == 200 and (await answer.json())["agents"]:

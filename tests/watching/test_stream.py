@@ -34,7 +34,7 @@ async def test_a_show_s_events_come_from_the_first_on_and_end_with_the_show(stag
     async with talking(stage) as agent:
         await agent.say("One.")
         seen: list[dict[str, Any]] = []
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             async for event in watch(stage.url, agent.show):
                 seen.append(event)
                 if event.get("text") == "One.":
@@ -49,7 +49,7 @@ async def test_a_show_s_events_come_from_the_first_on_and_end_with_the_show(stag
 async def test_without_a_show_it_is_the_newest_live_one(stage: Stage) -> None:
     async with talking(stage, "first"), talking(stage, "second") as second:
         stream = watch(stage.url)
-        async with asyncio.timeout(5), stream:
+        async with asyncio.timeout(60), stream:
             event = await anext(stream)
 
         assert event["type"] == "show_started"
@@ -63,7 +63,7 @@ async def test_a_past_show_is_read_to_its_end_with_any_filter_and_from_any_posit
         await agent.end()
     await stage.wait_over(agent.show)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         everything = [event["seq"] async for event in watch(stage.url, agent.show)]
         chunks = [event["text"] async for event in watch(stage.url, agent.show, types=["chunk_aired"])]
         room = [event["seq"] async for event in watch(stage.url, agent.show, room=agent.room, after=3)]
@@ -85,7 +85,7 @@ async def test_one_speaker_can_be_watched_and_thoughts_where_they_are_asked_for(
             await agent.hear("broadcast_ended")
     await stage.wait_over("show-1")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         usual = [event async for event in watch(stage.url, "show-1")]
         everything = [event async for event in watch(stage.url, "show-1", types=["*"])]
         bobs = [event async for event in watch(stage.url, "show-1", speaker="bob", types=["chunk_aired"])]
@@ -104,7 +104,7 @@ async def test_a_replay_ends_as_well(stage: Stage) -> None:
     await stage.wait_over(agent.show)
 
     again = await stage.replay(agent.show, speed=1000)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         live = [event["type"] async for event in watch(stage.url, again)]
         await stage.wait_over(again)
         past = [event["type"] async for event in watch(stage.url, again)]
@@ -133,7 +133,7 @@ async def test_a_line_cut_fifty_times_at_random_loses_and_doubles_nothing(stage:
         stream = watch(
             f"http://127.0.0.1:{line.port}", agent.show, clock=quick(), random=chance, on_status=states.append
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             seen += [event["seq"] async for event in stream]
 
     assert line.cuts == CUTS
@@ -151,7 +151,7 @@ async def test_a_stage_that_comes_back_goes_on_from_where_we_were() -> None:
             await agent.say("One.")
             stream = watch(first.url, agent.show, clock=quick())
             before = [(await anext(stream))["type"] for _ in range(3)]
-    async with open_stage(port=port, log=log), asyncio.timeout(10):
+    async with open_stage(port=port, log=log), asyncio.timeout(60):
         after = [event["type"] async for event in stream]
 
     assert before + after == ["show_started", "room_opened", "chunk_aired", "room_closed", "show_ended"]
@@ -169,7 +169,7 @@ async def test_a_stage_that_comes_back_with_another_log_is_watched_from_the_star
         async with open_stage(port=first.port, log=MemoryEventLog()) as second, talking(second, show=show) as agent:
             await agent.say("Another one.")
             await agent.say("And another.")
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 again = [await anext(stream) for _ in range(2)]
             await stream.aclose()
 
@@ -189,7 +189,7 @@ async def test_nobody_there_yet_is_waited_for() -> None:
         clock=quick(),
         on_status=lambda status: waiting.set() if status.kind == "waiting" else None,
     )
-    async with asyncio.timeout(10), stream, asyncio.TaskGroup() as tasks:
+    async with asyncio.timeout(60), stream, asyncio.TaskGroup() as tasks:
         first = tasks.create_task(anext(stream))
         await waiting.wait()
         async with open_stage(port=port, log=log):
@@ -209,7 +209,7 @@ async def test_no_such_show_and_no_such_address_end_it_at_once(stage: Stage) -> 
 
 async def test_a_hint_can_be_given_and_its_fate_is_a_notice(stage: Stage) -> None:
     async with talking(stage) as agent, watch(stage.url, agent.show, notices=True) as stream:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert not await stream.send({"type": "hint", "text": "Not connected yet."})
             assert (await anext(stream))["type"] == "hello"
             assert await stream.send({"type": "hint", "text": "What of the cost?", "name": "Mia"})
@@ -263,7 +263,7 @@ async def test_a_ticket_lets_in_and_its_session_after_every_cut() -> None:
                 line.cut()
                 await agent.say("One.")
                 seen = [first]
-                async with asyncio.timeout(5):
+                async with asyncio.timeout(60):
                     while seen[-1].get("text") != "One.":
                         seen.append(await anext(stream))
                 session = stream.session

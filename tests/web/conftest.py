@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, Request, async_playwright, expect
 
 from tests.web.fake_stage import FakeStage, open_fake_stage
 
@@ -26,6 +26,11 @@ ARGUMENTS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
+
+PATIENCE_MS = 30_000
+"""For whatever a page is to do: no measure of anything, since other programs may have the processor meanwhile."""
+
+expect.set_options(timeout=PATIENCE_MS)
 
 
 class Visit:
@@ -80,7 +85,7 @@ async def visiting(browser: Browser, **options: Any) -> AsyncGenerator[Visit, No
     context = await browser.new_context(
         **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce", **options}
     )
-    context.set_default_timeout(5000)
+    context.set_default_timeout(PATIENCE_MS)
     made = Visit(context, await context.new_page())
     yield made
     await context.close()

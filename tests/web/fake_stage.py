@@ -293,7 +293,7 @@ async def open_fake_stage() -> AsyncGenerator[FakeStage, None]:
         await stage.stop()
 
 
-async def until(condition: Any, *, what: str, timeout_s: float = 10.0) -> None:
+async def until(condition: Any, *, what: str, timeout_s: float = 60.0) -> None:
     """Wait until ``condition()`` holds."""
     deadline = asyncio.get_running_loop().time() + timeout_s
     while not condition():

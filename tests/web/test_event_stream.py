@@ -49,7 +49,7 @@ async def test_a_socket_cut_fifty_times_at_random_loses_and_doubles_nothing() ->
         )
         cuts = 0
         while cuts < CUTS:
-            await until(lambda: show.watching, what="the follower is (back) here", timeout_s=5)
+            await until(lambda: show.watching, what="the follower is (back) here")
             for _ in range(chance.randrange(4)):
                 await stage.air(show, "chunk_aired", room="r", speaker="a", turn=0, index=len(show.events), text="x ")
             cuts += await stage.cut(show)

@@ -15,8 +15,6 @@ from tests.web.conftest import Visit, visiting
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 READABLE = {"chars_per_second": 60, "min_interval_s": 0.3, "gap_s": 0.5, "lead_min_s": 0.2, "lead_max_s": 0.5}
-LONG = 15_000
-"""Milliseconds for what takes a caster, a stage and two browsers on a busy machine."""
 GOING = "WebSocket|ERR_CONNECTION"
 """What a browser says when the stage has gone."""
 
@@ -56,20 +54,20 @@ async def test_a_hint_waits_for_the_producer_and_its_author_sees_what_becomes_of
         await viewer.get_by_label("Your name").fill("Mona")
         await viewer.get_by_label("Your hint", exact=True).fill("What about pupils without a quiet desk?")
         await viewer.get_by_label("Your hint", exact=True).press("Enter")
-        await expect(viewer.locator(".my-hint-fate")).to_have_text("Waiting for the producer", timeout=LONG)
+        await expect(viewer.locator(".my-hint-fate")).to_have_text("Waiting for the producer")
 
         await producer.get_by_label("Your name in it").fill("Iris")
         await producer.get_by_role("button", name="Approve: What about pupils without a quiet desk?").click()
-        await expect(producer.locator("#answer")).to_have_text("Done: the hint is queued", timeout=LONG)
+        await expect(producer.locator("#answer")).to_have_text("Done: the hint is queued")
         await expect(viewer.locator(".my-hint-fate")).to_have_text(re.compile("Queued for|Used by"))
-        await expect(viewer.locator(".my-hint-fate")).to_have_text(re.compile(r"Used by .+ in turn \d"), timeout=LONG)
+        await expect(viewer.locator(".my-hint-fate")).to_have_text(re.compile(r"Used by .+ in turn \d"))
         await expect(producer.locator("#decided-hints .hint-state")).to_have_text(["Used"])
         await expect(producer.locator("#acts p").first).to_have_text(
             "Iris approved a hint What about pupils without a quiet desk?"
         )
 
         await viewer.get_by_label("Your hint", exact=True).fill("Boo!")
-        await expect(viewer.get_by_role("button", name="Send hint")).to_be_enabled(timeout=8_000)
+        await expect(viewer.get_by_role("button", name="Send hint")).to_be_enabled()
         await viewer.get_by_label("Your hint", exact=True).press("Enter")
         await producer.get_by_role("button", name="Mute: Mona").first.click()
         await expect(viewer.locator(".my-hint-fate").first).to_have_text(
@@ -85,34 +83,34 @@ async def test_a_pause_stops_the_words_and_an_injected_line_is_spoken(
 ) -> None:
     async with running("run", scenario, "--port", "0", cwd=tmp_path) as program:
         viewer, producer = await both(program, visit, other)
-        await expect(producer.locator("#line")).not_to_be_empty(timeout=LONG)
+        await expect(producer.locator("#line")).not_to_be_empty()
         await expect(producer.locator("#air-title")).to_have_text("On air")
         await producer.get_by_role("button", name="Pause").click()
-        await expect(producer.locator("#air-title")).to_have_text("Paused", timeout=LONG)
+        await expect(producer.locator("#air-title")).to_have_text("Paused")
         await expect(viewer.locator("#paused")).to_be_visible()
-        await expect(viewer.locator("#connection-text")).to_have_text("Paused", timeout=LONG)
+        await expect(viewer.locator("#connection-text")).to_have_text("Paused")
         said = await viewer.locator("#turns").inner_text()
         await viewer.wait_for_timeout(1500)
         assert await viewer.locator("#turns").inner_text() == said
 
         await producer.get_by_label("A line for the moderator").fill("Two minutes to the vote.")
         await producer.get_by_role("button", name="Inject").click()
-        await expect(producer.locator("#answer")).to_have_text("Done: the moderator says it next", timeout=LONG)
+        await expect(producer.locator("#answer")).to_have_text("Done: the moderator says it next")
         await producer.get_by_label("A note for all speakers").fill("It is raining.")
         await producer.get_by_role("button", name="Set", exact=True).click()
-        await expect(producer.locator("#context-now")).to_have_text("It is raining.", timeout=LONG)
+        await expect(producer.locator("#context-now")).to_have_text("It is raining.")
         await producer.get_by_role("button", name="Skip the turn").click()
-        await expect(producer.locator("#answer")).to_have_text("Done: the turn is skipped", timeout=LONG)
+        await expect(producer.locator("#answer")).to_have_text("Done: the turn is skipped")
         await producer.get_by_role("button", name="Resume").click()
-        await expect(viewer.locator("#paused")).to_be_hidden(timeout=LONG)
-        await expect(producer.locator("#air-title")).to_have_text("On air", timeout=LONG)
+        await expect(viewer.locator("#paused")).to_be_hidden()
+        await expect(producer.locator("#air-title")).to_have_text("On air")
         await expect(viewer.locator(".turn-end", has_text=re.compile("skipped", re.IGNORECASE))).to_have_count(1)
         spoken = viewer.locator(".turn", has_text="Two minutes to the vote.")
-        await expect(spoken.locator(".turn-name")).to_have_text(re.compile("Vera"), timeout=LONG)
+        await expect(spoken.locator(".turn-name")).to_have_text(re.compile("Vera"))
 
         await producer.get_by_role("button", name="End the show").click()
         await producer.get_by_role("button", name="End it").click()
-        await expect(producer.locator("#air-title")).to_have_text("Ended", timeout=LONG)
+        await expect(producer.locator("#air-title")).to_have_text("Ended")
         assert await program.ended() == 0
         await expect(viewer.locator("#end-text")).to_contain_text("Its producer has ended it.")
 
@@ -123,12 +121,10 @@ async def test_a_vote_is_closed_by_the_producer_and_its_count_seen_by_all(
     scenario = write_scenario(tmp_path, pacing=READABLE, audience={"votes": "swing"})
     async with running("run", scenario, "--port", "0", cwd=tmp_path) as program:
         viewer, producer = await both(program, visit, other)
-        await viewer.locator("#vote .choice input").first.check(timeout=LONG)
-        await expect(producer.locator("#poll-state")).to_have_text(
-            "The vote before the debate is open: 1 vote.", timeout=LONG
-        )
+        await viewer.locator("#vote .choice input").first.check()
+        await expect(producer.locator("#poll-state")).to_have_text("The vote before the debate is open: 1 vote.")
         await producer.get_by_role("button", name="Close the vote").click()
-        await expect(producer.locator("#answer")).to_have_text("Done: the vote is closed", timeout=LONG)
+        await expect(producer.locator("#answer")).to_have_text("Done: the vote is closed")
         await expect(viewer.locator("#vote")).to_be_hidden()
         await expect(viewer.locator("#poll")).to_contain_text("1 vote")
         await expect(producer.locator("#poll-state")).to_have_text("The vote before the debate is closed: 1 vote.")
@@ -165,16 +161,16 @@ async def test_the_page_goes_on_when_the_stage_has_been_killed_and_started_again
         async with running("run", scenario, "--stage", address, cwd=tmp_path) as program:
             page = await visit.go(await program.line("Producer:"))
             await page.get_by_role("button", name="Pause").click()
-            await expect(page.locator("#air-title")).to_have_text("Paused", timeout=LONG)
+            await expect(page.locator("#air-title")).to_have_text("Paused")
             stage.process.kill()
             await stage.ended()
-            await expect(page.locator("#connection-text")).to_have_text("Reconnecting", timeout=LONG)
+            await expect(page.locator("#connection-text")).to_have_text("Reconnecting")
             await expect(page.locator("#stale")).to_contain_text("What you see is from before")
             async with running(*serve, "--port", port, cwd=tmp_path) as again:
                 await again.line("Stage:")
-                await expect(page.locator("#connection-text")).to_have_text("Connected", timeout=LONG)
-                await expect(page.locator("#stale")).to_be_empty(timeout=LONG)
-                await expect(page.locator("#air-title")).to_have_text("Paused", timeout=LONG)
+                await expect(page.locator("#connection-text")).to_have_text("Connected")
+                await expect(page.locator("#stale")).to_be_empty()
+                await expect(page.locator("#air-title")).to_have_text("Paused")
                 await page.get_by_role("button", name="Resume").click()
                 await expect(page.locator("#air-title")).to_have_text("On air")
                 await end(program)

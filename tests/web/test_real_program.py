@@ -29,15 +29,13 @@ async def test_a_hint_typed_in_the_browser_is_answered_by_the_agent_it_names_in_
         await page.get_by_label("Your hint", exact=True).fill("What about pupils without a quiet desk?")
         await page.get_by_label("Your hint", exact=True).press("Enter")
 
-        await expect(page.locator(".my-hint-fate")).to_have_text(
-            re.compile(r"Used by Otis Bell in turn \d+"), timeout=15_000
-        )
+        await expect(page.locator(".my-hint-fate")).to_have_text(re.compile(r"Used by Otis Bell in turn \d+"))
         number = re.findall(r"\d+", await page.locator(".my-hint-fate").inner_text())[-1]
         speech = page.locator(f"#t{number}")
         await expect(speech.locator(".answers")).to_have_text(
             "Answers a hint by Mona: What about pupils without a quiet desk?"
         )
-        await expect(speech.locator(".words")).to_contain_text("Mona", timeout=15_000)
+        await expect(speech.locator(".words")).to_contain_text("Mona")
         await expect(speech.locator(".words")).to_contain_text("quiet desk")
         speakers = await page.locator(".speaker-name").all_text_contents()
         visit.expected = "WebSocket|ERR_CONNECTION"  # the program has gone, and the page may have looked for it
@@ -59,7 +57,7 @@ async def test_the_first_chunk_is_on_the_page_before_the_model_has_finished(tmp_
             page = await visit.go(await program.line("Watch:"))
             await expect(page.locator("#t1 .words")).to_contain_text("Homework eats the evening.")
             sent = model.requests[0].words_sent
-            await expect(page.locator("#t2")).to_be_visible(timeout=15_000)
+            await expect(page.locator("#t2")).to_be_visible()
             whole = model.requests[0].words_sent
             visit.expected = "WebSocket|ERR_CONNECTION"
             program.signal(signal.SIGTERM)

@@ -97,7 +97,7 @@ async def test_history_pages_and_metrics_of_a_calendar_agree_over_an_edit_and_a_
         plan(tmp_path, "dusk", "dusk beats noon")
         plan(tmp_path, "noon", "noon is long", chars_per_second=20)
         await page.reload()
-        await expect(page.locator("#coming-shows").get_by_text("noon is long").first).to_be_visible(timeout=20_000)
+        await expect(page.locator("#coming-shows").get_by_text("noon is long").first).to_be_visible()
         await expect(page.locator("#notices")).to_have_text(
             "The scenario dawn has a mistake: its last good version holds."
         )

@@ -71,7 +71,7 @@ class Postman:
     async def _post(self, notice: Notice) -> Answer:
         url = self._script.address
         if self._client is None:
-            # In a thread: the first to prepare TLS reads the certificates, for which the event loop has not got the time.
+            # In a thread: who first prepares TLS reads the certificates, for which the event loop has no time.
             self._client = await asyncio.to_thread(
                 checked_client,
                 url,
