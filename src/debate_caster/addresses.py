@@ -1,4 +1,4 @@
-"""Which network addresses are this machine's own, which are the public internet's, and which are neither."""
+"""Which network addresses are this machine's own, the public internet's or neither; and where a name leads, checked."""
 
 import asyncio
 import ipaddress
@@ -10,10 +10,10 @@ from typing import Final
 
 __all__ = [
     "CURE",
+    "cure_apart",
     "destinations_of",
     "is_loopback",
     "is_public",
-    "look_up",
     "objection_to",
     "objection_to_addresses",
     "written_address",
@@ -89,6 +89,11 @@ def objection_to_addresses(host: str, addresses: Iterable[str]) -> str:
     return f"{host} is not {'' if written_address(host) else 'at '}a public address. {CURE}"
 
 
+def cure_apart(text: str) -> tuple[str, str]:
+    """Return an objection without the cure at its end, and the cure; "" for the latter where it names none."""
+    return (text.removesuffix(CURE).rstrip(" ."), CURE) if text.endswith(CURE) else (text, "")
+
+
 async def destinations_of(host: str, port: int, *, check: Callable[[list[str]], None]) -> list[str]:
     """Look a name up and return the addresses to try, one after the other: at least one, each of them checked.
 
@@ -105,7 +110,7 @@ async def destinations_of(host: str, port: int, *, check: Callable[[list[str]], 
     found = await look_up(host, port)
     check(found)
     if not found:
-        raise socket.gaierror(socket.EAI_NONAME, "it has no address")
+        raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
     return found[:_MOST_TRIED]
 
 

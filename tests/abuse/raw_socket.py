@@ -43,11 +43,11 @@ class RawSocket:
                 self.writer.write(sent)
                 await self.writer.drain()
 
-    async def hear_close(self, *, within_s: float = 5.0) -> int:
+    async def hear_close(self, *, within_s: float = 60.0) -> int:
         """Read on to the end, and return the code of the close frame."""
         return (await self.hear_all(within_s=within_s))[1]
 
-    async def hear_all(self, *, within_s: float = 5.0) -> tuple[list[dict[str, Any]], int]:
+    async def hear_all(self, *, within_s: float = 60.0) -> tuple[list[dict[str, Any]], int]:
         """Read on to the end, which is to come within so many seconds; return all messages, and the close's code."""
         messages: list[dict[str, Any]] = []
         try:
@@ -63,10 +63,10 @@ class RawSocket:
 
     async def opcode(self) -> int:
         """Read on, and return what kind of frame came."""
-        async with asyncio.timeout(5.0):
+        async with asyncio.timeout(60):
             return (await self._frame())[0]
 
-    async def opcodes_until_closed(self, code: int, *, within_s: float = 5.0) -> list[int]:
+    async def opcodes_until_closed(self, code: int, *, within_s: float = 60.0) -> list[int]:
         """Read on to the close frame, which must have this code; return what kinds of frames came before it."""
         opcodes: list[int] = []
         async with asyncio.timeout(within_s):

@@ -74,7 +74,7 @@ async def test_a_deflate_bomb_is_not_unpacked(stage: Stage, entrance: str) -> No
     async with raw_socket(stage, entrance, "Sec-WebSocket-Extensions: permessage-deflate") as mallory:
         before = memory.memory_info().rss
         await mallory.send(frame(TEXT, packed, reserved=4))
-        assert await mallory.hear_close(within_s=2) in {1002, 1009, RESET}
+        assert await mallory.hear_close() in {1002, 1009, RESET}
     assert memory.memory_info().rss - before < 5 * MIB
 
 

@@ -30,7 +30,7 @@ run_from_shell()
 def test_a_signal_while_the_program_starts_ends_it_without_a_word(name: str, number: str, tmp_path: Path) -> None:
     program = SLOW_IMPORT.format(name=name, signal=number, arguments=["serve", "--port", "0", "--data-dir", "data"])
 
-    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, timeout=20)
+    ended = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, timeout=60)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, b"", b"")
 
@@ -44,7 +44,7 @@ def test_a_stage_that_is_told_to_stop_has_done_its_duty_and_one_that_is_interrup
         assert program.stdout.readline().startswith(b"Stage: ")
         assert program.stdout.readline().startswith(b"Agents: ")
         program.send_signal(number)
-        _, remarks = program.communicate(timeout=10)
+        _, remarks = program.communicate(timeout=60)
 
     assert program.returncode == status
     assert b"closing the stage" in remarks
@@ -63,7 +63,7 @@ def test_signals_that_a_shell_has_turned_off_stay_so(tmp_path: Path) -> None:
         assert program.stdout.readline().startswith(b"Stage: ")
         program.send_signal(signal.SIGINT)
         program.send_signal(signal.SIGTERM)
-        program.communicate(timeout=10)
+        program.communicate(timeout=60)
 
     assert program.returncode == 0
 

@@ -116,7 +116,7 @@ class Viewer:
     frames: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    async def until(self, type_: str, *, timeout_s: float = 20.0, **fields: Any) -> dict[str, Any]:
+    async def until(self, type_: str, *, timeout_s: float = 60.0, **fields: Any) -> dict[str, Any]:
         """Read on to a frame of this type with these fields, and return it; one that came before counts as well."""
         seen = 0
         async with asyncio.timeout(timeout_s):

@@ -55,7 +55,7 @@ async def test_a_show_goes_to_a_stage_that_runs_elsewhere(tmp_path: Path) -> Non
     async with running("serve", "--port", "0", "--data-dir", "stage", cwd=tmp_path) as stage:
         page = await stage.line("Stage:")
         async with running("run", write_scenario(tmp_path), "--stage", page, "--speed", "10", cwd=tmp_path) as program:
-            await stage.line('{"at"', timeout_s=10)
+            await stage.line('{"at"')
             assert await program.ended() == 0
         async with watching(page) as viewer:  # without a show's name: the newest one
             ended = await viewer.until("show_ended")

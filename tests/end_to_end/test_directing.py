@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 
 from tests.end_to_end.programs import Program, Viewer, running, watching, write_scenario
 
-SLOW = {"chars_per_second": 10, "min_interval_s": 0.5, "gap_s": 0.3, "lead_min_s": 0.2, "lead_max_s": 0.5}
+SLOW = {"chars_per_second": 15, "min_interval_s": 0.5, "gap_s": 0.3, "lead_min_s": 0.2, "lead_max_s": 0.5}
 
 
 async def control(*arguments: str, cwd: Path, **env: str) -> tuple[int, str]:
@@ -46,7 +46,7 @@ async def test_a_producer_directs_a_show_from_another_terminal(scenario: Path, t
             await viewer.until("chunk_aired")
             paused = await control("latest", "pause", cwd=tmp_path)
             await viewer.until("show_paused")
-            aired_meanwhile = await quiet_for(viewer, 2.0)
+            aired_meanwhile = await quiet_for(viewer, 5.0)
             again = await control("latest", "pause", cwd=tmp_path)
             injected = await control("latest", "inject", "Two minutes", "to the vote.", "--by", "Kim", cwd=tmp_path)
             wrong = await control("latest", "resume", "--token", "not-the-token-of-this-show", cwd=tmp_path)

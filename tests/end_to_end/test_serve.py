@@ -168,7 +168,7 @@ async def ended(folder: Path, show: str) -> None:
 
 async def settled(folder: Path) -> list[Occurrence]:
     """Wait until every show in the history has ended, and return the history, newest first."""
-    async with aclosing(Ledger(data_of(folder) / "calendar.db")) as ledger, asyncio.timeout(40):
+    async with aclosing(Ledger(data_of(folder) / "calendar.db")) as ledger, asyncio.timeout(60):
         while await ledger.unfinished():  # noqa: ASYNC110 - another process's file
             await asyncio.sleep(0.1)
         return await ledger.history()

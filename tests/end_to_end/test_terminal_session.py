@@ -47,14 +47,14 @@ class Session:
         above = ["".join(row[at].data for at in range(self._columns)).rstrip() for row in self.screen.history.top]
         return above + [line.rstrip() for line in self.screen.display]
 
-    async def until(self, text: str, timeout_s: float = 20.0) -> None:
+    async def until(self, text: str, timeout_s: float = 60.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not any(text in line for line in self.lines):
                 assert self.process.poll() is None or text in "\n".join(self.lines), "\n".join(self.lines)
                 await asyncio.sleep(0.02)
                 self.read()
 
-    async def ended(self, timeout_s: float = 10.0) -> int:
+    async def ended(self, timeout_s: float = 60.0) -> int:
         async with asyncio.timeout(timeout_s):
             while self.process.poll() is None:
                 self.read()

@@ -1,7 +1,9 @@
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -11,6 +13,7 @@ from pydantic import SecretStr
 from debate_caster import addresses
 from debate_caster.clock import SystemClock
 from debate_caster.errors import ModelError, SetupError
+from debate_caster.llm import destinations
 from debate_caster.llm.destinations import ForbiddenAddressError, PublicTransport, goes_through_proxy
 from debate_caster.llm.openai import OpenAILLM
 from tests.llm.doubles import take
@@ -211,3 +214,42 @@ async def test_a_models_server_that_sends_us_elsewhere_is_not_followed() -> None
         await llm.close()
 
     assert len(asked) == 1
+
+
+def test_certificates_are_checked_by_those_that_the_machine_trusts_which_are_read_once() -> None:
+    trusted = destinations.trust_in("https", "models.example")
+
+    assert (trusted.verify_mode, trusted.check_hostname) == (ssl.CERT_REQUIRED, True)
+    assert destinations.trust_in("https", "127.0.0.1") is destinations.trust_in("http", "models.example") is trusted
+    assert len(trusted.get_ca_certs()) == 1  # the tests' own authority
+
+
+def test_a_server_is_asked_with_the_machines_certificates(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[object] = []
+
+    class Noting(httpx2.AsyncHTTPTransport):
+        def __init__(self, verify: ssl.SSLContext | bool = True, **options: Any) -> None:
+            given.append(verify)
+            super().__init__(verify, **options)
+
+    monkeypatch.setattr(httpx2, "AsyncHTTPTransport", Noting)
+    OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url="https://models.example/v1")
+    destinations.checked_client("https://hook.example/x", name="hook", timeout_s=1, allow_private=False)
+
+    assert given == [destinations.trust_in("https", "models.example")] * 2
+
+
+def test_certificates_that_cannot_be_read_are_said_and_keep_no_model_on_this_machine_away(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    destinations._certificates.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url="http://127.0.0.1:11434/v1")
+    for make in (
+        lambda: OpenAILLM(name="m", model="tiny", clock=SystemClock(), base_url="https://models.example/v1"),
+        lambda: destinations.checked_client("https://h.example", name="hook", timeout_s=1, allow_private=True),
+    ):
+        with pytest.raises(
+            SetupError, match=r"trusts can't be read: .+\. Mend what the environment says: SSL_CERT_FILE="
+        ):
+            make()

@@ -1329,6 +1329,15 @@ GUARDS = (
         ("llm/test_destinations.py::test_the_address_that_was_checked_is_the_one_connected_to",),
     ),
     Guard(
+        "a server's certificate is checked",
+        "llm/destinations.py",
+        "return httpx2.create_ssl_context()",
+        "return httpx2.create_ssl_context(False)",
+        (
+            "llm/test_destinations.py::test_certificates_are_checked_by_those_that_the_machine_trusts_which_are_read_once",
+        ),
+    ),
+    Guard(
         "a target in a private network is one that was asked for",
         "broadcast/target.py",
         "if not self.allow_private and (objection := objection_to(",

@@ -56,7 +56,7 @@ async def test_nothing_is_shown_that_is_not_in_the_log_and_all_of_it_once_that_c
         assert [event.seq for event in aired] == [1]
         assert air.failure is not None
         log.unwilling = False
-        await asyncio.wait_for(air.settled(), 5)
+        await asyncio.wait_for(air.settled(), 60)
 
         assert [await future for future in waiting] == [2, 3, 4, 5, 6]
         assert air.failure is None
@@ -130,7 +130,7 @@ async def test_a_show_taken_over_by_another_stage_is_over_here() -> None:
         await viewer.hear_events(1)
         await log.append("air/show-1", ["{}"], expect=1)
         await ada.stream("lost", ref=1)
-        await asyncio.wait_for(stage.wait_over("show-1"), 5)
+        await asyncio.wait_for(stage.wait_over("show-1"), 60)
         assert await viewer.hear_close() == 4503
         await ada.stream("lost, too", ref=2)
         assert (await ada.hear("error"))["code"] == "LOG_UNAVAILABLE"

@@ -86,7 +86,7 @@ async def test_agents_of_an_unfinished_show_go_on_after_a_restart_of_the_stage(l
         for _ in range(2):
             await ada.hear("text_ack")
         room = ada.room
-        await asyncio.wait_for(stop(stage), 5)
+        await asyncio.wait_for(stop(stage), 60)
 
     async with open_stage(log=log) as stage, viewer_of(stage) as viewer, agent_on(stage) as again:
         assert (await viewer.hear("hello"))["show"]["agents"][0]["state"] == "reconnecting"
@@ -115,7 +115,7 @@ async def test_an_unfinished_show_whose_agents_stay_away_ends(log: EventLog, mon
     monkeypatch.setattr(programme_module, "RESUME_S", 0.05)
 
     async with open_stage(log=log) as stage:
-        await asyncio.wait_for(stage.wait_over("show-1"), 5)
+        await asyncio.wait_for(stage.wait_over("show-1"), 60)
         summary = await get(stage, "/api/shows/show-1")
     assert (summary["state"], summary["why"]) == ("ended", "interrupted")
 
@@ -152,10 +152,10 @@ async def test_a_turn_whose_agent_has_gone_for_good_ends_with_its_show(
         monkeypatch.setattr(programme_module, "RESUME_S", 0.05)
         if not stage_dies:
             ada.socket.transport.abort()
-            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+            await asyncio.wait_for(stage.wait_over("show-1"), 60)
     if stage_dies:
         async with open_stage(log=log) as stage:
-            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+            await asyncio.wait_for(stage.wait_over("show-1"), 60)
 
     events = [json.loads(record.body) for record in await log.read("air/show-1", 0)]
     assert [(event["turn"], event["how"]) for event in events if event["type"] == "turn_ended"] == [
@@ -184,7 +184,7 @@ async def test_an_agent_that_comes_back_into_a_new_room_ends_its_turn_itself(
             await ada.say("broadcast_end")
             await ada.hear("broadcast_ended")
             await bob.say("broadcast_end")
-            await asyncio.wait_for(stage.wait_over("show-1"), 5)
+            await asyncio.wait_for(stage.wait_over("show-1"), 60)
 
     events = [json.loads(record.body) for record in await log.read("air/show-1", 0)]
     assert [event["how"] for event in events if event["type"] == "turn_ended"] == ["completed"]
@@ -201,7 +201,7 @@ async def test_a_replay_airs_a_past_show_again_as_a_show_of_its_own() -> None:
             assert (hello["show"]["id"], hello["show"]["state"]) == (replay, "replay")
             async with session.post(f"{stage.url}/api/shows/{replay}/hints", json={"text": "x"}) as answer:
                 assert answer.status == 409
-        await asyncio.wait_for(stage.wait_over(replay), 5)
+        await asyncio.wait_for(stage.wait_over(replay), 60)
         original, again = await events_of(stage, "show-1"), await events_of(stage, replay)
         listed = [show["id"] for show in (await get(stage, "/api/shows"))["shows"]]
 

@@ -96,12 +96,12 @@ async def received(socket: aiohttp.ClientWebSocketResponse, number: int) -> list
     """Return that many events as they came, and make sure that nothing comes behind them but the answer to a ping."""
     raw: list[bytes] = []
     while len(raw) < number:
-        message = await socket.receive(timeout=5)
+        message = await socket.receive(timeout=60)
         assert message.type is WSMsgType.TEXT
         if message.data.startswith('{"seq":'):
             raw.append(message.data.encode())
     await socket.send_json({"type": "ping"})
-    while (frame := await socket.receive_json(timeout=5))["type"] != "pong":
+    while (frame := await socket.receive_json(timeout=60))["type"] != "pong":
         assert "seq" not in frame
     return raw
 
@@ -128,11 +128,11 @@ async def test_who_hears_nothing_is_kept_alive_whatever_was_asked_for(lively: St
         async with session.get(f"{lively.url}/api/shows/show-1/events?{scope}", headers=SSE) as streaming:
             comments = 0
             while comments < 2:
-                comments += await asyncio.wait_for(streaming.content.readline(), 5) == b": still here\n"
+                comments += await asyncio.wait_for(streaming.content.readline(), 60) == b": still here\n"
         async with session.ws_connect(f"{lively.url}/watch?show=show-1&{scope}", autoping=False) as socket:
             pings = 0
             while pings < 2:
-                message = await socket.receive(timeout=5)
+                message = await socket.receive(timeout=60)
                 if message.type is WSMsgType.PING:
                     pings += 1
                     await socket.pong(message.data)
@@ -154,7 +154,7 @@ async def test_who_left_out_what_is_aired_is_kept_alive_all_the_same(lively: Sta
             try:
                 kinds = set()
                 while WSMsgType.PING not in kinds:
-                    message = await socket.receive(timeout=5)
+                    message = await socket.receive(timeout=60)
                     kinds.add(message.type)
                     assert message.type is WSMsgType.PING or "thought_noted" not in message.data
             finally:

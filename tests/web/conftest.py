@@ -62,7 +62,7 @@ class Visit:
 
 async def settles(page: Page, expression: str, wanted: object) -> None:
     """Wait until a script's value is as wanted; fail with what it is."""
-    for _ in range(100):
+    for _ in range(PATIENCE_MS // 30):
         if await page.evaluate(expression) == wanted:
             return
         await page.wait_for_timeout(30)

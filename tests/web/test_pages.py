@@ -226,7 +226,7 @@ new MutationObserver(measure).observe(document, everything);
 
 @pytest.mark.parametrize("path", ["/", "/shows/s1", "/shows/many"])
 @pytest.mark.parametrize(
-    "visit", [{"viewport": {"width": width, "height": 740}} for width in (320, 360, 480)], indirect=True
+    "visit", [{"viewport": {"width": width, "height": 740}} for width in (320, 360, 480, 481, 568)], indirect=True
 )
 async def test_a_phone_never_scrolls_sideways(stage: FakeStage, visit: Visit, path: str) -> None:
     show = await open_show(stage)
@@ -257,6 +257,7 @@ async def test_a_phone_never_scrolls_sideways(stage: FakeStage, visit: Visit, pa
         await stage.stop()
         await expect(page.locator("#connection-text")).to_have_text("Reconnecting")
         await expect(page.locator("#connection-text")).to_be_in_viewport(ratio=1)
+        assert await page.locator("#connection-text").evaluate("text => text.scrollWidth - text.clientWidth") == 0
     assert await page.evaluate("window.excess") == 0
 
 

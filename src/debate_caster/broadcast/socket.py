@@ -7,6 +7,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from socket import gaierror
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -63,6 +64,8 @@ async def open_socket(target: Target, *, clock: Clock, limits: ConnectionLimits)
         raise DroppedError(target.name, f"no connection within {limits.reply_timeout_s:g} s") from exc
     except ValueError as exc:  # names no host can have, characters no header can have: not shown, it may be the token
         raise BroadcastError(target.name, "the address or the token can't be used") from exc
+    except gaierror as exc:
+        raise DroppedError(target.name, f"no connection: {exc.strerror}") from exc
     except (OSError, InvalidHandshake, WebSocketException) as exc:
         raise DroppedError(target.name, f"no connection: {str(exc) or type(exc).__name__}") from exc
     try:

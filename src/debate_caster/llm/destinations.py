@@ -5,6 +5,7 @@ its addresses are checked before, and the connection goes to the very address th
 """
 
 import asyncio
+import os
 import ssl
 from functools import cache
 from typing import Final
@@ -13,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from debate_caster.addresses import destinations_of, is_loopback, objection_to, objection_to_addresses
+from debate_caster.addresses import cure_apart, destinations_of, is_loopback, objection_to, objection_to_addresses
 from debate_caster.errors import SetupError
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
     "checked_transport",
     "goes_through_proxy",
     "server_of",
-    "trusted_certificates",
+    "trust_in",
 ]
 
 OPENAI_URL: Final = "https://api.openai.com/v1"
@@ -45,7 +46,8 @@ def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> No
         SetupError: The host is an address of a private network, or a key would cross the internet in the clear.
     """
     if objection := objection_to(scheme, host, has_key=has_key):
-        raise SetupError(f"{name}: {objection}")
+        objection, cure = cure_apart(objection)
+        raise SetupError(f"{name}: {objection}", cure)
 
 
 def server_of(url: str, *, name: str) -> tuple[str, str]:
@@ -64,12 +66,27 @@ def server_of(url: str, *, name: str) -> tuple[str, str]:
     return scheme, host
 
 
-@cache
-def trusted_certificates() -> ssl.SSLContext:
-    """Return whose certificates this machine trusts, as they were when this process first asked.
+def trust_in(scheme: str, host: str) -> ssl.SSLContext:
+    """Return whose certificates count for a server: those that this machine trusts; nobody's where there are none.
 
-    Reading them takes 0.1 s, in which the event loop stands still; shows that begin together would each pay it anew.
+    They are as they were when this process first asked.
+
+    Raises:
+        SetupError: They can't be read.
     """
+    if scheme == "http" and is_loopback(host):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        return _certificates()
+    except OSError as exc:  # what OpenSSL says is one as well
+        said = [f"{name}={os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
+        cure = f"Mend what the environment says: {', '.join(said)}." if said else "Install ca-certificates."
+        raise SetupError(f"the certificates that this machine trusts can't be read: {exc}", cure) from exc
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read them once: it takes 0.1 s, in which the event loop stands still, and many shows may begin together."""
     return httpx2.create_ssl_context()
 
 
@@ -77,7 +94,7 @@ def checked_transport(scheme: str, host: str, connect_timeout_s: float) -> "Publ
     """Return what keeps requests out of private networks; None where they go to ourselves, or to the user's proxy."""
     if is_loopback(host) or goes_through_proxy(scheme, host):
         return None
-    return PublicTransport(httpx2.AsyncHTTPTransport(trusted_certificates()), connect_timeout_s=connect_timeout_s)
+    return PublicTransport(httpx2.AsyncHTTPTransport(trust_in(scheme, host)), connect_timeout_s=connect_timeout_s)
 
 
 def checked_client(
@@ -98,7 +115,7 @@ def checked_client(
         has_key: Whether what is sent must not be read on the way.
 
     Raises:
-        SetupError: It is none, or can be seen to lead where it must not.
+        SetupError: It is none, or can be seen to lead where it must not; or the certificates can't be read.
     """
     scheme, host = server_of(url, name=name)
     if not allow_private:
@@ -107,7 +124,7 @@ def checked_client(
         timeout=timeout_s,
         follow_redirects=False,
         trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-        verify=trusted_certificates(),
+        verify=trust_in(scheme, host),
         transport=checked_transport(scheme, host, timeout_s) if not allow_private else None,
     )
 
@@ -145,7 +162,7 @@ class PublicTransport(httpx2.AsyncBaseTransport):
         """Return the addresses to try.
 
         Raises:
-            ForbiddenAddressError: None of them is public.
+            ForbiddenAddressError: One of them is not public.
             httpx2.ConnectError: The name has none.
             httpx2.ConnectTimeout: Nobody says whether it has.
         """

@@ -23,7 +23,7 @@ from debate_caster.llm.destinations import (
     check_destination,
     checked_transport,
     server_of,
-    trusted_certificates,
+    trust_in,
 )
 
 __all__ = ["OpenAILLM"]
@@ -91,7 +91,8 @@ class OpenAILLM:
         be in a private network; one on this machine needs no leave.
 
         Raises:
-            SetupError: ``base_url`` is no HTTP address or may not be gone to, or ``extra`` sets what is the show's.
+            SetupError: ``base_url`` is no HTTP address or may not be gone to, ``extra`` sets what is the show's, or the
+                certificates that this machine trusts can't be read.
         """
         base_url = base_url or OPENAI_URL
         scheme, host = server_of(base_url, name=f"model {name!r}: base_url")
@@ -120,7 +121,7 @@ class OpenAILLM:
                 headers={"Accept-Encoding": "identity"},  # compressing servers hold tokens back
                 follow_redirects=False,  # a redirect would carry prompts where nobody meant them to go
                 trust_env=not is_loopback(host),  # a proxy can't reach our own machine
-                verify=trusted_certificates(),
+                verify=trust_in(scheme, host),
                 transport=checked_transport(scheme, host, connect_timeout_s) if not allow_private else None,
                 event_hooks={"response": [_bound_body]},
             ),
