@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= $(CURDIR)/data
 PORT ?= 8765
-PYTEST_ARGS ?= -n 4
+PYTEST_ARGS ?= -n 4 --dist worksteal
 # The tests start many processes: each would compile the package anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -28,7 +28,7 @@ types: $(VENV)/.dev  ## Check types
 imports: $(VENV)/.dev  ## Check that imports point down only
 	$(BIN)/lint-imports --no-cache
 
-unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests (PYTEST_ARGS="-n 4")
+unit: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests (PYTEST_ARGS="-n 4 --dist worksteal")
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 coverage: $(VENV)/.dev $(VENV)/.system $(VENV)/.node  ## Run the tests with asyncio's checks and say which lines they miss (twice as long)

@@ -1,5 +1,6 @@
 """What holds for every test: no address but loopback, nothing global left behind, no quiet skips."""
 
+import gc
 import ipaddress
 import os
 import sys
@@ -38,6 +39,10 @@ sys.addaudithook(_refuse_other_addresses)
 # httpx2 take to read all the authorities of a machine. For the processes that tests start as well.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 os.environ.pop("SSL_CERT_DIR", None)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # thousands of tests and all modules are here to stay: looking through them takes 0.2 s each time
 
 
 @pytest.fixture(autouse=True)

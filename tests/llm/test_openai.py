@@ -1,6 +1,8 @@
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from types import AsyncGeneratorType
 from typing import Any
 
 import pytest
@@ -460,3 +462,23 @@ async def test_a_socket_that_falls_silent_is_given_up_even_without_a_guard(
 
     assert error is not None
     assert (error.kind, error.retryable) == (kind, True)
+
+
+async def test_a_reply_that_is_not_read_to_its_end_leaves_no_generator_to_the_garbage_collector() -> None:
+    async def suspended() -> list[str]:
+        await asyncio.sleep(0.05)  # those further down are closed by tasks of their own
+        found = [one for one in gc.get_objects() if isinstance(one, AsyncGeneratorType) and one.ag_frame is not None]
+        return [one.__qualname__ for one in found if "site-packages" in one.ag_code.co_filename]
+
+    gc.collect()
+    gc.disable()
+    try:
+        async with FaultyServer() as server, asking(server) as llm:
+            for _ in range(3):
+                async with llm.stream(REQUEST) as deltas:
+                    await anext(deltas)
+            left = await suspended()
+    finally:
+        gc.enable()
+
+    assert left == []
