@@ -3,6 +3,7 @@
 import gc
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -39,6 +40,12 @@ sys.addaudithook(_refuse_other_addresses)
 # httpx2 take to read all the authorities of a machine. For the processes that tests start as well.
 os.environ["SSL_CERT_FILE"] = str(Path(__file__).with_name("nobody.pem"))
 os.environ.pop("SSL_CERT_DIR", None)
+
+
+# Who starts the tests in the background, or under nohup, turns these off for them, and so for the programs that they
+# interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_collection_finish() -> None:
