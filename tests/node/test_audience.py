@@ -16,7 +16,7 @@ from tests.end_to_end.programs import Viewer, running, speeches_of, watching, wr
 HERE = Path(__file__).parent
 PYTHON = (sys.executable, str(HERE / "audience_agent.py"))
 NODE = ("node", str(HERE / "audience_agent.mjs"))
-PACING = {"chars_per_second": 250, "min_interval_s": 0.1, "gap_s": 0.2, "lead_min_s": 0.1, "lead_max_s": 0.3}
+PACING = {"chars_per_second": 120, "min_interval_s": 0.1, "gap_s": 0.2, "lead_min_s": 0.1, "lead_max_s": 0.3}
 
 Frames = list[dict[str, Any]]
 

@@ -55,7 +55,7 @@ class Postman:
         except TimeoutError:
             return Answer(f"no answer within {POST_TIMEOUT_S:g} s")
         except SetupError as exc:
-            return Answer(exc.problem, final=True)
+            return Answer(str(exc), final=True)
         except ForbiddenAddressError as exc:
             return Answer(str(exc), final=True)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):
