@@ -17,6 +17,7 @@ from debate_caster.announce.courier import AT_ONCE, MOST_ATTEMPTS, Courier, rece
 from debate_caster.announce.outbox import KEPT, LEASE, Outbox
 from debate_caster.announce.postman import POST_TIMEOUT_S, Postman
 from debate_caster.clock import EPOCH_OF_TESTS, ManualClock, SystemClock, VirtualClock, run_virtual
+from debate_caster.llm import destinations
 from tests.announce.receivers import OK, Receiver, at_work, notice, receiver, scenario, script
 
 
@@ -351,6 +352,18 @@ async def test_a_private_address_is_told_nothing_unasked(tmp_path: Path) -> None
     why = [line["why"] for line in lines if line["event"] == "announcement_given_up"]
     assert len(why) == 2
     assert all("allow_private" in one for one in why)
+
+
+async def test_certificates_that_cannot_be_read_now_are_no_reason_to_give_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destinations._certificates.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    postman = Postman(scenario(tmp_path, script("https://hook.example/x")).announce[0], clock=SystemClock())
+
+    answer = await postman.deliver(notice())
+
+    assert ("SSL_CERT_FILE" in answer.problem, answer.final) == (True, False)
 
 
 async def test_an_outbox_that_can_not_be_written_loses_the_announcement_and_not_the_show(tmp_path: Path) -> None:

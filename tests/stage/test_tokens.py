@@ -199,6 +199,10 @@ async def test_a_token_lets_an_agent_in_by_either_way(guarded: Stage, desk: Toke
         async with agent_on(guarded) as ann:
             await ann.register("ann", token=token)
             await ann.start(title="On air")
+    assert (ann.registered["agentId"], [frame["type"] for frame in ann.frames]) == (
+        "ann",
+        ["registered", "broadcast_approved"],
+    )
 
 
 @pytest.mark.parametrize("bad", [bad for name, bad in BAD.items() if name not in {"empty", "not ASCII"}])
@@ -310,7 +314,8 @@ async def test_a_new_token_in_time_lets_an_agent_stay(guarded: Stage, desk: Toke
         await ann.register("ann", token=desk.issue("agent", lasting=HOUR))
         await asyncio.sleep(1.5)
         await ann.say("heartbeat", agentId="ann")
-        await ann.hear("heartbeat_ack")
+        rooms = (await ann.hear("heartbeat_ack"))["activeRooms"]
+        assert [room["broadcastId"] for room in rooms] == [ann.room]
 
 
 async def test_an_id_stays_bound_to_its_secret_whatever_token_comes(guarded: Stage, desk: TokenDesk) -> None:
@@ -335,6 +340,7 @@ async def test_only_agents_need_a_token_and_only_agents_tokens_do(guarded: Stage
 async def test_an_open_stage_looks_at_no_token(stage: Stage) -> None:
     async with bearer_on(stage, "of another server") as ann:
         await ann.register("ann", token="of another server")
+        assert [frame["type"] for frame in ann.frames] == ["registered"]
 
 
 async def test_nobody_gets_in_without_a_token(guarded: Stage) -> None:

@@ -13,7 +13,7 @@ from debate_caster.announce.notices import Notice
 from debate_caster.clock import Clock
 from debate_caster.errors import SetupError
 from debate_caster.llm.completions import read_retry_after
-from debate_caster.llm.destinations import ForbiddenAddressError, checked_client
+from debate_caster.llm.destinations import ForbiddenAddressError, NoCertificatesError, checked_client
 from debate_caster.scenario.script import AnnounceScript
 from debate_caster.signatures import SIGNATURE_HEADER, signature
 from debate_caster.version import __version__
@@ -55,7 +55,7 @@ class Postman:
         except TimeoutError:
             return Answer(f"no answer within {POST_TIMEOUT_S:g} s")
         except SetupError as exc:
-            return Answer(str(exc), final=True)
+            return Answer(str(exc), final=not isinstance(exc, NoCertificatesError))
         except ForbiddenAddressError as exc:
             return Answer(str(exc), final=True)
         except (httpx2.InvalidURL, httpx2.UnsupportedProtocol):

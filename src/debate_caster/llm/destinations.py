@@ -20,6 +20,7 @@ from debate_caster.errors import SetupError
 __all__ = [
     "OPENAI_URL",
     "ForbiddenAddressError",
+    "NoCertificatesError",
     "PublicTransport",
     "check_destination",
     "checked_client",
@@ -35,6 +36,10 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 
 class ForbiddenAddressError(httpx2.TransportError):
     """The name leads to no public address."""
+
+
+class NoCertificatesError(SetupError):
+    """Whose certificates this machine trusts can't be read now; the operator may mend that while we run."""
 
 
 def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> None:
@@ -67,12 +72,12 @@ def server_of(url: str, *, name: str) -> tuple[str, str]:
 
 
 def trust_in(scheme: str, host: str) -> ssl.SSLContext:
-    """Return whose certificates count for a server: those that this machine trusts; nobody's where there are none.
+    """Return whose certificates count for a server: those that this machine trusts, as they were when first read.
 
-    They are as they were when this process first asked.
+    With plain HTTP on this machine no certificate is asked for, so that none need be read: there nobody's count.
 
     Raises:
-        SetupError: They can't be read.
+        NoCertificatesError: They can't be read.
     """
     if scheme == "http" and is_loopback(host):
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -81,7 +86,7 @@ def trust_in(scheme: str, host: str) -> ssl.SSLContext:
     except OSError as exc:  # what OpenSSL says is one as well
         said = [f"{name}={os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
         cure = f"Mend what the environment says: {', '.join(said)}." if said else "Install ca-certificates."
-        raise SetupError(f"the certificates that this machine trusts can't be read: {exc}", cure) from exc
+        raise NoCertificatesError(f"the certificates that this machine trusts can't be read: {exc}", cure) from exc
 
 
 @cache
