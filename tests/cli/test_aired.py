@@ -99,7 +99,7 @@ EVENTS = st.fixed_dictionaries({"type": st.sampled_from(TYPES)}, optional=dict.f
 @settings(max_examples=60, deadline=None)
 @given(st.lists(EVENTS, max_size=6))
 def test_nothing_that_an_agent_airs_is_an_error(events: list[dict[str, Any]]) -> None:
-    said = [event.text for event in translated(*events) if isinstance(event, ChunkAired)]
+    said = [event.text.strip() for event in translated(*events) if isinstance(event, ChunkAired)]
 
-    aired = [event.get("text") for event in events if event["type"] == "chunk_aired"]
-    assert said == [text for text in aired if text in said], "nothing is said that was not aired, and in its order"
+    aired = iter([str(event.get("text", "")) for event in events if event["type"] == "chunk_aired"])
+    assert all(text in aired for text in said), "nothing is said that was not aired, and in its order"
