@@ -247,7 +247,7 @@ def test_no_text_is_slow_to_look_through(piece: str) -> None:
     Redaction().text(text)
     Redaction().text(f'"{text}')
 
-    assert time.process_time() - before < 15, "minutes, where every place is looked at from every other"
+    assert time.process_time() - before < 60, "minutes, where every place is looked at from every other"
 
 
 @given(st.text(min_size=4, max_size=40), st.text(), st.text())

@@ -116,7 +116,7 @@ async def perform_with_deaths(scenario: Path, folder: Path, deaths: Sequence[Dea
             if status != KILLED:
                 break
         with suppress(TimeoutError):  # the last events may still be on their way
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(30):
                 await viewer.until(len(read_show(folder, "air", page.partition("/shows/")[2])))
     finally:
         watching.cancel()
