@@ -1,6 +1,8 @@
 import asyncio
 import json
+import tracemalloc
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -23,7 +25,7 @@ async def test_what_was_noted_is_known_after_loading() -> None:
     await again.load()
 
     assert list(again.opened) == ["one", "two"]
-    assert (again.opened["one"]["key_sha256"], again.opened["two"]["replay"]) == ("digest of a key", True)
+    assert (again.opened["one"].key, again.opened["two"].replay) == ("digest of a key", True)
     assert again.ended == {"one": {"id": "one", "title": "Über \ufffd"}}
     assert [await again.admits("ada", secret) for secret in ("a secret", "a guess", None)] == [True, False, False]
 
@@ -180,3 +182,23 @@ def test_summaries_are_kept_in_their_order_as_they_were_last() -> None:
         {"id": "one", "why": "completed"}, {"id": "three", "agents": [{"name": "Zoë 🦉"}]}
     ]  # fmt: skip
     assert ("two" in summaries, len(summaries), summaries.replays) == (False, 2, set())
+
+
+def test_years_of_shows_are_known_in_little_memory() -> None:
+    def of(number: int) -> dict[str, Any]:
+        agents = [{"name": f"Agent {name}", "style": "Dry, exact. " * 20, "room": f"bc_{number}"} for name in "abcd"]
+        return {"id": f"show-{number}", "motion": f"Motion {number}", "agents": agents, "verdict": None}
+
+    archive = Archive(MemoryEventLog(), ManualClock())
+    archive.ended.keep("show-0", of(0))
+    tracemalloc.start()
+    try:
+        for number in range(1, 1001):
+            archive.ended.keep(f"show-{number}", of(number))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert all(archive.ended[f"show-{number}"] == of(number) for number in (0, 1, 500, 1000))
+    assert list(archive.ended)[-1] == "show-1000"
+    assert held < 1000 * len(json.dumps(of(1))) / 3

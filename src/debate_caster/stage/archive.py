@@ -8,10 +8,11 @@ import asyncio
 import hashlib
 import hmac
 import json
+import zlib
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from debate_caster.clock import Clock
 from debate_caster.errors import FencedError, ForgottenError, LogError
@@ -21,7 +22,7 @@ from debate_caster.stage.air import stream_of
 from debate_caster.stage.ballots import votes_stream_of
 from debate_caster.stage.vocabulary import show_time
 
-__all__ = ["Archive", "Summaries", "digest"]
+__all__ = ["Archive", "Opened", "Summaries", "digest"]
 
 SHOWS = "stage/shows"
 ENDED = "stage/ended/"
@@ -34,45 +35,67 @@ ATTEMPTS = 20
 READ_OF_LATE = 256
 """Summaries that are kept as they are asked for: a lobby lists up to 200 shows, the newest."""
 
+PACKED_BITS = -12
+"""Deflate without a header, looking 4 KiB back: a summary and the one it is packed with."""
+
 
 def digest(secret: str) -> str:
     """Return what is stored of a secret: secrets are long and random, so a plain hash gives nothing away."""
     return hashlib.sha256(without_surrogates(secret).encode()).hexdigest()
 
 
+class Opened(NamedTuple):
+    """What is known of a show from its opening on: the digests of its caster's key and of its producer's token."""
+
+    key: str | None
+    producer: str
+    replay: bool
+
+
 class Summaries(Mapping[str, Mapping[str, Any]]):
-    """Summaries of shows, oldest first: years of them, so they are kept as text, in a sixth of the memory.
+    """Summaries of shows, oldest first: years of them, so they are kept packed.
+
+    They resemble each other, so each is packed with the first one at hand: shows of the shipped scenarios take 0.2 to
+    0.4 KB so, 1 to 3 as text, 6 as objects. What is smaller than 0.5 KB is stored among its like, too; larger pieces
+    that stay for years hold pages of the heap that would be free otherwise.
 
     ``replays`` are those of shows that were aired again; a lobby leaves them out without looking at them.
     """
 
     def __init__(self) -> None:
         self.replays: set[str] = set()
-        self._texts: dict[str, str] = {}
-        self._decode = lru_cache(READ_OF_LATE)(json.loads)
+        self._first = b""
+        self._packed: dict[str, bytes] = {}
+        self._read = lru_cache(READ_OF_LATE)(self._unpacked)
 
     def keep(self, show: str, summary: Mapping[str, Any]) -> None:
-        self._texts[show] = json.dumps(summary, separators=(",", ":"))
+        text = json.dumps(summary, separators=(",", ":")).encode()
+        self._first = self._first or text
+        packing = zlib.compressobj(wbits=PACKED_BITS, zdict=self._first)
+        self._packed[show] = packing.compress(text) + packing.flush()
         if summary.get("replay"):
             self.replays.add(show)
 
     def drop(self, show: str) -> None:
         """Forget one; harmless where there is none."""
-        self._texts.pop(show, None)
+        self._packed.pop(show, None)
         self.replays.discard(show)
 
     def __getitem__(self, show: str) -> Mapping[str, Any]:
-        summary: Mapping[str, Any] = self._decode(self._texts[show])
-        return summary
+        return self._read(self._packed[show])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._texts)
+        return iter(self._packed)
 
     def __reversed__(self) -> Iterator[str]:
-        return reversed(self._texts)
+        return reversed(self._packed)
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self._packed)
+
+    def _unpacked(self, packed: bytes) -> Mapping[str, Any]:
+        summary: Mapping[str, Any] = json.loads(zlib.decompressobj(PACKED_BITS, self._first).decompress(packed))
+        return summary
 
 
 class Archive:
@@ -84,7 +107,7 @@ class Archive:
 
     def __init__(self, log: EventLog, clock: Clock) -> None:
         self.ended = Summaries()
-        self.opened: dict[str, dict[str, Any]] = {}
+        self.opened: dict[str, Opened] = {}
         self.forgotten: set[str] = set()
         self._told: set[str] = set()
         self._secrets: dict[str, str] = {}
@@ -116,7 +139,7 @@ class Archive:
         async for fact in self._facts(SHOWS):
             match fact.get("type"):
                 case "show_opened":
-                    self.opened[fact["show"]] = fact
+                    self.opened[fact["show"]] = _opened(fact)
                 case "show_ended" if fact["show"] not in self.forgotten:  # by a stage that kept summaries here
                     self.ended.keep(fact["show"], fact["summary"])
                 case "show_forgotten":
@@ -130,7 +153,7 @@ class Archive:
         fact: dict[str, Any] = {"type": "show_opened", "show": show, "key_sha256": key, "replay": replay}
         fact |= {"producer_sha256": producer} if producer else {}
         await self._note(SHOWS, fact)
-        self.opened[show] = fact
+        self.opened[show] = _opened(fact)
 
     async def note_ended(self, show: str, summary: Mapping[str, Any]) -> None:
         """Remember what the show was like, for the lobby."""
@@ -209,3 +232,7 @@ class Archive:
                     self._heads[stream] = head
                     return
         raise LogError(stream, "others write it without a pause")
+
+
+def _opened(fact: Mapping[str, Any]) -> Opened:
+    return Opened(fact.get("key_sha256"), str(fact.get("producer_sha256") or ""), bool(fact.get("replay")))

@@ -91,12 +91,11 @@ class Programme:
             LogError: The log can't be read.
         """
         await self.archive.load()
-        for identity, fact in list(self.archive.opened.items()):
+        for identity, opened in list(self.archive.opened.items()):
             if identity in self.archive.ended or identity in self.archive.forgotten:
                 continue
             show = self._new(identity)
-            show.summary.replay = bool(fact.get("replay"))
-            show.producers.key = str(fact.get("producer_sha256") or "")
+            show.summary.replay, show.producers.key = opened.replay, opened.producer
             try:
                 await show.revive()
             except LogError as exc:
@@ -308,7 +307,7 @@ class Programme:
         if not SHOW_ID.fullmatch(claim.id):
             raise DeniedError("show_id")
         if known := self.archive.opened.get(claim.id):
-            if not hmac.compare_digest(str(known.get("key_sha256")), key):
+            if known.key is None or not hmac.compare_digest(known.key, key):
                 raise DeniedError("show_key")
             show = self.live.get(claim.id)
             if show is None or show.summary.ended:
