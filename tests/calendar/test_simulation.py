@@ -1,5 +1,6 @@
 import asyncio
 from collections import Counter
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +17,7 @@ from tests.effort import calls_in
 from tests.scenario.test_recurrence import ZONES
 
 
-def test_a_year_in_six_zones_takes_seconds_and_is_what_the_real_calendar_does(tmp_path: Path) -> None:
+def test_a_year_in_six_zones_is_what_the_real_calendar_does(tmp_path: Path) -> None:
     plans = [scenario(tmp_path, slug(zone), entry("30 2 * * *", zone, jitter_s=600)) for zone in ZONES]
     begin, end = at("01-01 00:00"), at("12-31 00:00")
 
@@ -29,11 +30,24 @@ def test_a_year_in_six_zones_takes_seconds_and_is_what_the_real_calendar_does(tm
             await clock.sleep((end - begin).total_seconds() - 1)
         return await house.history()
 
-    simulated, calls = calls_in(lambda: simulate(plans, begin, end, length_s=lambda _: 1800.0))
+    simulated = simulate(plans, begin, end, length_s=lambda _: 1800.0)
 
     assert [told(occurrence) for occurrence in simulated] == run_virtual(really, start=begin)
     assert len(simulated) == 6 * 364
-    assert calls < 3000 * len(simulated), "some seconds; 1,920 were counted for each slot"
+
+
+def test_a_slot_takes_as_much_work_after_weeks_as_in_the_first_days(tmp_path: Path) -> None:
+    plan = scenario(tmp_path, "hourly", entry("0 * * * *"))
+
+    def calls_for_each(days: int) -> float:
+        begin = at("01-01 00:00")
+        simulated, calls = calls_in(lambda: simulate([plan], begin, begin + timedelta(days), length_s=lambda _: 600.0))
+        return calls / len(simulated)
+
+    usual, later = calls_for_each(4), calls_for_each(40)
+
+    assert usual < 3000, "a year of six daily shows takes seconds"
+    assert later < 1.1 * usual
 
 
 def test_an_outage_is_a_dead_process(tmp_path: Path) -> None:
