@@ -6,11 +6,10 @@ import re
 import socket
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 __all__ = [
-    "CURE",
-    "cure_apart",
+    "Objection",
     "destinations_of",
     "is_loopback",
     "is_public",
@@ -21,14 +20,17 @@ __all__ = [
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
-CURE: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
+_OPEN_IT: Final = "Say `allow_private: true` for it in the scenario if it is meant to be there."
 
 _MOST_TRIED: Final = 3
 """Addresses of one name that are tried, one after the other."""
 
 _SECRETS_IN_THE_CLEAR: Final = {
-    "http": "its key: write https://…",
-    "ws": "the agents' secrets: write wss://…, or say `allow_private: true` for it if it is in a private network",
+    "http": ("its key", "Write https://… instead."),
+    "ws": (
+        "the agents' secrets",
+        "Write wss://… instead, or `allow_private: true` if it is in a private network.",
+    ),
 }
 """By scheme: what everybody on the way could read, and the cure."""
 
@@ -39,6 +41,16 @@ _ASSIGNED = ipaddress.ip_network("192.0.0.0/24")
 """For protocols (RFC 6890); Python takes some of it for public."""
 
 _NUMBERS = re.compile(r"[0-9a-fA-FxX]+(?:\.[0-9a-fA-FxX]+){0,3}")
+
+
+class Objection(NamedTuple):
+    """What is wrong with where a server is to be, and what to do about it; as a string, both."""
+
+    problem: str
+    cure: str
+
+    def __str__(self) -> str:
+        return f"{self.problem}. {self.cure}"
 
 
 def is_loopback(host: str) -> bool:
@@ -70,28 +82,24 @@ def written_address(host: str) -> str:
     return ""
 
 
-def objection_to(scheme: str, host: str, *, has_key: bool) -> str:
-    """Say what can be seen to be wrong with a server that is to be public or our own, and the cure; "" for nothing."""
+def objection_to(scheme: str, host: str, *, has_key: bool) -> Objection | None:
+    """Say what can be seen to be wrong with a server that is to be public or our own; None for nothing."""
     if is_loopback(host):
-        return ""
+        return None
     written = written_address(host)
     if written and (objection := objection_to_addresses(host, [written])):
         return objection
     if has_key and scheme in _SECRETS_IN_THE_CLEAR:
-        return f"with {scheme}:// everybody on the way could read {_SECRETS_IN_THE_CLEAR[scheme]}"
-    return ""
+        secrets, cure = _SECRETS_IN_THE_CLEAR[scheme]
+        return Objection(f"with {scheme}:// everybody on the way could read {secrets}", cure)
+    return None
 
 
-def objection_to_addresses(host: str, addresses: Iterable[str]) -> str:
-    """Say what is wrong with a server that is to be public and has these addresses, and the cure; "" for nothing."""
+def objection_to_addresses(host: str, addresses: Iterable[str]) -> Objection | None:
+    """Say what is wrong with a server that is to be public and has these addresses; None for nothing."""
     if all(is_public(address) for address in addresses):
-        return ""
-    return f"{host} is not {'' if written_address(host) else 'at '}a public address. {CURE}"
-
-
-def cure_apart(text: str) -> tuple[str, str]:
-    """Return an objection without the cure at its end, and the cure; "" for the latter where it names none."""
-    return (text.removesuffix(CURE).rstrip(" ."), CURE) if text.endswith(CURE) else (text, "")
+        return None
+    return Objection(f"{host} is not {'' if written_address(host) else 'at '}a public address", _OPEN_IT)
 
 
 async def destinations_of(host: str, port: int, *, check: Callable[[list[str]], None]) -> list[str]:

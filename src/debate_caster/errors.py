@@ -112,14 +112,19 @@ class ReviewError(DebateCasterError):
 
 
 class BroadcastError(DebateCasterError):
-    """A broadcast target refused us, or went away for good."""
+    """A broadcast target refused us, or went away for good. ``cure`` says what to do about it, where that is known."""
 
-    def __init__(self, target: str, detail: str) -> None:
-        super().__init__(target, detail)
-        self.target, self.detail = target, detail
+    def __init__(self, target: str, detail: str, cure: str = "") -> None:
+        super().__init__(target, detail, cure)
+        self.target, self.detail, self.cure = target, detail, cure
+
+    @property
+    def reason(self) -> str:
+        """What happened and what to do, for whoever knows which target it is about."""
+        return f"{self.detail}. {self.cure}" if self.cure else self.detail
 
     def __str__(self) -> str:
-        return f"target {self.target}: {self.detail}"
+        return f"target {self.target}: {self.reason}"
 
 
 class ProtocolError(BroadcastError):

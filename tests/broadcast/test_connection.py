@@ -179,7 +179,7 @@ def test_a_name_that_leads_elsewhere_from_the_start_is_asked_once(monkeypatch: p
         async with show.on(Target("t", "ws://stage.invalid:9/ws", allow_private=True), until_live=False):
             await debate(show, turns=1)
             await show.end()
-        assert "write wss" in show.reports["ada", "t"].problem
+        assert "Write wss" in show.reports["ada", "t"].problem
         assert left == ["127.0.0.1"]
 
     run_virtual(main)

@@ -184,7 +184,7 @@ def test_what_agents_prove_themselves_with_does_not_cross_the_internet_in_the_cl
     async def main(clock: VirtualClock) -> None:
         Resolver(monkeypatch, ["10.0.0.1", "93.184.216.34"])
         target = Target("t", "ws://pulsar.example/ws", allow_private=True)
-        with pytest.raises(BroadcastError, match="write wss"):
+        with pytest.raises(BroadcastError, match="Write wss"):
             async with open_socket(target, clock=clock, limits=LIMITS):
                 pass
 
@@ -214,7 +214,7 @@ def test_a_proxy_is_shown_no_secret_in_the_clear_for_a_target_on_the_internet(
                 monkeypatch.setenv(name, way_there)
             target = Target("t", f"{scheme}://debates.example:8080/ws", allow_private=True)
             target.check()
-            with pytest.raises(BroadcastError, match=None if gone_to else "write wss") as caught:
+            with pytest.raises(BroadcastError, match=None if gone_to else "Write wss") as caught:
                 async with open_socket(target, clock=clock, limits=LIMITS):
                     pass
         assert asked == ([b"CONNECT debates.example:8080 HTTP/1.1\r\n"] if gone_to else [])

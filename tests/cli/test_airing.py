@@ -146,7 +146,7 @@ def test_the_operators_stage_may_be_in_a_private_network_and_its_secrets_stay_of
 
     status, _, err = run("--stage", "ws://8.8.8.8:8765")
     assert status == 2
-    assert "everybody on the way could read the agents' secrets: write wss://" in err[-1]
+    assert "everybody on the way could read the agents' secrets. Write wss://" in err[-1]
 
 
 def test_a_public_stage_has_to_be_allowed(run: Run) -> None:

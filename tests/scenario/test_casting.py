@@ -2,10 +2,10 @@ from pathlib import Path
 
 import pytest
 
-from debate_caster.addresses import CURE
 from debate_caster.scenario.casting import slug
 from tests.scenario.files import found_in, write
 
+OPEN_IT = "Say `allow_private: true` for it in the scenario if it is meant to be there."
 PAIR = "agents: [{persona: ada, side: for}, {persona: otis, side: against}]"
 
 
@@ -264,11 +264,11 @@ def test_a_slug_holds_latin_letters_digits_and_hyphens(text: str, name: str) -> 
     [
         (
             "base_url: 'http://10.0.0.1/v1'",
-            "10.0.0.1 is not a public address. " + CURE,
+            "10.0.0.1 is not a public address. " + OPEN_IT,
         ),
         (
             "base_url: 'http://llm.example/v1', api_key: '${KEY}'",
-            "with http:// everybody on the way could read its key: write https://…",
+            "with http:// everybody on the way could read its key. Write https://… instead.",
         ),
         ("base_url: 'http://10.0.0.1/v1', api_key: '${KEY}', allow_private: true", ""),
         ("base_url: 'http://127.0.0.1:11434/v1', api_key: '${KEY}'", ""),
@@ -289,16 +289,16 @@ def test_a_server_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Pat
     [
         (
             "url: 'ws://169.254.169.254/latest/meta-data'",
-            "169.254.169.254 is not a public address. " + CURE,
+            "169.254.169.254 is not a public address. " + OPEN_IT,
         ),
         (
             "url: 'wss://[fd00::1]/ws'",
-            "fd00::1 is not a public address. " + CURE,
+            "fd00::1 is not a public address. " + OPEN_IT,
         ),
         (
             "url: 'ws://pulsar.example/ws'",
-            "with ws:// everybody on the way could read the agents' secrets: write wss://…, or say `allow_private: "
-            "true` for it if it is in a private network",
+            "with ws:// everybody on the way could read the agents' secrets. Write wss://… instead, or "
+            "`allow_private: true` if it is in a private network.",
         ),
         ("url: 'ws://10.0.0.1/ws', allow_private: true", ""),
         ("url: 'ws://stage.lan/ws', allow_private: true", ""),

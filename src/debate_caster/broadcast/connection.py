@@ -168,11 +168,11 @@ class AgentConnection:
                 with self._credentials.lend(self.target.name, self.agent.id, show=self._show.id) as credential:
                     await self._broadcast_until_the_end(credential)
             except GivenUpError as exc:
-                self._problem = exc.detail
-                logger.warning("target_given_up", reason=exc.detail)
+                self._problem = exc.reason
+                logger.warning("target_given_up", reason=exc.reason)
             except BroadcastError as exc:
-                self._problem = exc.detail
-                logger.error("broadcast_impossible", error=exc.detail)  # noqa: TRY400 - the cause is in the message
+                self._problem = exc.reason
+                logger.error("broadcast_impossible", error=exc.reason)  # noqa: TRY400 - the cause is in the message
             finally:
                 self._rooms.close(self.agent.id)
             await self._say_down(self._problem or "ended", final=True)
@@ -240,7 +240,7 @@ class AgentConnection:
             except (DroppedError, MisplacedError) as exc:
                 if isinstance(exc, MisplacedError) and not self.live.is_set():
                     raise  # a wrong address; of one that has been right, an odd answer is not the last word
-                await self._go_off_air(exc.detail)
+                await self._go_off_air(exc.reason)
             if self._feed is not None and self._feed.is_finished:
                 return  # no room is opened for nothing
             await self._clock.sleep(self._backoff.next_s())
@@ -269,9 +269,9 @@ class AgentConnection:
                     await feed.run(session)
             except UnknownAgentError as exc:
                 machine.forget()
-                reason = exc.detail
+                reason = exc.reason
             except RoomLostError as exc:
-                reason = exc.detail
+                reason = exc.reason
             else:
                 return
             await self._go_off_air(reason)

@@ -74,7 +74,7 @@ class Target:
                 self.name, "a token goes over wss:// only: over ws:// everybody on the way could read it"
             )
         if not self.allow_private and (objection := objection_to(parts.scheme, self.host, has_key=True)):
-            raise BroadcastError(self.name, objection)
+            raise BroadcastError(self.name, *objection)
         if written := written_address(self.host):
             self.check_addresses([written])
 
@@ -85,10 +85,10 @@ class Target:
             MisplacedError: One is in a private network unasked, or on the internet without encryption.
         """
         if not self.allow_private and (objection := objection_to_addresses(self.host, addresses)):
-            raise MisplacedError(self.name, objection)
+            raise MisplacedError(self.name, *objection)
         if any(is_public(address) for address in addresses) and urlsplit(self.url).scheme == "ws":
             raise MisplacedError(
-                self.name, "with ws:// everybody on the way could read the agents' secrets: write wss://…"
+                self.name, "with ws:// everybody on the way could read the agents' secrets", "Write wss://… instead."
             )
 
 

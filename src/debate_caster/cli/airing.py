@@ -286,7 +286,7 @@ def _targets(session: Session, scenario: Scenario, stage: Stage | None, show: st
     try:
         target.check()
     except BroadcastError as exc:
-        raise SetupError(f"--stage {settings.stage}: {exc.detail}") from exc
+        raise SetupError(f"--stage {settings.stage}: {exc.detail}", exc.cure) from exc
     return (target, *own)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from debate_caster.addresses import cure_apart, is_loopback
+from debate_caster.addresses import is_loopback
 from debate_caster.broadcast import Target
 from debate_caster.cli.findings import Finding, Grade, fine
 from debate_caster.cli.scenario_checkup import ReadScenario
@@ -120,8 +120,7 @@ def of_target(target: Target, cure: str, answer: DebateCasterError | None) -> Fi
             what = f"{target.name}: {host}: {answer.detail}"
             if "HTTP status 401" in answer.detail or "HTTP status 403" in answer.detail:
                 return Finding("target", "failure", what, cure)
-            objection, cure_of_it = cure_apart(what)
-            return Finding("target", "failure", objection, cure_of_it or _reachable(target.host, "its url"))
+            return Finding("target", "failure", what, answer.cure or _reachable(target.host, "its url"))
         case _:
             return Finding("target", "failure", f"{target.name}: {host}: {answer}", "Mend its url")
 

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
-from debate_caster.addresses import cure_apart, destinations_of, is_loopback, objection_to, objection_to_addresses
+from debate_caster.addresses import Objection, destinations_of, is_loopback, objection_to, objection_to_addresses
 from debate_caster.errors import SetupError
 
 __all__ = [
@@ -35,7 +35,11 @@ OPENAI_URL: Final = "https://api.openai.com/v1"
 
 
 class ForbiddenAddressError(httpx2.TransportError):
-    """The name leads to no public address."""
+    """The name leads to no public address; ``objection`` is to where it leads."""
+
+    def __init__(self, objection: Objection, *, request: httpx2.Request) -> None:
+        super().__init__(str(objection), request=request)
+        self.objection = objection
 
 
 class NoCertificatesError(SetupError):
@@ -51,8 +55,7 @@ def check_destination(scheme: str, host: str, *, name: str, has_key: bool) -> No
         SetupError: The host is an address of a private network, or a key would cross the internet in the clear.
     """
     if objection := objection_to(scheme, host, has_key=has_key):
-        objection, cure = cure_apart(objection)
-        raise SetupError(f"{name}: {objection}", cure)
+        raise SetupError(f"{name}: {objection.problem}", objection.cure)
 
 
 def server_of(url: str, *, name: str) -> tuple[str, str]:

@@ -13,7 +13,6 @@ from email.utils import parsedate_to_datetime
 import httpx2
 from pydantic import SecretStr
 
-from debate_caster.addresses import cure_apart
 from debate_caster.clock import Clock
 from debate_caster.errors import ModelError, SetupError
 from debate_caster.llm.destinations import ForbiddenAddressError, checked_client
@@ -80,8 +79,7 @@ async def _asked(
         ):
             yield response
     except ForbiddenAddressError as exc:
-        objection, cure = cure_apart(str(exc))
-        raise SetupError(f"{name}: {objection}", cure) from exc
+        raise SetupError(f"{name}: {exc.objection.problem}", exc.objection.cure) from exc
     except (TimeoutError, httpx2.TimeoutException) as exc:
         raise ModelError(name, "silent", f"no answer within {timeout_s:g} s", retryable=True) from exc
     except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as exc:

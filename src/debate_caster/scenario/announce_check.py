@@ -61,4 +61,4 @@ def _problem(address: str, *, variable: str, is_private: bool) -> str:
         return ""
     if variable and scheme == "http":
         return "with http:// everybody on the way could read this address, which is a secret: use https://…"
-    return objection_to(scheme, host, has_key=False)
+    return str(objection_to(scheme, host, has_key=False) or "")

@@ -222,7 +222,7 @@ class Casting:
         with suppress(ValueError):  # what is no address is reported as that
             parts = urlsplit(node.text)
             if objection := objection_to(parts.scheme, parts.hostname or "", has_key=has_key):
-                self._report(node, objection, *path, address)
+                self._report(node, str(objection), *path, address)
 
     def _moderation(self) -> None:
         moderation, models = self.root.get("moderation"), self.root.get("models")
