@@ -511,7 +511,9 @@ ShowEvent = Annotated[
     | ShowEnded,
     Field(discriminator="type"),
 ]
-_adapter: TypeAdapter[ShowEvent] = TypeAdapter(ShowEvent)
+# The cache is shared by the whole process: what people say, which never comes again, would fill it with 16,000 strings
+# that are strewn over the memory of the hours in which they were said.
+_adapter: TypeAdapter[ShowEvent] = TypeAdapter(ShowEvent, config=ConfigDict(cache_strings="keys"))
 
 
 def encode(event: ShowEvent) -> str:
