@@ -12,7 +12,7 @@ from debate_caster.stage import http as http_module
 from debate_caster.stage import server as server_module
 from tests.stage.people import caster_on, viewer_of
 
-DEADLINE_S = 2.5
+DEADLINE_S = 4.0
 HEAD = b"GET /watch?show=show-1 HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Padding: "
 
 
@@ -46,9 +46,9 @@ async def test_half_open_handshakes_are_cut_at_the_deadline_and_hold_up_nobody(
 
         viewer = await stack.enter_async_context(viewer_of(stage, "?show=show-1"))
         await viewer.hear("hello")
-        assert not half_open[-1][0].at_eof(), "a new viewer is served while others only open connections"
+        assert not any(reader.at_eof() for reader, _ in half_open), "a viewer does not wait for them to be cut"
 
-        async with asyncio.timeout(60):  # a drip lasts for 1,000 s, where each byte buys time
+        async with asyncio.timeout(20):  # what nobody cuts drips for 1,000 s
             for reader, _ in half_open:
                 with suppress(ConnectionError):  # where it was writing at that moment
                     assert await reader.read() == b""

@@ -11,6 +11,7 @@ def test_nobody_keeps_what_was_said_once_its_event_is_gone() -> None:
     )
 
     read = decode(Record(1, encode(said)))
+    assert isinstance(read, ProducerActed)
     holders = sys.getrefcount(read.text)
 
     assert read == said.model_copy(update={"seq": 1})

@@ -346,7 +346,8 @@ def _conclude(session: Session, outcome: ShowOutcome, targets: tuple[Target, ...
     ended = outcome.ended
     for report in outcome.deliveries:
         if report.problem and targets:
-            session.remark(f"{report.agent} on {report.target}: {report.problem} ({report.delivered} lines delivered)")
+            problem = report.problem.removesuffix(".")
+            session.remark(f"{report.agent} on {report.target}: {problem} ({report.delivered} lines delivered)")
     match ended.why:
         case "completed" | "producer":
             if targets and not any(report.rooms for report in outcome.deliveries):
