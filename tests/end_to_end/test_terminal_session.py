@@ -123,7 +123,7 @@ async def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
         await session.until("speaks")
         session.process.send_signal(signal.SIGTERM)
         session.process.send_signal(signal.SIGINT)
-        status = await session.ended(timeout_s=3)
+        status = await session.ended(timeout_s=20)
 
     assert status == 130
 

@@ -56,7 +56,7 @@ async def test_a_show_survives_ten_deaths_between_storing_and_saying_so(seed: in
     assert show.deaths == len(deaths)
 
 
-@pytest.mark.timeout(60)
+@pytest.mark.timeout(150)
 async def test_a_show_whose_scenario_has_changed_does_not_go_on_with_another_debate(tmp_path: Path) -> None:
     scenario = write_scenario(tmp_path, pacing=PACING)
     async with running("run", scenario, "--stage", "none", cwd=tmp_path) as program:
