@@ -1,4 +1,5 @@
 import json
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -20,6 +21,14 @@ def problems(text: str) -> list[str]:
 def data(document: Document) -> object:
     assert document.root is not None
     return document.root.data()
+
+
+@pytest.mark.parametrize("piece", ["9", "9_", "eyJ-", "eyJaaaaaaaa-"])
+def test_no_value_is_slow_to_look_at(piece: str) -> None:
+    before = time.process_time()
+    compose(FILE, f"a: {piece * (250_000 // len(piece))}x")
+
+    assert time.process_time() - before < 20, "hours, where every place is looked at from every other"
 
 
 def test_values_know_where_they_stand() -> None:

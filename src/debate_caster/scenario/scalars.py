@@ -20,13 +20,15 @@ _SURPRISES = (
     (re.compile(r"[-+]?0[oO]?[0-7_]+"), "an octal number"),
     (re.compile(r"[-+]?0[xXbB][0-9a-fA-F_]+"), "a number in another base"),
     (re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE), "a number that is none"),
-    (re.compile(r"[-+]?(\.[0-9_]+|[0-9][0-9_]*\.?[0-9_]*)([eE][-+]?[0-9]+)?"), "a number"),
+    (re.compile(r"[-+]?(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"), "a number"),
     (re.compile(r"=|<<"), "something special"),
 )
 """Plain scalars that YAML 1.1 and 1.2, or two readers of the same version, take for different things."""
 
 _SECRET = re.compile(
-    r"\b(sk|pk|rk)-[A-Za-z0-9_-]{16,}|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}|\bgh[opsur]_[A-Za-z0-9]{20,}"
+    r"\b(sk|pk|rk)-[A-Za-z0-9_-]{16,}|\bgh[opsur]_[A-Za-z0-9]{20,}"
+    # Of a run of such characters only the first beginning is tried: text made of beginnings would take hours.
+    r"|(?<![A-Za-z0-9_-])(?>[A-Za-z0-9_-]*?\beyJ)[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}"
     r"|\bgithub_pat_\w{20,}|\bxox[abprs]-[A-Za-z0-9-]{10,}|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{30,}"
     r"|\bhf_[A-Za-z0-9]{20,}|\b(?=[a-fA-F]*[0-9])[0-9a-fA-F]{32,}\b"
 )
