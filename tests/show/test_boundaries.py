@@ -1,4 +1,5 @@
 # ruff: noqa: RUF001 - signs of other scripts are what these tests are about
+import time
 from itertools import pairwise
 
 import pytest
@@ -85,6 +86,21 @@ def test_clauses_end_at_commas_colons_and_dashes_but_not_inside_numbers() -> Non
 )
 def test_the_end_of_a_sentence_is_known(text: str, ends: bool) -> None:
     assert ends_sentence(text) is ends
+
+
+@pytest.mark.parametrize("piece", [".", "!", "?…", "!.", " ", "!*"])
+def test_no_run_of_marks_is_slow_to_look_through(piece: str) -> None:
+    text = f"{piece * (50_000 // len(piece))}x"
+    before = time.process_time()
+    found = list(boundaries(text))
+
+    assert not found
+    assert time.process_time() - before < 20, "days, where a run is looked at again from each of its marks"
+
+
+def test_a_full_stop_that_another_mark_has_left_over_ends_a_sentence() -> None:
+    assert cut("好。!. No", Strength.SENTENCE) == ["好。!", ".", " No"]
+    assert cut("好。!.x No", Strength.SENTENCE) == ["好。!", ".x No"]
 
 
 def test_graphemes_have_no_boundary_inside() -> None:

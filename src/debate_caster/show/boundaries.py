@@ -46,19 +46,23 @@ costs an early pause, no more."""
 LONGEST_ORDINAL = 2
 """A number of up to so many digits before a full stop may be an ordinal ("3. Oktober") or count a list ("1. First")."""
 
-_CLOSE = r"[\p{SB=CL}*_]*"
+_CLOSE = r"[\p{SB=CL}*_]*+"
 _CANDIDATE = regex.compile(
     rf"""
-      (?P<line>\s*\n)
+      (?P<line>(?<!\s)\s*\n)
     | (?P<wide>[\p{{SB=ST}}--[!?]]+[!?]*{_CLOSE})                  # CJK, Arabic, Devanagari...: no space needed
-    | (?P<mark>[.!?\u2026]*[!?\u2026][.!?\u2026]*{_CLOSE})(?=\s)   # the dots are an ellipsis
-    | (?P<stop>\.+{_CLOSE})(?=\s)
+    | (?P<mark>(?=\.*+[!?\u2026])[.!?\u2026]++{_CLOSE})(?=\s)      # the dots are an ellipsis
+    | (?P<stop>\.++{_CLOSE})(?=\s)
+    | [.!?\u2026]++                                              # ends nothing, and neither does any end of it
     | (?P<comma>[\p{{SB=SC}}--[\-\u2013\u2014,;:]]+{_CLOSE})      # CJK and Arabic commas, colons, semicolons
     | (?P<dash>\u2014)(?=[^\u2014])                              # an em dash; an en dash only before a space
     | (?P<clause>[,;:\u2013]{_CLOSE})(?=\s)
     """,
     regex.VERBOSE | regex.V1,
 )
+"""Models write what they like, thousands of exclamation marks too: each run of characters is looked at once, from its
+beginning, and not again from every character in it."""
+
 _TOKEN = regex.compile(r"[\p{L}\p{M}\p{N}.'\u2019]+$")
 _SPACE = regex.compile(r"\s+")
 _GRAPHEME = regex.compile(r"\X")
@@ -69,6 +73,8 @@ def boundaries(text: str) -> Iterator[Boundary]:
     """Yield the natural places of ``text`` that more text cannot undo, in order; neither its start nor its end."""
     for found in _CANDIDATE.finditer(text):
         kind, place = found.lastgroup, found.end()
+        if kind is None:
+            continue
         if kind == "line":
             place = found.start()
         if not 0 < place < len(text):
