@@ -1,5 +1,7 @@
 """Motions from a model: what is taken, and what is not."""
 
+import time
+
 import pytest
 
 from debate_caster.clock import VirtualClock, run_virtual
@@ -63,6 +65,13 @@ def test_what_is_no_motion_is_asked_for_again(reply: str) -> None:
 
     assert motion == MOTION
     assert len(asked) == 2
+
+
+def test_no_reply_is_slow_to_unwrap() -> None:
+    before = time.process_time()
+    thought_of(f"x{' *' * 150_000}x", MOTION)
+
+    assert time.process_time() - before < 20, "half an hour, where the end is looked for from every blank"
 
 
 def test_what_was_there_before_is_told_and_not_taken() -> None:

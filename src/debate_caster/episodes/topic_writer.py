@@ -32,7 +32,8 @@ LONGEST_WORDS, SHORTEST_WORDS, LONGEST_CHARS = 30, 3, 200
 REPLY_TOKENS = 2000
 """Most of it is for models that think first; a motion takes 40."""
 
-_WRAPPING = re.compile(r"^(?:[\s>*#_`“”\"'-]|\d{1,2}[.)]\s|motion\s*:)+|[\s*_`“”\"']+$", re.IGNORECASE)
+_WRAPPING = re.compile(r"^(?:[\s>*#_`“”\"'-]|\d{1,2}[.)]\s|motion\s*:)+|(?<![\s*_`“”\"'])[\s*_`“”\"']+$", re.IGNORECASE)
+"""What stands around a motion. The end is looked for from where it can begin, not from each blank of a long run."""
 
 
 async def think_of_motion(
