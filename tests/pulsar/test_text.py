@@ -1,9 +1,11 @@
+import time
+
 import pytest
 import regex  # type: ignore[import-untyped]  # the package ships no types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from debate_caster.pulsar.text import split_text, starts_alike, truncate, utf16_length, without_surrogates
+from debate_caster.pulsar.text import GRAPHEME, split_text, starts_alike, truncate, utf16_length, without_surrogates
 
 FAMILY = "👨‍👩‍👧‍👦"
 WORDS = st.text(st.sampled_from("aé. 。\n" + FAMILY + "e\u0301नि한🇫🇷"), max_size=200)
@@ -77,3 +79,15 @@ def test_only_surrogates_are_replaced_and_then_a_text_has_its_utf8_form(text: st
     cleaned = without_surrogates(text)
     assert cleaned == "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
     assert cleaned.encode().decode() == cleaned
+
+
+@given(st.text("🇩a\u0300\u200d😀\u0600\u0903\n\u0915\u094d") | st.text("🇩", max_size=9))
+def test_a_grapheme_is_what_unicode_says(text: str) -> None:
+    assert GRAPHEME.findall(text) == regex.findall(r"\X", text)
+
+
+def test_no_row_of_flags_is_slow_to_take_apart() -> None:
+    before = time.process_time()
+
+    assert len(GRAPHEME.findall("🇩" * 400_000)) == 200_000
+    assert time.process_time() - before < 20, "minutes, where all flags before each are counted"

@@ -11,11 +11,12 @@ from functools import lru_cache
 
 import regex  # type: ignore[import-untyped]  # comes without types
 
+from debate_caster.pulsar.text import GRAPHEME
+
 __all__ = ["display_width", "escaped", "json_line", "printable", "printable_line", "shortened", "wrapped"]
 
 _ZERO_WIDTH_JOINER = "\u200d"
 _EMOJI_PRESENTATION = "\ufe0f"
-_GRAPHEME = regex.compile(r"\X")
 _FLAG = regex.compile(r"\p{Regional_Indicator}{2}")
 _NOT_PRINTED = frozenset({"Cc", "Cf", "Cs", "Co"})
 """Controls (C0 and C1), format characters (bidirectional overrides, tags), lone surrogates, private use."""
@@ -103,7 +104,7 @@ def display_width(text: str) -> int:
     """
     if text.isascii() and text.isprintable():
         return len(text)
-    return sum(_grapheme_width(grapheme) for grapheme in _GRAPHEME.findall(text))
+    return sum(_grapheme_width(grapheme) for grapheme in GRAPHEME.findall(text))
 
 
 def shortened(text: str, width: int) -> str:
@@ -111,7 +112,7 @@ def shortened(text: str, width: int) -> str:
     if display_width(text) <= width:
         return text
     kept, used = [], 0
-    for grapheme in _GRAPHEME.findall(text):
+    for grapheme in GRAPHEME.findall(text):
         used += _grapheme_width(grapheme)
         if used > width - 1:
             break
@@ -140,7 +141,7 @@ def _wrapped_paragraph(paragraph: str, width: int) -> list[str]:
         if line.strip():
             lines.append(line.rstrip())
             line, used = "", 0
-        for grapheme in _GRAPHEME.findall(piece):
+        for grapheme in GRAPHEME.findall(piece):
             wide = _grapheme_width(grapheme)
             if used + wide > width and line:
                 lines.append(line)
@@ -153,7 +154,7 @@ def _wrapped_paragraph(paragraph: str, width: int) -> list[str]:
 def _pieces(paragraph: str) -> Iterator[tuple[str, bool]]:
     """Split into spaces, words, and single wide characters, between which a line may break."""
     word = ""
-    for grapheme in _GRAPHEME.findall(paragraph):
+    for grapheme in GRAPHEME.findall(paragraph):
         blank = grapheme == " "
         wide = not blank and unicodedata.east_asian_width(grapheme[0]) in "WF"
         closes = wide and unicodedata.category(grapheme[0]) in ("Po", "Pe", "Pf")

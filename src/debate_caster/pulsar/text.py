@@ -9,6 +9,7 @@ import regex  # type: ignore[import-untyped]  # the package ships no types
 __all__ = [
     "CHAT_LIMIT",
     "DUPLICATE_PREFIX",
+    "GRAPHEME",
     "NAME_LIMIT",
     "TEXT_LIMIT",
     "TITLE_LIMIT",
@@ -34,7 +35,12 @@ NAME_LIMIT = 60
 DUPLICATE_PREFIX = 100
 """Two lines that agree in this many UTF-16 units count as one, when they come within 5 s of each other."""
 
-_GRAPHEME = regex.compile(r"\X")
+GRAPHEME = regex.compile(r"\p{Regional_Indicator}{2}(?![\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}])|\X")
+"""What a reader sees as one character, to be looked for from the beginning of a text or behind another one.
+
+It is ``\\X``, which for each flag counts the flags before it: they are taken one by one instead.
+"""
+
 _SURROGATE = regex.compile("[\ud800-\udfff]")
 _SENTENCE_END = regex.compile(
     r"""[.!?…][\p{Pe}\p{Pf}'"]*\s+"""  # a full stop may also stand in a number: only with space after it
@@ -66,7 +72,7 @@ def truncate(text: str, limit: int) -> str:
     if utf16_length(text) <= limit:
         return text
     end, used = 0, 0
-    for grapheme in _GRAPHEME.finditer(text):
+    for grapheme in GRAPHEME.finditer(text):
         used += utf16_length(grapheme.group())
         if used > limit:
             break
@@ -105,7 +111,7 @@ def _prefix(text: str) -> bytes:
 def _last_end(pattern: "regex.Pattern[str]", text: str) -> int:
     """Return where the last match in the second half of ``text`` ends with a whole grapheme, 0 without one."""
     half = len(text) // 2
-    graphemes = {grapheme.end() for grapheme in _GRAPHEME.finditer(text)}
+    graphemes = {grapheme.end() for grapheme in GRAPHEME.finditer(text)}
     ends = (match.end() for match in pattern.finditer(text, half))
     return max((end for end in ends if end > half and end in graphemes), default=0)
 

@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import regex  # type: ignore[import-untyped]  # comes without types
 
+from debate_caster.pulsar.text import GRAPHEME
+
 __all__ = [
     "Boundary",
     "Strength",
@@ -18,6 +20,7 @@ __all__ = [
     "is_grapheme_boundary",
     "last_grapheme_boundary",
     "last_space",
+    "spaces",
 ]
 
 
@@ -65,7 +68,6 @@ beginning, and not again from every character in it."""
 
 _TOKEN = regex.compile(r"[\p{L}\p{M}\p{N}.'\u2019]+$")
 _SPACE = regex.compile(r"\s+")
-_GRAPHEME = regex.compile(r"\X")
 LONGEST_ABBREVIATION = 16
 
 
@@ -86,13 +88,13 @@ def boundaries(text: str) -> Iterator[Boundary]:
 
 def is_grapheme_boundary(text: str, place: int) -> bool:
     """Whether a cut at ``place`` leaves graphemes whole; ``text`` must begin with a whole one."""
-    return any(found.end() == place for found in _GRAPHEME.finditer(text, endpos=place + 1))
+    return any(found.end() == place for found in GRAPHEME.finditer(text, endpos=place + 1))
 
 
 def last_grapheme_boundary(text: str, limit: int) -> int:
     """Return the last place up to ``limit`` that leaves graphemes whole; 0 where the first one is longer."""
     last = 0
-    for found in _GRAPHEME.finditer(text, endpos=limit + 1):
+    for found in GRAPHEME.finditer(text, endpos=limit + 1):
         if found.end() > limit:
             break
         last = found.end()
@@ -101,8 +103,12 @@ def last_grapheme_boundary(text: str, limit: int) -> int:
 
 def last_space(text: str, limit: int) -> int:
     """Return the place before the last white space up to ``limit``, 0 where there is none behind the first word."""
-    places = [found.start() for found in _SPACE.finditer(text, endpos=limit + 1)]
-    return places[-1] if places else 0
+    return next(reversed(spaces(text, limit)), 0)
+
+
+def spaces(text: str, limit: int) -> list[int]:
+    """Return the places before white space up to ``limit``, in order."""
+    return [found.start() for found in _SPACE.finditer(text, endpos=limit + 1)]
 
 
 def _abbreviated(text: str, stop: int) -> bool:
