@@ -1,3 +1,5 @@
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -116,3 +118,11 @@ def test_chunks_joined_are_the_speech_and_each_can_be_seen(deltas: list[str], wo
     assert all(has_words(chunk) for chunk in draft.chunks)
     assert "".join("".join(deltas).split()).startswith("".join(draft.text.split()))
     assert count_words(draft.text) <= words or aired
+
+
+def test_no_speech_is_slow_to_take_in_character_by_character() -> None:
+    before = time.process_time()
+    draft = fed("好" + "a" * 47_990, max_words=3000, size=1)
+
+    assert draft.how is None
+    assert time.process_time() - before < 30, "two minutes, where each character has all before it counted again"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from debate_caster.show.measures import count_words, has_words, reading_s, reading_units
+from debate_caster.show.measures import WordCount, count_words, has_words, reading_s, reading_units
 
 
 @pytest.mark.parametrize(
@@ -40,3 +40,12 @@ def test_a_han_character_takes_longer_to_read_than_a_letter_and_a_mark_no_time()
 )
 def test_invisible_text_has_no_words(text: str, seen: bool) -> None:
     assert has_words(text) is seen
+
+
+@given(st.lists(st.text("aé好กิ \n\u2003")))
+def test_words_are_counted_in_pieces_as_in_the_whole(pieces: list[str]) -> None:
+    count = WordCount()
+    for piece in pieces:
+        count.add(piece)
+
+    assert count.words == count_words("".join(pieces))

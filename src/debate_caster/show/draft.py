@@ -1,14 +1,15 @@
 """A speech while it is made: text in, chunks out, clipped at its limit. Sans-I/O."""
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import Literal
 
 import regex  # type: ignore[import-untyped]  # comes without types
 
 from debate_caster.scenario.script import Pacing
-from debate_caster.show.boundaries import Strength, boundaries, ends_sentence, last_grapheme_boundary, last_space
+from debate_caster.show.boundaries import Strength, boundaries, ends_sentence, last_grapheme_boundary, spaces
 from debate_caster.show.chunking import Chunker
-from debate_caster.show.measures import count_words, has_words
+from debate_caster.show.measures import WordCount, count_words, has_words
 
 __all__ = ["Draft"]
 
@@ -34,6 +35,7 @@ class Draft:
         self._chunker = Chunker.of(pacing)
         self._pacing = pacing
         self._text = ""
+        self._count = WordCount()
         self._chunks: list[str] = []
         self._blank = ""
         self._taken = 0
@@ -67,6 +69,7 @@ class Draft:
             return False
         text = self._squeezed(text)
         self._text += text
+        self._count.add(text)
         self._add(self._chunker.feed(text))
         if not self._too_long():
             return True
@@ -121,9 +124,7 @@ class Draft:
         return text[max(start - room, 0) :]
 
     def _too_long(self) -> bool:
-        if len(self._text) <= self._max_words:
-            return False  # no script has more than a word a character
-        return len(self._text) > UNITS_PER_WORD * self._max_words or count_words(self._text) > self._max_words
+        return len(self._text) > UNITS_PER_WORD * self._max_words or self._count.words > self._max_words
 
     def _clip(self) -> None:
         if self.how is None:
@@ -149,9 +150,10 @@ class Draft:
         text = self._text
         stands = sum(map(len, self._chunks[: self._taken]))
         last: dict[Strength, int] = {}
-        for boundary in boundaries(f"{text} X"):
-            if boundary.place > UNITS_PER_WORD * max_words or count_words(text[: boundary.place]) > max_words:
-                break
+        found = [boundary for boundary in boundaries(f"{text} X") if boundary.place <= UNITS_PER_WORD * max_words]
+        # No beginning of a text has more words than a longer one, so that only a few of them need be counted.
+        fitting = bisect_right(found, max_words, key=lambda boundary: count_words(text[: boundary.place]))
+        for boundary in found[:fitting]:
             if boundary.place >= stands:
                 last[boundary.strength] = boundary.place
         return last.get(Strength.SENTENCE) or last.get(Strength.CLAUSE) or stands
@@ -160,10 +162,10 @@ class Draft:
         """Return the end of the last word within the limit; in text without spaces of the last grapheme."""
         text = self._text
         limit = min(len(text), UNITS_PER_WORD * max_words)
-        while (place := last_space(text, limit)) and count_words(text[:place]) > max_words:
-            limit = place - 1
-        if place:
-            return place
+        places = spaces(text, limit)
+        if fitting := bisect_right(places, max_words, key=lambda place: count_words(text[:place])):
+            return places[fitting - 1]
+        limit = places[0] - 1 if places else limit
         while limit > 1 and count_words(text[:limit]) > max_words:
             limit = limit * max_words // count_words(text[:limit])
         return last_grapheme_boundary(text, limit) or limit

@@ -4,7 +4,7 @@ import math
 
 import regex  # type: ignore[import-untyped]  # comes without types
 
-__all__ = ["CHARS_PER_WORD", "count_words", "has_words", "reading_s", "reading_units"]
+__all__ = ["CHARS_PER_WORD", "WordCount", "count_words", "has_words", "reading_s", "reading_units"]
 
 CHARS_PER_WORD = 6.8
 """Characters of a word of debate prose, space included (955,064 words of lechmazur/debate)."""
@@ -61,8 +61,45 @@ def reading_s(text: str, chars_per_second: float) -> float:
     return reading_units(text) / chars_per_second
 
 
+class WordCount:
+    """``count_words`` of a text that comes in pieces: each of them is looked at once, however small it is."""
+
+    def __init__(self) -> None:
+        self._whole = 0
+        self._begun = False
+        self._cjk = self._thai = 0
+
+    @property
+    def words(self) -> int:
+        """How many words there are in the pieces joined."""
+        return self._whole + (_words_of(self._cjk, self._thai) if self._begun else 0)
+
+    def add(self, text: str) -> None:
+        """Take the next piece."""
+        for number, token in enumerate(text.split()):
+            if number or text[0].isspace():
+                self._end_word()
+            self._begun = True
+            if not token.isascii():
+                cjk, thai = _spaceless(token)
+                self._cjk, self._thai = self._cjk + cjk, self._thai + thai
+        if text[-1:].isspace():
+            self._end_word()
+
+    def _end_word(self) -> None:
+        self._whole, self._begun, self._cjk, self._thai = self.words, False, 0, 0
+
+
 def _words_of_token(token: str) -> int:
-    cjk, thai = len(_CJK.findall(token)), len(_THAI.findall(token))
+    return _words_of(*_spaceless(token))
+
+
+def _spaceless(token: str) -> tuple[int, int]:
+    """Return how many characters without spaces there are in it: Chinese and Japanese ones, and those like Thai."""
+    return len(_CJK.findall(token)), len(_THAI.findall(token))
+
+
+def _words_of(cjk: int, thai: int) -> int:
     if not cjk and not thai:
         return 1
     words = cjk / CHARS_PER_WORD_WITHOUT_SPACES["cjk"] + thai / CHARS_PER_WORD_WITHOUT_SPACES["thai"]
