@@ -1,6 +1,11 @@
-import pytest
+import time
+import unicodedata
 
-from debate_caster.show.screening import WordFilter, clean_line
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from debate_caster.show.screening import WordFilter, clean_line, normalized
 
 
 @pytest.mark.parametrize(
@@ -42,3 +47,20 @@ def test_a_line_is_cleaned_of_what_cannot_be_seen_and_keeps_what_scripts_need(te
 
 def test_a_long_line_is_cut_between_graphemes() -> None:
     assert clean_line("👨‍👩‍👧" * 10, 12) == "👨‍👩‍👧" * 2
+
+
+MARKS = "\u0315\u0300\u0323\u0f73\uff9f\u0344\U00010d69"
+"""Marks of several classes, some of which are made of others; the last one is newer than some Python."""
+
+
+@given(st.lists(st.text(f"aé한가{MARKS}") | st.text(MARKS, min_size=30, max_size=60), max_size=4).map("".join))
+def test_marks_are_put_in_order_as_unicode_has_it(text: str) -> None:
+    assert normalized(text) == unicodedata.normalize("NFKC", text)
+
+
+def test_no_heap_of_marks_is_slow_to_look_through() -> None:
+    before = time.process_time()
+    for marks in ("\u0300" * 200_000, "\u0315\u0300" * 100_000):
+        assert not WordFilter(["word"]).finds(f"a{marks}")
+
+    assert time.process_time() - before < 20, "minutes, where each mark is compared with all before it"

@@ -5,7 +5,6 @@ answer objects.
 """
 
 import functools
-import unicodedata
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import structlog
 from debate_caster.errors import ReviewError, SetupError
 from debate_caster.llm.conversation import Reviewer
 from debate_caster.scenario.script import Scenario
-from debate_caster.show.screening import WordFilter
+from debate_caster.show.screening import WordFilter, normalized
 
 __all__ = ["Gate", "Objection"]
 
@@ -100,7 +99,7 @@ class Gate:
 
 def _letters(text: str) -> str:
     """Return the letters and digits of a text in one case, all else left out."""
-    return "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return "".join(filter(str.isalnum, normalized(text).casefold()))
 
 
 def _tail(text: str) -> str:
