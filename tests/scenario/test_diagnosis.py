@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,11 @@ def test_suggestions_name_the_nearest_or_all_there_are() -> None:
     assert nearest("zzz", [], what="model") == "there is no model to choose from"
     assert nearest("zzz", []) == "there is nothing to choose from"
     assert nearest("q", [f"key-{n}" for n in range(30)]).endswith("key-19, …")
+
+
+def test_no_name_is_slow_to_suggest_another_for() -> None:
+    signs = "".join(map(chr, range(0x4E00, 0x4E00 + 101)))
+    before = time.process_time()
+
+    assert nearest(signs * 400, [signs[::-1] * 400]) == f"choose from {signs[:0:-1]}"
+    assert time.process_time() - before < 20, "minutes, where every sign is compared with every other"

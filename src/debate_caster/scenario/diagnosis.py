@@ -22,6 +22,10 @@ M = TypeVar("M", bound=BaseModel)
 Location = tuple[str | int, ...]
 
 
+_LONGEST_COMPARED = 100
+"""Characters. No name that is taken is longer, and to compare two takes the square of their lengths."""
+
+
 def validate(document: Document, model: type[M]) -> M | None:
     """Return the document's values as ``model``; None where they are not one, with every reason reported."""
     root = document.root
@@ -44,11 +48,12 @@ def validate(document: Document, model: type[M]) -> M | None:
 def nearest(word: str, choices: Iterable[str], *, what: str = "") -> str:
     """Return how a message about an unknown word ends: the nearest choice, or all where none is near."""
     choices = list(choices)
-    if close := difflib.get_close_matches(word, choices, n=1):
+    near = [choice for choice in choices if len(choice) <= _LONGEST_COMPARED]
+    if len(word) <= _LONGEST_COMPARED and (close := difflib.get_close_matches(word, near, n=1)):
         return f"did you mean {close[0]!r}?"
     if not choices:
         return f"there is no {what} to choose from" if what else "there is nothing to choose from"
-    listed = ", ".join(choices[:20]) + (", …" if len(choices) > 20 else "")
+    listed = ", ".join(choice[:_LONGEST_COMPARED] for choice in choices[:20]) + (", …" if len(choices) > 20 else "")
     return f"choose from {listed}"
 
 
