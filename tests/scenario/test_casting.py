@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -314,3 +315,21 @@ def test_a_target_that_no_show_would_go_to_is_told_before_the_show(tmp_path: Pat
         f"targets: [{{name: a, {target}}}]",
     )
     assert scenario(tmp_path, *lines) == ([f"4:26: targets[0].url: {complaint}"] if complaint else [])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("models:", "  m:", "    provider: openai", "    model: m", "    base_url: http://%s"),
+        ("targets:", "  - name: t", "    url: wss://%s"),
+        ("moderation:", "  hook:", "    url: http://%s"),
+        ("announce:", "  - url: http://%s"),
+        ("moderator:", "  persona:", "    name: %s"),
+    ],
+)
+def test_no_address_or_name_is_slow_to_take_apart(tmp_path: Path, lines: tuple[str, ...]) -> None:
+    marks = lines[0].strip(":") + "\u0315\u0300" * 60_000
+    before = time.process_time()
+
+    assert scenario(tmp_path, "format: duel", PAIR, *(line.replace("%s", marks) for line in lines))
+    assert time.process_time() - before < 5, "longer, where each mark is compared with all before it"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from debate_caster.addresses import is_loopback, objection_to
-from debate_caster.scenario.manuscript import ANNOUNCE_URL, REFERENCE
+from debate_caster.scenario.manuscript import ANNOUNCE_URL, LONGEST_ADDRESS, REFERENCE
 from debate_caster.scenario.yaml_source import Document, Node
 
 __all__ = ["check_announce"]
@@ -32,7 +32,7 @@ def check_announce(document: Document, root: Node, secrets: Mapping[Path, Secret
             if kind.text in seen:
                 document.report(kind.mark, f"{kind.text} stands here already: remove one", *path, "on", place)
             seen.add(kind.text or "")
-        if node is None or node.text is None or node.broken:
+        if node is None or node.text is None or node.broken or len(node.text) > LONGEST_ADDRESS:
             continue
         private = entry.get("allow_private")
         is_private = private is not None and private.value is True

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from debate_caster.addresses import objection_to
 from debate_caster.scenario.diagnosis import nearest
 from debate_caster.scenario.library import Library
-from debate_caster.scenario.manuscript import REHEARSAL
+from debate_caster.scenario.manuscript import LONGEST_ADDRESS, REHEARSAL
 from debate_caster.scenario.script import NAME, Format, Persona
 from debate_caster.scenario.yaml_source import Document, Mark, Node
 
@@ -20,6 +20,9 @@ __all__ = ["Casting", "slug"]
 
 _OPENAI_ONLY = ("base_url", "model", "api_key", "temperature", "top_p", "seed", "extra", "thinks", "allow_private")
 _REHEARSAL_ONLY = ("first_token_s", "words_per_s", "faults")
+
+_LONGEST_NAMED = 255
+"""So much of a name or a file's name makes a slug: no sound one is longer, and to normalise more can take a minute."""
 
 Path = tuple[str | int, ...]
 
@@ -219,6 +222,8 @@ class Casting:
         node, private = server.get(address), server.get("allow_private")
         if node is None or node.text is None or (private is not None and private.value is True):
             return
+        if len(node.text) > LONGEST_ADDRESS:
+            return  # is reported as that
         with suppress(ValueError):  # what is no address is reported as that
             parts = urlsplit(node.text)
             if objection := objection_to(parts.scheme, parts.hostname or "", has_key=has_key):
@@ -327,5 +332,5 @@ def _default_id(entry: _Entry, number: int) -> str:
 
 def slug(text: str) -> str:
     """Return a name fit for addresses, made of the text's letters and digits; empty where it has none in Latin."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", text[:_LONGEST_NAMED]).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:63].strip("-")

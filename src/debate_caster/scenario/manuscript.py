@@ -33,6 +33,7 @@ __all__ = [
     "ANNOUNCE_URL",
     "COLOR",
     "LIST_FILE",
+    "LONGEST_ADDRESS",
     "NULLABLE",
     "REFERENCE",
     "REHEARSAL",
@@ -62,6 +63,10 @@ REFERENCE = r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$"
 LIST_FILE = r"^[^/\\\s.][^/\\]*\.txt$"
 HTTP_URL = r"^https?://[^\s/@?#]+(/[^\s@?#]*)?$"
 ANNOUNCE_URL = r"^(\$\{[A-Za-z_][A-Za-z0-9_]*\}|https?://[^\s/@?#]+([/?][^\s#]*)?)$"
+LONGEST_ADDRESS = 2000
+"""Characters of an address: what servers take at least. To take one apart needs the square of its length where it holds
+nothing but marks that stand on letters."""
+
 WEBSOCKET_URL = r"^wss?://[^\s/@?#]+(/[^\s@?#]*)?$"
 
 
@@ -152,7 +157,10 @@ class ModelEntry(Strict):
         default="rehearsal", description="rehearsal needs no network; openai is any server that speaks its API."
     )
     base_url: str | None = Field(
-        default=None, pattern=HTTP_URL, description="openai: the server, such as http://localhost:11434/v1."
+        default=None,
+        pattern=HTTP_URL,
+        max_length=LONGEST_ADDRESS,
+        description="openai: the server, such as http://localhost:11434/v1.",
     )
     model: Line | None = Field(default=None, description="openai: the model's name at the server.")
     api_key: SecretReference | None = Field(
@@ -182,7 +190,11 @@ class ModelEntry(Strict):
 class HookEntry(Strict):
     """Anybody's HTTP endpoint that says whether a text may be aired; docs/protocol.md says how it is asked."""
 
-    url: str = Field(pattern=HTTP_URL, description="The address that gets a POST for each piece of a speech.")
+    url: str = Field(
+        pattern=HTTP_URL,
+        max_length=LONGEST_ADDRESS,
+        description="The address that gets a POST for each piece of a speech.",
+    )
     secret: SecretReference | None = Field(
         default=None, description="${NAME} of an environment variable; every request is signed with it."
     )
@@ -220,7 +232,11 @@ class TargetEntry(Strict):
     """A server to broadcast to, besides the stage of the command line."""
 
     name: Name = Field(description="Short name for logs.")
-    url: str = Field(pattern=WEBSOCKET_URL, description="A WebSocket address, such as wss://host/path.")
+    url: str = Field(
+        pattern=WEBSOCKET_URL,
+        max_length=LONGEST_ADDRESS,
+        description="A WebSocket address, such as wss://host/path.",
+    )
     token: SecretReference | None = Field(default=None, description="${NAME} of an environment variable.")
     mirror: bool = Field(default=True, description="Whether each room shows the other agents' lines as well.")
     allow_private: bool = Field(
@@ -233,6 +249,7 @@ class AnnounceEntry(Strict):
 
     url: str = Field(
         pattern=ANNOUNCE_URL,
+        max_length=LONGEST_ADDRESS,
         description="The address that gets a POST: ${NAME} of an environment variable where it is a secret, as those "
         "of Discord and Slack are; or https://….",
     )
