@@ -1,6 +1,8 @@
 # ruff: noqa: RUF001 - signs of other scripts are what these tests are about
+import time
 from itertools import pairwise
 
+import pytest
 import regex  # type: ignore[import-untyped]  # comes without types
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -133,3 +135,13 @@ def test_the_least_length_follows_from_the_scenario_s_pacing() -> None:
     text = "This is a first sentence of some length. Short one here now. And another one there. Then it ends."
 
     assert len(chunks_of(text, [], slow)) < len(chunks_of(text, [], fast))
+
+
+@pytest.mark.parametrize("piece", ["、a", "a, ", "。好"])
+def test_no_text_is_slow_to_cut_into_long_chunks(piece: str) -> None:
+    chunker = Chunker(least_units=10_000, max_chars=3500)
+    before = time.process_time()
+    for start in range(0, 3000, 10):
+        chunker.feed((piece * 1500)[start : start + 10])
+
+    assert time.process_time() - before < 20, "minutes, where each place has all before it looked through again"

@@ -17,6 +17,7 @@ __all__ = [
     "Strength",
     "boundaries",
     "ends_sentence",
+    "grapheme_boundaries",
     "is_grapheme_boundary",
     "last_grapheme_boundary",
     "last_space",
@@ -89,6 +90,11 @@ def boundaries(text: str) -> Iterator[Boundary]:
 def is_grapheme_boundary(text: str, place: int) -> bool:
     """Whether a cut at ``place`` leaves graphemes whole; ``text`` must begin with a whole one."""
     return any(found.end() == place for found in GRAPHEME.finditer(text, endpos=place + 1))
+
+
+def grapheme_boundaries(text: str, limit: int) -> set[int]:
+    """Return every place up to ``limit`` where a cut leaves graphemes whole; ``text`` must begin with a whole one."""
+    return {found.end() for found in GRAPHEME.finditer(text, endpos=limit + 1) if found.end() <= limit}
 
 
 def last_grapheme_boundary(text: str, limit: int) -> int:

@@ -4,6 +4,7 @@ from debate_caster.scenario.script import Pacing
 from debate_caster.show.boundaries import (
     Strength,
     boundaries,
+    grapheme_boundaries,
     is_grapheme_boundary,
     last_grapheme_boundary,
     last_space,
@@ -74,14 +75,20 @@ class Chunker:
         text = self._held
         longest = min(self._max_chars, FIRST_CHARS) if self._first else self._max_chars
         best: dict[Strength, int] = {}
+        graphemes: set[int] | None = None
+        units, counted = 0.0, 0
         for boundary in boundaries(text):
             if boundary.place > longest:
                 break
-            if not text[: boundary.place].strip() or not is_grapheme_boundary(text, boundary.place):
+            if graphemes is None:
+                graphemes = grapheme_boundaries(text, longest)
+            # What is before a place is what was before the last one and what is between them: it may be long.
+            units, counted = units + reading_units(text[counted : boundary.place]), boundary.place
+            if not text[: boundary.place].strip() or boundary.place not in graphemes:
                 continue
             best[boundary.strength] = boundary.place
             share = SENTENCE_SHARE if boundary.strength is Strength.SENTENCE else CLAUSE_SHARE
-            if reading_units(text[: boundary.place]) >= (FIRST_UNITS if self._first else share * self._least_units):
+            if units >= (FIRST_UNITS if self._first else share * self._least_units):
                 return boundary.place
         if len(text) <= longest:
             return 0
