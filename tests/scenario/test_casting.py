@@ -333,3 +333,12 @@ def test_no_address_or_name_is_slow_to_take_apart(tmp_path: Path, lines: tuple[s
 
     assert scenario(tmp_path, "format: duel", PAIR, *(line.replace("%s", marks) for line in lines))
     assert time.process_time() - before < 5, "longer, where each mark is compared with all before it"
+
+
+def test_of_many_models_only_as_many_are_suggested_as_there_may_be(tmp_path: Path) -> None:
+    models = "".join(f"\n  m-{sign * 6}: {{fallback: n-{sign * 6}}}" for sign in "abcdefghijklmnopqrstuvwxyz")
+
+    told = "\n".join(scenario(tmp_path, "format: duel", PAIR, f"models:{models}"))
+
+    assert "there is no model 'n-tttttt': did you mean 'm-tttttt'?" in told
+    assert "there is no model 'n-uuuuuu': choose from" in told, "the time to compare all with all grows with the square"

@@ -7,12 +7,13 @@ import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urlsplit
 
 from debate_caster.addresses import objection_to
 from debate_caster.scenario.diagnosis import nearest
 from debate_caster.scenario.library import Library
-from debate_caster.scenario.manuscript import LONGEST_ADDRESS, REHEARSAL
+from debate_caster.scenario.manuscript import LONGEST_ADDRESS, MOST_MODELS, REHEARSAL
 from debate_caster.scenario.script import NAME, Format, Persona
 from debate_caster.scenario.yaml_source import Document, Mark, Node
 
@@ -163,10 +164,11 @@ class Casting:
             self._provider(node, "models", name)
             self._destination(node, "base_url", "models", name, has_key=node.get("api_key") is not None)
         default = self.root.get("model")
+        choices = list(islice(known, MOST_MODELS))
         wishes = [(default, ("model",)), *((entry.model, (*entry.path, "model")) for entry in entries)]
         for wish, path in wishes:
             if wish is not None and wish.text is not None and wish.text not in known:
-                choice = nearest(wish.text, known, what="model") if models is not None else "write it under 'models'"
+                choice = nearest(wish.text, choices, what="model") if models is not None else "write it under 'models'"
                 self._report(wish, f"there is no model {wish.text!r}: {choice}", *path)
         fallbacks = self._fallbacks(known)
         used = [*(wish.text for wish, _ in wishes if wish is not None and wish.text), *list(known)[:1]]
@@ -183,7 +185,7 @@ class Casting:
                 continue
             path = ("models", name, "fallback")
             if node.text not in known:
-                choice = nearest(node.text, known, what="model")
+                choice = nearest(node.text, islice(known, MOST_MODELS), what="model")
                 self._report(node, f"there is no model {node.text!r}: {choice}", *path)
                 continue
             chain = [name, node.text]

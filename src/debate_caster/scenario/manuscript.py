@@ -34,6 +34,7 @@ __all__ = [
     "COLOR",
     "LIST_FILE",
     "LONGEST_ADDRESS",
+    "MOST_MODELS",
     "NULLABLE",
     "REFERENCE",
     "REHEARSAL",
@@ -53,6 +54,8 @@ __all__ = [
 
 REHEARSAL = "rehearsal"
 """The name of the model of a scenario that names none: built in, needs no network."""
+
+MOST_MODELS = 20
 
 NULLABLE = frozenset({"compact_prompt_words", "max_cost", "max_minutes", "max_tokens"})
 """Keys that may be null, which lifts the limit; everywhere else null is a value that was forgotten."""
@@ -320,7 +323,10 @@ class ScenarioFile(Strict):
     moderator: Member | None = Field(default=None, description="Who introduces, hands over and closes.")
     model: Name | None = Field(default=None, description="The model of agents that name none; otherwise the first.")
     models: dict[Name, ModelEntry] | None = Field(
-        default=None, min_length=1, max_length=20, description="Models by name; without them, the rehearsal model."
+        default=None,
+        min_length=1,
+        max_length=MOST_MODELS,
+        description="Models by name; without them, the rehearsal model.",
     )
     pacing: Pacing = Field(default=Pacing(), description="How text reaches the air.")
     audience: Audience = Field(default=Audience(), description="What viewers may do.")
