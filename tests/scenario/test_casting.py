@@ -332,7 +332,7 @@ def test_no_address_or_name_is_slow_to_take_apart(tmp_path: Path, lines: tuple[s
     before = time.process_time()
 
     assert scenario(tmp_path, "format: duel", PAIR, *(line.replace("%s", marks) for line in lines))
-    assert time.process_time() - before < 5, "longer, where each mark is compared with all before it"
+    assert time.process_time() - before < 8, "longer, where each mark is compared with all before it"
 
 
 def test_of_many_models_only_as_many_are_suggested_as_there_may_be(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ def test_words_may_be_a_list_or_stand_in_a_file_beside_the_scenario(tmp_path: Pa
         ("words: none.txt", "moderation.words: none.txt: there is no such file"),
         ("words: empty.txt", "moderation.words: empty.txt: no word stands in it: write one a line"),
         ("words: long.txt", "moderation.words: long.txt, line 2: longer than 80 characters"),
+        ("words: many.txt", "many.txt: 10001 words are more than 10000: leave some out, or name a hook"),
         (
             "words: ../unsaid.txt",
             "moderation.words: name a .txt file beside the scenario, or write a list: lines that begin with '- '",
@@ -42,6 +43,7 @@ def test_a_moderation_that_can_not_work_is_refused(tmp_path: Path, line: str, co
     write(tmp_path, "unsaid.txt", "darn\n")
     write(folder, "empty.txt", "# nothing\n")
     write(folder, "long.txt", "darn\n" + "x" * 81 + "\n")
+    write(folder, "many.txt", "darn\n" * 10_001)
     (folder / "out.txt").symlink_to(tmp_path / "unsaid.txt")
 
     [found] = found_in(moderated(folder, line))

@@ -147,8 +147,8 @@ class OpenAILLM:
                 yield deltas
         finally:
             await answer.close()
-            # One that is not read to its end holds itself and all the library's generators below it; the garbage
-            # collector would find them at any time, in any thread.
+            # One that is not read to its end holds itself and the library's generators below it;
+            # the garbage collector would find them at any time, in any thread.
             if isinstance(reading := answer._iterator, AsyncGenerator):
                 await reading.aclose()
 

@@ -23,7 +23,7 @@ Location = tuple[str | int, ...]
 
 
 _LONGEST_COMPARED = 100
-"""Characters. No name that is taken is longer, and to compare two takes the square of their lengths."""
+"""Characters. No name of ours is longer, and to compare two takes the square of their lengths."""
 
 
 def validate(document: Document, model: type[M]) -> M | None:
@@ -48,8 +48,8 @@ def validate(document: Document, model: type[M]) -> M | None:
 def nearest(word: str, choices: Iterable[str], *, what: str = "") -> str:
     """Return how a message about an unknown word ends: the nearest choice, or all where none is near."""
     choices = list(choices)
-    near = [choice for choice in choices if len(choice) <= _LONGEST_COMPARED]
-    if len(word) <= _LONGEST_COMPARED and (close := difflib.get_close_matches(word, near, n=1)):
+    comparable = [choice for choice in choices if max(len(word), len(choice)) <= _LONGEST_COMPARED]
+    if close := difflib.get_close_matches(word, comparable, n=1):
         return f"did you mean {close[0]!r}?"
     if not choices:
         return f"there is no {what} to choose from" if what else "there is nothing to choose from"

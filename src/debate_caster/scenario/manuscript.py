@@ -34,6 +34,7 @@ __all__ = [
     "COLOR",
     "LIST_FILE",
     "LONGEST_ADDRESS",
+    "MOST_AGENTS",
     "MOST_MODELS",
     "NULLABLE",
     "REFERENCE",
@@ -56,6 +57,10 @@ REHEARSAL = "rehearsal"
 """The name of the model of a scenario that names none: built in, needs no network."""
 
 MOST_MODELS = 20
+"""Of a scenario. Where more stand in a file, which is reported, a misspelt name is compared with these alone."""
+
+MOST_AGENTS = 12
+"""Debaters of a scenario; for the rest as for models."""
 
 NULLABLE = frozenset({"compact_prompt_words", "max_cost", "max_minutes", "max_tokens"})
 """Keys that may be null, which lifts the limit; everywhere else null is a value that was forgotten."""
@@ -319,7 +324,9 @@ class ScenarioFile(Strict):
     language: LanguageTag = Field(default="en", description="Language tag of all speeches, such as en or pt-BR.")
     background: str = Field(default="", max_length=20_000, description="Facts that every agent is given.")
     format: Name = Field(description="A shipped format, or a file in formats/ without its '.yaml'.")
-    agents: tuple[Member, ...] = Field(min_length=2, max_length=12, description="The debaters, in speaking order.")
+    agents: tuple[Member, ...] = Field(
+        min_length=2, max_length=MOST_AGENTS, description="The debaters, in speaking order."
+    )
     moderator: Member | None = Field(default=None, description="Who introduces, hands over and closes.")
     model: Name | None = Field(default=None, description="The model of agents that name none; otherwise the first.")
     models: dict[Name, ModelEntry] | None = Field(

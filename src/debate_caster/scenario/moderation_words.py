@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from debate_caster.errors import ScenarioError
 from debate_caster.scenario.manuscript import LIST_FILE
-from debate_caster.scenario.script import LONGEST_UNWANTED
+from debate_caster.scenario.script import LONGEST_UNWANTED, MOST_UNWANTED
 from debate_caster.scenario.source_file import listed, read_text
 from debate_caster.scenario.yaml_source import Document, Node
 
@@ -34,6 +34,10 @@ def _from_file(document: Document, node: Node) -> Iterator[str]:
         return
     if not lines:
         document.report(node.mark, f"{name}: no word stands in it: write one a line", MODERATION, "words")
+    if len(lines) > MOST_UNWANTED:
+        message = f"{name}: {len(lines)} words are more than {MOST_UNWANTED}: leave some out, or name a hook"
+        document.report(node.mark, message, MODERATION, "words")
+        return
     for number, word in lines:
         if len(word) > LONGEST_UNWANTED:
             message = f"{name}, line {number}: longer than {LONGEST_UNWANTED} characters"

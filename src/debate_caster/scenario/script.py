@@ -15,6 +15,7 @@ __all__ = [
     "DEFAULT_NOTICES",
     "LANGUAGE",
     "LONGEST_UNWANTED",
+    "MOST_UNWANTED",
     "NAME",
     "AgentScript",
     "AnnounceScript",
@@ -210,6 +211,10 @@ class HookScript(Strict):
 
 LONGEST_UNWANTED = 80
 """In characters: a word or phrase that nobody may say."""
+
+MOST_UNWANTED = 10_000
+"""Words and phrases that nobody may say: to look for so many in a chunk of 280 characters takes 10 ms, unless many
+begin alike for long."""
 
 
 class Moderation(Strict):

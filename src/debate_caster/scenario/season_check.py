@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from debate_caster.errors import ScenarioError
 from debate_caster.scenario.casting import Casting
 from debate_caster.scenario.diagnosis import nearest
-from debate_caster.scenario.manuscript import LINE, LIST_FILE, REHEARSAL
+from debate_caster.scenario.manuscript import LINE, LIST_FILE, MOST_AGENTS, REHEARSAL
 from debate_caster.scenario.scalars import shown
 from debate_caster.scenario.script import NAME
 from debate_caster.scenario.source_file import listed, read_text
@@ -142,7 +143,7 @@ class _Guests:
         for seat in self._seats:
             path = (SEASON, "guests", seat.number)
             if seat.node.text is not None and seat.node.text not in ids:
-                choice = nearest(seat.node.text, ids, what="agent")
+                choice = nearest(seat.node.text, islice(ids, MOST_AGENTS + 1), what="agent")
                 self._document.report(
                     seat.node.mark, f"no agent has the id {seat.node.text!r}: {choice}", *path, "seat"
                 )

@@ -6,6 +6,8 @@ from itertools import groupby
 
 import regex  # type: ignore[import-untyped]  # comes without types
 
+from debate_caster.pulsar.text import GRAPHEME
+
 __all__ = ["WordFilter", "clean_line", "normalized"]
 
 _CONTROL = regex.compile(r"[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}--[\s\u200c\u200d]]", regex.V1)
@@ -33,7 +35,7 @@ def clean_line(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     cut = 0
-    for grapheme in regex.finditer(r"\X", text):
+    for grapheme in GRAPHEME.finditer(text):
         if grapheme.end() > limit:
             break
         cut = grapheme.end()
