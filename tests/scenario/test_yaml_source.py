@@ -23,7 +23,7 @@ def data(document: Document) -> object:
     return document.root.data()
 
 
-@pytest.mark.parametrize("piece", ["9", "9_", "eyJ-", "eyJaaaaaaaa-"])
+@pytest.mark.parametrize("piece", ["9", "9_", "eyJ-"])
 def test_no_value_is_slow_to_look_at(piece: str) -> None:
     before = time.process_time()
     compose(FILE, f"a: {piece * (250_000 // len(piece))}x")
