@@ -67,9 +67,13 @@ class House:
     left_s: dict[str, float] = field(default_factory=dict)
     most: Mapping[str, Decimal | None] = field(default_factory=dict)
     costs: Mapping[str, Decimal] = field(default_factory=dict)
+    at_once: int = 0
+    most_at_once: int = 0
 
     async def perform(self, scenario: Scenario, show: str, stop: asyncio.Event) -> str:
         self.begun.append(show)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
         began, left, ending = (
             self.clock.monotonic(),
             self.left_s.get(show, self.lengths_s.get(scenario.key, self.length_s)),
@@ -83,6 +87,7 @@ class House:
             self.ended.append(show)
             ending = "completed"
         finally:
+            self.at_once -= 1
             self.left_s[show] = left - (self.clock.monotonic() - began)
             self.on_air[show] = Remains(self.clock.now(), ending, self.begun.count(show) - 1)
         return ending

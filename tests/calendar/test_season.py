@@ -110,27 +110,115 @@ def test_a_clock_that_is_set_neither_doubles_a_slot_nor_causes_a_burst(
     assert run_virtual(main) == expected
 
 
-@pytest.mark.parametrize(
-    ("overlap", "expected", "begun"),
-    [
-        ("skip", ["20:00 ran", "21:00 skipped: overlap", "22:00 ran", "23:00 skipped: overlap"], 2),
-        ("queue", ["20:00 ran", "21:00 caught_up", "22:00 caught_up", "23:00 skipped: overlap"], 3),
-        ("replace", ["20:00 ran", "21:00 ran", "22:00 ran", "23:00 ran"], 4),
-    ],
-)
-def test_a_show_longer_than_its_period_is_left_followed_or_ended(
-    tmp_path: Path, overlap: str, expected: list[str], begun: int
-) -> None:
+LONGER_THAN_ITS_PERIOD = {
+    "skip": ["20:00 ran", "21:00 skipped: overlap", "22:00 ran", "23:00 skipped: overlap"],
+    "queue": ["20:00 ran", "21:00 caught_up", "22:00 caught_up", "23:00 skipped: overlap"],
+    "replace": ["20:00 ran", "21:00 ran", "22:00 ran", "23:00 ran"],
+}
+
+
+@pytest.mark.parametrize("overlap", LONGER_THAN_ITS_PERIOD)
+def test_a_show_longer_than_its_period_is_left_followed_or_ended(tmp_path: Path, overlap: str) -> None:
     async def play(house: House) -> None:
         calendar = house.calendar()
         await calendar.admit(scenario(tmp_path, "long", entry("0 20-23 * * *", overlap=overlap)))
         async with house.running(calendar):
             await house.clock.sleep(DAY_S - 60)
-        assert len(house.begun) == begun
+        assert len(house.begun) == sum("skipped" not in told for told in LONGER_THAN_ITS_PERIOD[overlap])
 
     found = [f"{when[6:]} {what}" for when, what in performed(play, length_s=1.7 * HOUR_S)]
 
-    assert found == expected
+    assert found == LONGER_THAN_ITS_PERIOD[overlap]
+
+
+@pytest.mark.parametrize("overlap", LONGER_THAN_ITS_PERIOD)
+def test_a_show_that_another_process_gives_is_left_followed_or_ended_as_if_it_were_ours(
+    tmp_path: Path, overlap: str
+) -> None:
+    """The second looks first at every hour but the first one: it must not start what the other's show stands before."""
+
+    async def play(house: House) -> None:
+        long = scenario(tmp_path, "long", entry("0 20-23 * * *", overlap=overlap))
+        ahead = TurnedClock(asyncio.get_running_loop(), house.clock.now())
+        ahead.offset = timedelta(seconds=0.1)
+        first, second = house.calendar("first", step_s=1.0), house.calendar("second", step_s=1.0, clock=ahead)
+        await first.admit(long)
+        async with asyncio.TaskGroup() as tasks:
+            begins = tasks.create_task(first.run(stop := asyncio.Event()))
+            await house.clock.sleep(90.5)
+            await second.admit(long)
+            tasks.create_task(second.run(stop))
+            await house.clock.sleep(4 * HOUR_S - 120)
+            stop.set()
+            await begins
+        assert house.most_at_once == 1
+
+    found = [f"{when[6:]} {what}" for when, what in performed(play, start="06-01 19:59", length_s=1.7 * HOUR_S)]
+
+    assert found == LONGER_THAN_ITS_PERIOD[overlap]
+
+
+@pytest.mark.parametrize(
+    ("overlap", "expected"),
+    [("skip", "skipped: overlap"), ("queue", "caught_up"), ("replace", "skipped: overlap")],
+)
+def test_a_show_of_a_process_that_has_no_calendar_is_never_ended_for_a_slot_and_never_doubled(
+    tmp_path: Path, overlap: str, expected: str
+) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 21 * * *", overlap=overlap)))
+        errand = Entry("long", None, None, "", "ran", "", "by-errand")
+        await house.ledger.record([errand], owner="errand", now=house.clock.now())
+        async with house.running(calendar):
+            await house.clock.sleep(300)
+            asked = await house.ledger.ask("long", house.clock.now())
+            calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+            await house.clock.sleep(2)
+            assert await house.ledger.answer_to(asked) == "refused: by-errand is on the air"
+            assert house.begun == []
+            await house.ledger.finish("by-errand", "completed", house.clock.now())
+            await house.clock.sleep(HOUR_S)
+        assert len(house.begun) == (expected == "caught_up")
+
+    assert performed(play, start="06-01 20:59")[-1] == ("06-01 21:00", expected)
+
+
+class SlowLedger(Ledger):
+    """A ledger on a disk that takes its time to say that it has written how a show ended."""
+
+    async def finish(self, show: str, ending: str, now: datetime) -> None:
+        await super().finish(show, ending, now)
+        await self.clock.sleep(1.0)
+
+    clock: VirtualClock
+
+
+@pytest.mark.parametrize(
+    ("cron", "expected"), [("0,1 20 * * *", ("06-01 20:01", "ran")), ("0 20 * * *", ("by hand", "ran"))]
+)
+def test_a_show_that_is_over_is_not_on_when_the_next_one_is_due(
+    tmp_path: Path, cron: str, expected: tuple[str, str]
+) -> None:
+    """The ledger has its end, and who wrote that has not heard so yet."""
+
+    async def play(house: House) -> None:
+        assert isinstance(house.ledger, SlowLedger)
+        assert isinstance(house.clock, VirtualClock)
+        house.ledger.clock = house.clock
+        calendar = house.calendar(step_s=0.25)
+        await calendar.admit(scenario(tmp_path, "friday", entry(cron)))
+        async with house.running(calendar):
+            await house.clock.sleep(119.7)
+            assert (await house.ledger.history())[0].ending == "completed"
+            if expected[0] == "by hand":
+                await house.ledger.ask("friday", house.clock.now())
+                calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+            await house.clock.sleep(240)
+
+    found = performed(play, start="06-01 19:59", length_s=59.5, ledger=SlowLedger(IN_MEMORY))
+
+    assert found == [("06-01 20:00", "ran"), expected]
 
 
 def test_a_slot_that_waited_for_a_show_waits_for_it_when_that_goes_on_elsewhere(tmp_path: Path) -> None:

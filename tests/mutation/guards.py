@@ -880,12 +880,45 @@ GUARDS = (
     Guard(
         "under serve a show goes on by itself",
         "calendar/succession.py",
-        "if production is not None and not production.running and not lost:",
+        "if production is not None and not lost and not await production.is_busy():",
         "if False:",
         (
             "end_to_end/test_serve.py::"
             "test_a_second_process_stands_by_and_goes_on_with_all_shows_when_the_first_is_killed",
         ),
+    ),
+    Guard(
+        "a slot is left to the process that gives the show before it",
+        "calendar/production.py",
+        "return bool(self.elsewhere) and due is not None",
+        "return False and due is not None",
+        (
+            "calendar/test_season.py::test_a_show_that_another_process_gives_is_left_followed_or_ended_as_if_it_were_ours",
+        ),
+    ),
+    Guard(
+        "a show that another process gives is on",
+        "calendar/production.py",
+        "return bool(self.running or self.elsewhere)",
+        "return bool(self.running)",
+        (
+            "calendar/test_season.py::"
+            "test_a_show_of_a_process_that_has_no_calendar_is_never_ended_for_a_slot_and_never_doubled",
+        ),
+    ),
+    Guard(
+        "a show whose end is only being written down is over",
+        "calendar/playhouse.py",
+        "running.off_air = True",
+        "running.off_air = False",
+        ("calendar/test_season.py::test_a_show_that_is_over_is_not_on_when_the_next_one_is_due",),
+    ),
+    Guard(
+        "a show by hand needs a place at the moment when it is written down",
+        "calendar/ledger.py",
+        "if not _has_place(db, entry, shows_at_once, ()):",
+        "if False:",
+        ("calendar/test_season.py::test_a_show_asked_for_by_hand_is_refused_where_there_is_no_place",),
     ),
     # -- floods --------------------------------------------------------------------------------------------------
     Guard(

@@ -290,15 +290,26 @@ class Ledger:
         return await self._file.run(lambda db: _answer(db, request, answer))
 
     async def grant(
-        self, request: int, entry: Entry, *, owner: str, now: datetime, periods: Sequence[Period] = ()
+        self,
+        request: int,
+        entry: Entry,
+        *,
+        owner: str,
+        now: datetime,
+        shows_at_once: int | None = None,
+        periods: Sequence[Period] = (),
     ) -> bool:
         """Answer a request with a show, and write the show down, both or neither; False where there is nothing to do.
 
-        That is where somebody has answered, or where one of the ``periods`` does not have the money: it is refused.
+        That is where somebody has answered, or where it is refused: ``shows_at_once`` of other scenarios are on the
+        air, or one of the ``periods`` does not have the money.
         """
 
         def work(db: sqlite3.Connection) -> bool:
             with transaction(db):
+                if not _has_place(db, entry, shows_at_once, ()):
+                    _answer(db, request, f"refused: only {shows_at_once} may be on the air at once")
+                    return False
                 books = Books(db, periods)
                 if shortage := books.shortage(entry.money):
                     _answer(db, request, f"refused: {shortage}; --over-budget gives it all the same")

@@ -174,6 +174,7 @@ class Playhouse:
                 logger.warning("show_failed", show=show, error=str(exc))
             except Exception:  # a bug in one show must not take the others' calendar down
                 logger.exception("show_failed", show=show)
+            running.off_air = True  # first: who reads in the ledger that it is over must not be told that it is on
             await self._unless_log_fails(self.finish(show, ending, self._clock.now()))
             logger.info("show_over", show=show, ending=ending)
         finally:

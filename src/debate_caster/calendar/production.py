@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from debate_caster.calendar.docket import Decision, Docket, Outcome
+from debate_caster.calendar.docket import ON_TIME_S, Decision, Docket, Outcome
 from debate_caster.calendar.ledger import Entry
 from debate_caster.calendar.timetable import Slot, Spliced, show_id_of
 from debate_caster.scenario.script import Scenario
@@ -28,12 +28,16 @@ class Coming:
 
 @dataclass(slots=True)
 class Running:
-    """A show that is on, or is only waiting for one that it replaces. ``slot`` is the one it is for, if any."""
+    """A show that is on, or is only waiting for one that it replaces. ``slot`` is the one it is for, if any.
+
+    From when it is ``off_air`` until it is ``over`` its end is only being written down.
+    """
 
     show: str
     stop: asyncio.Event
     slot: Slot | None = None
     how: Outcome = "ran"
+    off_air: bool = False
     over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -42,7 +46,7 @@ class Production:
     """A scenario on the calendar. ``change`` holds while slots of its former schedule are still to be handled.
 
     ``money`` is the most that a show of it may cost, None where nobody knows; ``unpaid`` says that its last slot was
-    skipped for it.
+    skipped for it. ``elsewhere`` is the show of it that another living process gives, empty where none does.
     """
 
     scenario: Scenario
@@ -52,9 +56,29 @@ class Production:
     change: Spliced | None = None
     running: list[Running] = field(default_factory=list)
     queued: Slot | None = None
+    elsewhere: str = ""
 
-    def decide(self, now: datetime) -> list[Decision]:
-        return self.docket.decide(now, busy=bool(self.running), queued=self.queued is not None)
+    async def is_busy(self) -> bool:
+        """Say whether a show is on, here or elsewhere; one that is over, and only being written down, is waited for.
+
+        What follows may take the answer for true until it awaits something else.
+        """
+        while over := [running.over for running in self.running if running.off_air]:
+            await over[0].wait()
+        return bool(self.running or self.elsewhere)
+
+    def leaves_to_others(self, now: datetime) -> bool:
+        """Say whether the next slot is for who gives the show that is on: that process alone can end it for the slot.
+
+        One that does not have the slot on its calendar would not see to it; so it is left for a while only.
+        """
+        due = None if self.docket.next is None else self.docket.next.due
+        return bool(self.elsewhere) and due is not None and due <= now <= due + timedelta(seconds=ON_TIME_S)
+
+    async def decide(self, now: datetime) -> list[Decision]:
+        """Return what becomes of the slots due by ``now``, as ``Docket.decide``."""
+        found = self.docket.decide(now, busy=await self.is_busy(), queued=self.queued is not None)
+        return [_without_ending_others(decision) if self.elsewhere else decision for decision in found]
 
     def entry(self, decision: Decision) -> Entry:
         """Return what the ledger is to have of a decision."""
@@ -76,3 +100,7 @@ class Production:
             return None
         slot = next(iter(self.docket.slots.after(instant - timedelta(seconds=1))), None)
         return slot if slot is not None and slot.at == instant else None
+
+
+def _without_ending_others(decision: Decision) -> Decision:
+    return replace(decision, outcome="skipped", why="overlap", replaces=False) if decision.replaces else decision

@@ -213,10 +213,8 @@ class Calendar:
 
     async def _wait(self) -> None:
         now = self._clock.now()
-        nearest = min(
-            (production.docket.next.due for production in self._productions.values() if production.docket.next),
-            default=None,
-        )
+        ahead = [each.docket.next for each in self._productions.values() if not each.leaves_to_others(now)]
+        nearest = min((slot.due for slot in ahead if slot is not None), default=None)
         wait = self._step_s
         if nearest is not None and self.failure is None:
             wait = min(wait, max((nearest - now).total_seconds(), 0.0))
@@ -230,10 +228,11 @@ class Calendar:
         self._looked_at = self._clock.monotonic()
         try:
             async with self._lock:
+                now = self._clock.now()  # first: a show that is over by then is known to be when its successor is due
                 await self._hear_others()
-                await self._handle_slots()
+                await self._handle_slots(now)
                 for production in self._productions.values():
-                    if production.queued is not None and not production.running and not self._playhouse.closing:
+                    if production.queued is not None and not self._playhouse.closing and not await production.is_busy():
                         await self._start_queued(production, production.queued)
         except LogError as exc:
             if self.failure is None:
@@ -246,13 +245,14 @@ class Calendar:
 
     # -- slots ---------------------------------------------------------------------------------------------------
 
-    async def _handle_slots(self) -> None:
+    async def _handle_slots(self, now: datetime) -> None:
         """Handle the slots that have come, of all scenarios in one writing: many may come at the full hour."""
-        now = self._clock.now()
         due = [
-            (production, production.decide(now))
-            for production in self._productions.values()
-            if production.docket.next is not None and production.docket.next.due <= now
+            (production, await production.decide(now))
+            for production in list(self._productions.values())
+            if production.docket.next is not None
+            and production.docket.next.due <= now
+            and not production.leaves_to_others(now)
         ]
         if not due:
             return
@@ -312,7 +312,8 @@ class Calendar:
     # -- other processes, living and dead ------------------------------------------------------------------------
 
     async def _hear_others(self) -> None:
-        """Take notice of what others have written: pauses, requests, and shows whose process has died."""
+        """Take notice of what others have written: shows on the air, and those whose process died; pauses, requests."""
+        await self._succession.look()
         version = await self._ledger.version()
         if version != self._version:
             for row in await self._ledger.calendars():
@@ -323,27 +324,28 @@ class Calendar:
             for request in await self._ledger.asked():
                 await self._answer(request)
             self._version = version  # last: what the ledger keeps from us now is looked for again
-        await self._succession.look()
 
     async def _answer(self, request: Request) -> None:
         name, now = request.scenario, self._clock.now()
-        production, limit = self._productions.get(name), self._playhouse.shows_at_once
+        production = self._productions.get(name)
         if abs(now - request.asked_at) > timedelta(seconds=ASKED_S):
             await self._ledger.answer(request.id, "too late: nobody was there in time")
         elif production is None:
             return  # maybe another process has it
         elif self._playhouse.closing:
             await self._ledger.answer(request.id, "refused: it ends its shows, and starts none")
-        elif production.running:
-            await self._ledger.answer(request.id, f"refused: {production.running[0].show} is on the air")
-        elif not await self._playhouse.has_place(name):
-            await self._ledger.answer(request.id, f"refused: only {limit} may be on the air at once")
+        elif await production.is_busy():
+            on_air = production.running[0].show if production.running else production.elsewhere
+            await self._ledger.answer(request.id, f"refused: {on_air} is on the air")
         else:
             show = self._new_show_id(production.scenario)
             entry = Entry(name, None, now, "", "ran", "", show, production.money)
             await self._playhouse.settle_what_is_over(now)
             periods = () if request.over_budget else self._purse.periods(now)
-            if await self._ledger.grant(request.id, entry, owner=self._owner, now=now, periods=periods):
+            places = self._playhouse.shows_at_once
+            if await self._ledger.grant(
+                request.id, entry, owner=self._owner, now=now, shows_at_once=places, periods=periods
+            ):
                 logger.info("show_asked_for", scenario=name, show=show)
                 self._playhouse.start(production, show)
 

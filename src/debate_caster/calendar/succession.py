@@ -64,14 +64,23 @@ class Succession:
         self._clock, self._owner, self._alive, self._remains = clock, owner, alive, remains
 
     async def look(self) -> None:
-        """Deal with every show that nobody gives.
+        """Deal with every show that nobody gives, and note which scenarios have one on the air elsewhere.
 
         Raises:
             LogError: A log failed; what is left is dealt with next time.
         """
+        elsewhere, orphans = dict[str, str](), list[tuple[Occurrence, str]]()
         for occurrence in await self._ledger.unfinished():
-            if occurrence.show is not None and self._is_orphan(occurrence):
-                await self._inherit(occurrence, occurrence.show)
+            if occurrence.show is None:
+                continue
+            if self._is_orphan(occurrence):
+                orphans.append((occurrence, occurrence.show))
+            elif occurrence.owner != self._owner and occurrence.outcome != "queued":
+                elsewhere[occurrence.scenario] = occurrence.show
+        for name, production in self._productions.items():
+            production.elsewhere = elsewhere.get(name, "")
+        for orphan, show in orphans:
+            await self._inherit(orphan, show)
 
     def _is_orphan(self, occurrence: Occurrence) -> bool:
         """Say whether nobody gives a show: its process died, or it is ours and the ledger failed us half way."""
@@ -103,7 +112,7 @@ class Succession:
             self._playhouse.figures.note_skipped(orphan.scenario, orphan.slot, "missed")
             return
         waited = orphan.outcome == "queued"
-        if waited and production.running and production.queued is None:
+        if waited and production.queued is None and await production.is_busy():
             self._playhouse.queue(production, slot)  # behind the show that it waited for, which goes on
         elif why_not := await self._hindrance(production, slot, now, placed=not waited):
             await self._playhouse.skip_after_all(production, slot, why_not, now)
@@ -113,7 +122,7 @@ class Succession:
     async def _hindrance(self, production: Production, slot: Slot, now: datetime, *, placed: bool) -> Reason:
         if too_late(slot, now):
             return "missed"
-        if production.running:
+        if await production.is_busy():
             return "overlap"
         return await self._playhouse.hindrance(production, slot, now, placed=placed)
 
@@ -122,7 +131,7 @@ class Succession:
         now = self._clock.now()
         silent_s = (now - remains.at).total_seconds()
         lost = silent_s > SILENT_AT_MOST_S or remains.taken_up >= TAKEN_UP_AT_MOST
-        if production is not None and not production.running and not lost:
+        if production is not None and not lost and not await production.is_busy():
             logger.info("show_taken_up", show=show, silent_s=round(silent_s, 3))
             # Its models, or their prices, may be others than they were when it began.
             await self._playhouse.purse.hold(show, production.money, owner=self._owner, now=now, goes_on=True)
