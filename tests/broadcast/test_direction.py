@@ -59,8 +59,10 @@ async def directed(show: Backstage) -> AsyncIterator[tuple[Direction, OpenSessio
         await asyncio.wait({serving})
 
 
-def order(command: str, *, token: str = TOKEN, identity: str = "c1", **fields: str) -> ControlOrdered:
-    return ControlOrdered(room="bc_1", id=identity, command=command, token=token, **fields)
+def order(
+    command: str, *, token: str = TOKEN, identity: str = "c1", turn: int | None = None, **fields: str
+) -> ControlOrdered:
+    return ControlOrdered(room="bc_1", id=identity, command=command, token=token, turn=turn, **fields)
 
 
 def test_an_order_with_the_token_is_obeyed_and_answered() -> None:
@@ -81,6 +83,23 @@ def test_an_order_with_the_token_is_obeyed_and_answered() -> None:
     evening = perform_evening(make_scenario(), beside=direct)
 
     assert [(act.command, act.by) for act in evening.of(ProducerActed)] == [("pause", "Kim"), ("resume", "")]
+
+
+def test_a_turn_that_is_to_be_skipped_is_the_one_that_the_producer_saw() -> None:
+    async def direct(show: Backstage) -> None:
+        async with directed(show) as (direction, session):
+            await show.until(3)
+            direction.hear(order("skip", turn=1))
+            direction.hear(order("skip", turn=0, identity="c2"))
+            await show.clock.sleep(0.1)
+        assert [(frame["ok"], frame["message"]) for frame in session.of("control_done")] == [
+            (False, "that turn is not on any more"),
+            (True, "the turn is skipped"),
+        ]
+
+    evening = perform_evening(make_scenario(), beside=direct)
+
+    assert len(evening.of(ProducerActed)) == 1
 
 
 @pytest.mark.parametrize("token", ["", "wrong", TOKEN.upper()])

@@ -238,7 +238,7 @@ class Backstage:
     control: ControlDesk
     log: EventLog
 
-    async def order(self, command: str, **fields: str) -> DeskAnswer:
+    async def order(self, command: str, **fields: Any) -> DeskAnswer:
         """Have the producer say something now."""
         return await self.control.obey(Order(command, **fields))
 

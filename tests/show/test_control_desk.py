@@ -164,6 +164,22 @@ def test_a_turn_whose_model_is_still_silent_can_be_skipped() -> None:
     assert evening.ended.why == "completed"
 
 
+def test_an_order_to_skip_a_turn_that_has_ended_meanwhile_costs_the_next_speaker_nothing() -> None:
+    """The turn that the producer saw is named in the order, which comes as the next one is on."""
+
+    async def skip(show: Backstage) -> None:
+        while not show.writer.transcript.speeches:
+            await show.clock.sleep(0.01)
+        late = await show.order("skip", turn=0)
+        assert (late.ok, late.message) == (False, "that turn is not on any more")
+        assert (await show.order("skip", turn=1)).ok
+
+    evening = perform_evening(make_scenario(rounds=2), beside=skip)
+
+    assert [ended.how for ended in evening.of(TurnEnded)] == ["completed", "skipped", "completed", "completed"]
+    assert [act.command for act in evening.of(ProducerActed)] == ["skip"]
+
+
 def test_turns_that_the_producer_skips_are_no_outage() -> None:
     async def skip(show: Backstage) -> None:
         for seconds in (1, 3, 5, 7, 9):

@@ -56,6 +56,16 @@ async def test_a_command_reaches_the_caster_and_its_answer_comes_back(stage: Sta
     assert asked.result() == (200, {"type": "control_done", "ok": True, "message": "said next"})
 
 
+@pytest.mark.parametrize("turn", [0, 3, None])
+async def test_the_turn_that_a_command_means_goes_with_it(stage: Stage, turn: int | None) -> None:
+    async with directed(stage) as ada, asyncio.TaskGroup() as tasks:
+        tasks.create_task(order(stage, command="skip", turn=turn))
+        told = await ada.hear("control")
+        await ada.say("control_done", broadcastId=ada.room, id=told["id"], ok=True, message="skipped")
+
+    assert told.get("turn") == turn
+
+
 async def test_what_the_caster_refuses_is_a_conflict_with_the_reason(stage: Stage) -> None:
     async with directed(stage) as ada, asyncio.TaskGroup() as tasks:
         asked = tasks.create_task(order(stage, command="resume"))
@@ -95,6 +105,10 @@ async def test_a_caster_that_is_away_is_not_waited_for(stage: Stage) -> None:
         (TOKEN, "show-1", {}, 400, "bad_request"),
         (TOKEN, "show-1", {"command": ["pause"]}, 400, "bad_request"),
         (TOKEN, "show-1", {"command": "inject", "text": "x" * 5000}, 400, "bad_request"),
+        (TOKEN, "show-1", {"command": "skip", "turn": "3"}, 400, "bad_request"),
+        (TOKEN, "show-1", {"command": "skip", "turn": True}, 400, "bad_request"),
+        (TOKEN, "show-1", {"command": "skip", "turn": -1}, 400, "bad_request"),
+        (TOKEN, "show-1", {"command": "skip", "turn": 10**30}, 400, "bad_request"),
     ],
 )
 async def test_what_is_no_command_of_the_producer_gets_nowhere(

@@ -212,9 +212,22 @@ async def test_the_queue_is_decided_with_the_keyboard_alone(stage: FakeStage, vi
     await page.keyboard.press("Alt+p")
     await commanded(show, command="pause")
     await page.get_by_label("A line for the moderator").press("Alt+s")
-    await commanded(show, command="skip")
+    await commanded(show, command="skip", turn=0)
     await page.get_by_label("A line for the moderator").press("a")
     assert len(show.commands) == 5
+
+
+async def test_a_skip_names_the_turn_that_the_page_shows(stage: FakeStage, visit: Visit) -> None:
+    show, page = await open_desk(stage, visit)
+    skip = page.get_by_role("button", name="Skip the turn")
+    await stage.set_desk(show, turn=4, speaker="ada", next={"turn": 5, "speaker": "ben"}, context="First.")
+    await expect(page.locator("#in-effect")).to_contain_text("First.")
+    await skip.click()
+    await commanded(show, command="skip", turn=4)
+    await stage.set_desk(show, turn=None, speaker=None, next={"turn": 0, "speaker": "ben"}, context="Second.")
+    await expect(page.locator("#in-effect")).to_contain_text("Second.")
+    await skip.click()
+    await commanded(show, command="skip", turn=0)
 
 
 async def test_a_vote_is_opened_and_closed_and_its_tally_seen(stage: FakeStage, visit: Visit) -> None:

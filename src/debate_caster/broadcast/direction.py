@@ -83,8 +83,11 @@ class Direction:
             order = await self._orders.get()
             if self._admits(order.token):
                 answer = await self._desk.obey(
-                    Order(order.command, text=order.text, hint=order.hint, viewer=order.viewer, by=order.by)
-                )
+                    Order(
+                        order.command, text=order.text, hint=order.hint, viewer=order.viewer, by=order.by,
+                        turn=order.turn,
+                    )
+                )  # fmt: skip
                 ok, message = answer.ok, answer.message
             else:
                 ok, message = False, "this is not the token of the show's producer"

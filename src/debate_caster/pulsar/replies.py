@@ -151,6 +151,7 @@ class ControlOrdered:
     hint: str = ""
     viewer: str = ""
     by: str = ""
+    turn: int | None = None
 
     def __repr__(self) -> str:
         return f"ControlOrdered(id={self.id!r}, command={self.command!r})"
@@ -323,6 +324,7 @@ def _control(frame: Frame) -> Reply:
         room=_word(frame.body, "broadcastId"),
         token=truncate(_string(frame.body, "token"), CHAT_LIMIT),
         text=truncate(_string(frame.body, "text"), TEXT_LIMIT),
+        turn=_number(frame.body, "turn"),
         **fields,
     )
 

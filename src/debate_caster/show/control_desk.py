@@ -44,13 +44,17 @@ DETAIL_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A producer's command as it comes in: nothing of it has been checked. ``by`` is who it says it is."""
+    """A producer's command as it comes in: nothing of it has been checked. ``by`` is who it says it is.
+
+    ``turn`` is the one that ``skip`` means, None where that is whichever is on.
+    """
 
     command: str
     text: str = ""
     hint: str = ""
     viewer: str = ""
     by: str = ""
+    turn: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class ControlDesk:
                 viewer=clean_line(order.viewer, ID_CHARS),
             )
             try:
-                answer = await self._do(act)
+                answer = await self._do(act, order.turn)
             except FencedError:
                 raise
             except LogError as exc:  # the director meets it too, and knows what to do
@@ -268,7 +272,9 @@ class ControlDesk:
 
     # -- the commands --------------------------------------------------------------------------------------------
 
-    async def _do(self, act: ProducerActed) -> Answer:
+    async def _do(self, act: ProducerActed, meant: int | None) -> Answer:
+        if act.command == "skip" and meant is not None and (self.turn is None or self.turn.index != meant):
+            return Answer(False, "that turn is not on any more")  # it has ended while the producer's hand came down
         commands: dict[str, Callable[[ProducerActed], Awaitable[str]]] = {
             "pause": self._pause,
             "resume": self._resume,

@@ -15,6 +15,8 @@ __all__ = ["Direction"]
 MAX_FIELD = 4000
 """Characters of one field; what a caster takes of it is less."""
 
+MAX_TURN = 2**31
+
 STATUS = {"bad_request": 400, "no_token": 401, "wrong_token": 403, "refused": 409, "ended": 409, "too_fast": 429,
           "no_answer": 504}  # fmt: skip
 
@@ -60,7 +62,9 @@ async def _posted(request: web.Request) -> Mapping[str, Any]:
 
 
 def _command(posted: Mapping[str, Any], token: str) -> Command:
-    fields = {}
+    fields, turn = {}, posted.get("turn")
+    if turn is not None and (isinstance(turn, bool) or not isinstance(turn, int) or not 0 <= turn < MAX_TURN):
+        raise RefusedError("bad_request", "'turn' is to be the number of a turn.")
     for name in ("command", "text", "hint", "viewer", "by"):
         value = posted.get(name)
         if value is not None and (not isinstance(value, str) or len(value) > MAX_FIELD):
@@ -68,7 +72,7 @@ def _command(posted: Mapping[str, Any], token: str) -> Command:
         fields[name] = value or ""
     if not fields["command"]:
         raise RefusedError("bad_request", "'command' is missing.")
-    return Command(token=token, **fields)
+    return Command(token=token, turn=turn, **fields)
 
 
 def _json(message: Mapping[str, Any], status: int, headers: Mapping[str, str]) -> web.Response:

@@ -42,7 +42,7 @@ def token_rates(clock: Clock) -> Rates:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What a producer wants done, and the token that says that it may."""
+    """What a producer wants done, and the token that says that it may. ``turn`` is the one that ``skip`` means."""
 
     command: str
     token: str
@@ -50,6 +50,7 @@ class Command:
     hint: str = ""
     viewer: str = ""
     by: str = ""
+    turn: int | None = None
 
 
 class Producers:
@@ -103,7 +104,8 @@ class Producers:
                     "hint": command.hint,
                     "viewer": command.viewer,
                     "by": command.by,
-                },
+                }
+                | ({} if command.turn is None else {"turn": command.turn}),
             )
             async with self._clock.timeout(ANSWER_S):
                 ok, message = await answer

@@ -208,7 +208,15 @@ function order(command, fields = {}) {
 }
 
 function press(button) {
-  if (!button.disabled) order(button.dataset.command);
+  if (button.disabled) return;
+  const { command } = button.dataset;
+  order(command, command === "skip" ? meant() : {});
+}
+
+/** The turn that the page shows: one that is over by the time the command arrives must not cost the next one. */
+function meant() {
+  const turn = desk.frame?.turn ?? desk.frame?.next?.turn;
+  return Number.isInteger(turn) ? { turn } : {};
 }
 
 for (const button of document.querySelectorAll("[data-command]")) button.addEventListener("click", () => press(button));
