@@ -141,7 +141,7 @@ def test_a_show_that_another_process_gives_is_left_followed_or_ended_as_if_it_we
         long = scenario(tmp_path, "long", entry("0 20-23 * * *", overlap=overlap))
         ahead = TurnedClock(asyncio.get_running_loop(), house.clock.now())
         ahead.offset = timedelta(seconds=0.1)
-        first, second = house.calendar("first", step_s=1.0), house.calendar("second", step_s=1.0, clock=ahead)
+        first, second = house.calendar("first", step_s=10.0), house.calendar("second", step_s=10.0, clock=ahead)
         await first.admit(long)
         async with asyncio.TaskGroup() as tasks:
             begins = tasks.create_task(first.run(stop := asyncio.Event()))
