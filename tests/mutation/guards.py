@@ -1196,6 +1196,20 @@ GUARDS = (
         ),
     ),
     Guard(
+        "an event does not overtake what waits for a viewer",
+        "stage/fan_out.py",
+        "if channel.row is row:",
+        "if True:",
+        ("stage/test_fan_out.py::test_who_gets_something_of_its_own_between_two_slices_gets_it_before_the_event",),
+    ),
+    Guard(
+        "nothing follows a close frame",
+        "stage/fan_out.py",
+        "[viewer for viewer in self.viewers if viewer.open]",
+        "list(self.viewers)",
+        ("stage/test_fan_out.py::test_nothing_follows_a_close_frame",),
+    ),
+    Guard(
         "who does not read history is cut",
         "stage/viewers.py",
         "async with self._clock.timeout(STALLED_S):",

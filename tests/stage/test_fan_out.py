@@ -166,7 +166,7 @@ def test_a_small_audience_gets_a_few_events_in_a_row_at_once_and_then_batches() 
         for _ in range(100):
             fan_out.join(Viewer(PaperTransport()))
         times: list[float] = []
-        viewer = next(iter(fan_out.channels["websocket", SPEECH]))
+        viewer = next(iter(fan_out.channels["websocket", SPEECH].viewers))
         assert isinstance(viewer.transport, PaperTransport)
         viewer.transport.on_write = lambda data: times.append(clock.monotonic()) if b'"seq"' in data else None
         running = asyncio.ensure_future(fan_out.run())
@@ -189,7 +189,7 @@ async def test_order_is_kept_around_a_write_that_the_kernel_takes_in_part() -> N
         viewer = Viewer(transport)
         fan_out = FanOut(FreeClock(), Counters())
         fan_out.join(viewer)
-        assert viewer.send is not None
+        assert viewer.peer is not None
         assert not viewer.buffered
         sent = b""
         for seq in range(1, 60):
@@ -207,12 +207,56 @@ async def test_order_is_kept_around_a_write_that_the_kernel_takes_in_part() -> N
         assert received == sent
 
 
+async def test_who_gets_something_of_its_own_between_two_slices_gets_it_before_the_event(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not fit into the kernel's buffer; the event would, as soon as some is read, and must not overtake it."""
+    monkeypatch.setattr(fan_out_module, "SLICE", 1)
+    clock, own = FreeClock(), json_frame("websocket", b"o" * 400_000)
+    async with pair() as (first, _), pair() as (second, peer):
+        viewers = [Viewer(first), Viewer(second)]
+        fan_out = FanOut(clock, Counters())
+        for viewer in viewers:
+            fan_out.join(viewer)
+        received = b""
+
+        def write_and_read() -> None:
+            nonlocal received
+            viewers[1].write(own)
+            assert viewers[1].buffered
+            received = peer.recv(100_000)
+
+        clock.at_the_next_sleep = write_and_read
+        await fan_out.deliver([event(1)])
+        while len(received) < len(own) + len(event(1).frame):
+            received += await asyncio.get_running_loop().sock_recv(peer, 100_000)
+
+        assert received == own + event(1).frame
+
+
+async def test_nothing_follows_a_close_frame() -> None:
+    async with pair() as (closing, its_peer), pair() as (watching, peer):
+        viewers = [Viewer(closing), Viewer(watching)]
+        fan_out = FanOut(FreeClock(), Counters())
+        for viewer in viewers:
+            fan_out.join(viewer)
+        await fan_out.deliver([event(1)])
+        viewers[0].shut()
+        await fan_out.deliver([event(2)])
+
+        assert peer.recv(1000) == event(1).frame + event(2).frame
+        assert its_peer.recv(1000) == event(1).frame
+        assert fan_out.counters.deliveries == 3
+        with pytest.raises(BlockingIOError):
+            its_peer.recv(1000)
+
+
 class FreeClock(ManualClock):
     """A clock on which nothing takes time; ``at_the_next_sleep`` is done once."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.at_the_next_sleep: Callable[[], None] = lambda: None
+        self.at_the_next_sleep: Callable[[], object] = lambda: None
 
     async def sleep(self, seconds: float) -> None:
         del seconds

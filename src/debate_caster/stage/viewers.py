@@ -450,7 +450,7 @@ class Audience:
                     )
 
     async def _send_away(self, socket: web.WebSocketResponse, viewer: Viewer, code: int, reason: bytes) -> None:
-        viewer.open = False  # nothing may follow the close frame
+        viewer.shut()
         try:
             async with asyncio.timeout(2 * CLOSE_S):
                 await socket.close(code=code, message=reason)
