@@ -12,10 +12,10 @@ import pytest
 
 from debate_caster.calendar.allowance import Allowance
 from debate_caster.calendar.docket import Outcome, Reason
-from debate_caster.calendar.ledger import IN_MEMORY, CalendarRow, Entry, Ledger, Request
+from debate_caster.calendar.ledger import IN_MEMORY, CalendarRow, Entry, Ledger, Occurrence, Request
 from debate_caster.calendar.season import Calendar
 from debate_caster.calendar.succession import CUT_OFF, TAKEN_UP_AT_MOST, Remains
-from debate_caster.calendar.timetable import as_json
+from debate_caster.calendar.timetable import as_json, rule_of
 from debate_caster.clock import VirtualClock, run_virtual
 from debate_caster.errors import LogError
 from debate_caster.scenario.casting import slug
@@ -25,7 +25,7 @@ from tests.calendar.plans import DAY_S, House, at, entry, kill, scenario, stands
 from tests.scenario.test_recurrence import ZONES
 
 HOUR_S = 3600.0
-MISSED = "skipped: missed"
+MISSED, OVERLAP = "skipped: missed", "skipped: overlap"
 
 
 def performed(
@@ -131,8 +131,8 @@ def test_a_show_longer_than_its_period_is_left_followed_or_ended(tmp_path: Path,
     assert found == LONGER_THAN_ITS_PERIOD[overlap]
 
 
-@pytest.mark.parametrize("overlap", LONGER_THAN_ITS_PERIOD)
-def test_a_show_that_another_process_gives_is_left_followed_or_ended_as_if_it_were_ours(
+@pytest.mark.parametrize("overlap", ["skip", "queue"])
+def test_a_show_that_another_calendar_gives_is_left_or_followed_as_if_it_were_ours(
     tmp_path: Path, overlap: str
 ) -> None:
     """The second looks first at every hour but the first one: it must not start what the other's show stands before."""
@@ -158,20 +158,31 @@ def test_a_show_that_another_process_gives_is_left_followed_or_ended_as_if_it_we
     assert found == LONGER_THAN_ITS_PERIOD[overlap]
 
 
+TWICE = entry("0 20,21,22 * * *", count=2)
+
+
+async def come_for(house: House, show: str, *, due: datetime | None = None, slot: datetime | None = None) -> None:
+    """Be a process of its own that gives one show of ``long``, as ``run --slot`` is, and live."""
+    written = Entry("long", slot, due, rule_of(TWICE) if slot else "", "ran", "", show)
+    await house.ledger.record([written], owner="errand", now=house.clock.now())
+
+
+@pytest.mark.parametrize("grace_s", [0, 300])
 @pytest.mark.parametrize(
     ("overlap", "expected"),
-    [("skip", "skipped: overlap"), ("queue", "caught_up"), ("replace", "skipped: overlap")],
+    [("skip", "skipped: overlap"), ("queue", ""), ("replace", "skipped: overlap")],
 )
 def test_a_show_of_a_process_that_has_no_calendar_is_never_ended_for_a_slot_and_never_doubled(
-    tmp_path: Path, overlap: str, expected: str
+    tmp_path: Path, overlap: str, expected: str, grace_s: int
 ) -> None:
     async def play(house: House) -> None:
         calendar = house.calendar(step_s=1.0)
-        await calendar.admit(scenario(tmp_path, "long", entry("0 21 * * *", overlap=overlap)))
-        errand = Entry("long", None, None, "", "ran", "", "by-errand")
-        await house.ledger.record([errand], owner="errand", now=house.clock.now())
+        await calendar.admit(scenario(tmp_path, "long", entry("0 21 * * *", overlap=overlap, grace_s=grace_s)))
+        await come_for(house, "by-errand")
         async with house.running(calendar):
-            await house.clock.sleep(300)
+            await house.clock.sleep(60.5)
+            assert (await house.history())[-1][1] == (expected or "queued")
+            await house.clock.sleep(240)
             asked = await house.ledger.ask("long", house.clock.now())
             calendar._version = -1  # the number that tells of other processes' writing does not change for our own
             await house.clock.sleep(2)
@@ -179,19 +190,132 @@ def test_a_show_of_a_process_that_has_no_calendar_is_never_ended_for_a_slot_and_
             assert house.begun == []
             await house.ledger.finish("by-errand", "completed", house.clock.now())
             await house.clock.sleep(HOUR_S)
-        assert len(house.begun) == (expected == "caught_up")
 
-    assert performed(play, start="06-01 20:59")[-1] == ("06-01 21:00", expected)
+    assert performed(play, start="06-01 20:59")[-1] == ("06-01 21:00", expected or "caught_up")
+
+
+def test_a_show_that_an_errand_gave_is_one_of_those_that_were_ordered(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "long", TWICE))
+        await come_for(house, "long-20260601-200000z", due=at("06-01 20:00"), slot=at("06-01 20:00"))
+        async with house.running(calendar):
+            await house.clock.sleep(600)
+            await house.ledger.finish("long-20260601-200000z", "completed", house.clock.now())
+            await house.clock.sleep(3 * HOUR_S)
+        assert house.begun == ["long-20260601-210000z"]
+
+    assert performed(play, start="06-01 19:59") == [("06-01 20:00", "ran"), ("06-01 21:00", "ran")]
+
+
+def test_an_errand_that_waits_for_its_slot_keeps_no_other_from_its_own(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=10.0)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20-23 * * *")))
+        await come_for(house, "long-20260601-230000z", due=at("06-01 23:00"), slot=at("06-01 23:00"))
+        async with house.running(calendar):
+            await house.clock.sleep(4 * HOUR_S)
+        assert house.begun == [f"long-20260601-{hour}0000z" for hour in (20, 21, 22)]
+
+    assert [what for _, what in performed(play, start="06-01 19:59")] == ["ran"] * 4
+
+
+def test_a_slot_that_waits_elsewhere_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Two that each wait for the other's would wait for ever."""
+
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *", overlap="queue")))
+        waits = Entry("long", at("06-01 19:00"), at("06-01 19:00"), "", "queued", "", "long-20260601-190000z")
+        await house.ledger.record([waits], owner="other", now=house.clock.now())
+        async with house.running(calendar):
+            await house.clock.sleep(60)
+        assert house.begun == ["long-20260601-200000z"]
+
+    performed(play, start="06-01 19:59:30")
+
+
+@pytest.mark.parametrize("begun", [True, False], ids=["begun", "not begun"])
+def test_the_show_of_a_dead_process_does_not_go_on_beside_one_that_lives_elsewhere(tmp_path: Path, begun: bool) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *")))
+        await come_for(house, "by-errand")
+        slot, show = at("06-01 20:00"), "long-20260601-200000z"
+        await house.ledger.record([Entry("long", slot, slot, "", "ran", "", show)], owner="dead", now=house.clock.now())
+        house.dead.add("dead")
+        if begun:
+            house.on_air[show] = Remains(house.clock.now())
+        async with house.running(calendar):
+            await house.clock.sleep(60)
+        assert house.begun == []
+        ours = next(row for row in await house.ledger.history() if row.slot == slot)
+        assert (ours.ending, ours.why) == ((CUT_OFF, "") if begun else ("", "overlap"))
+
+    performed(play, start="06-01 20:00:01")
+
+
+class LateLedger(Ledger):
+    """One in which another process is always quicker."""
+
+    async def take_over(self, show: str, *, from_owner: str, owner: str) -> bool:
+        assert await super().take_over(show, from_owner=from_owner, owner="quicker")
+        return await super().take_over(show, from_owner=from_owner, owner=owner)
+
+
+def test_a_show_that_somebody_else_has_taken_over_is_on_from_that_moment(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        calendar = house.calendar(step_s=1.0)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *")))
+        await come_for(house, "by-errand")
+        async with house.running(calendar):
+            await house.clock.sleep(0.5)
+            house.dead.add("errand")
+            await house.clock.sleep(1)
+        assert house.begun == []
+
+    assert performed(play, start="06-01 19:59:59", ledger=LateLedger(IN_MEMORY))[-1] == ("06-01 20:00", OVERLAP)
+
+
+class StaleLedger(Ledger):
+    """A ledger on a disk that takes its time to answer what is on the air."""
+
+    clock: VirtualClock
+
+    async def unfinished(self) -> list[Occurrence]:
+        found = await super().unfinished()
+        await self.clock.sleep(1.0)
+        return found
+
+
+def test_what_others_gave_until_a_slot_was_due_is_over_when_it_is(tmp_path: Path) -> None:
+    async def play(house: House) -> None:
+        assert isinstance(house.ledger, StaleLedger)
+        assert isinstance(house.clock, VirtualClock)
+        house.ledger.clock = house.clock
+        calendar = house.calendar(step_s=0.25)
+        await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *")))
+        await come_for(house, "by-errand")
+        async with house.running(calendar):
+            await house.clock.sleep(0.8)
+            await house.ledger.finish("by-errand", "completed", house.clock.now())
+            await house.clock.sleep(60)
+
+    assert performed(play, start="06-01 19:59:59", ledger=StaleLedger(IN_MEMORY))[-1] == ("06-01 20:00", "ran")
 
 
 class SlowLedger(Ledger):
-    """A ledger on a disk that takes its time to say that it has written how a show ended."""
+    """A ledger on a disk that takes its time to say that it has written how a show ended, and to write what it cost."""
+
+    clock: VirtualClock
+
+    async def settle(self, show: str, spent: Decimal, last: datetime) -> None:
+        await self.clock.sleep(0.6)
+        await super().settle(show, spent, last)
 
     async def finish(self, show: str, ending: str, now: datetime) -> None:
         await super().finish(show, ending, now)
         await self.clock.sleep(1.0)
-
-    clock: VirtualClock
 
 
 @pytest.mark.parametrize(
@@ -216,9 +340,43 @@ def test_a_show_that_is_over_is_not_on_when_the_next_one_is_due(
                 calendar._version = -1  # the number that tells of other processes' writing does not change for our own
             await house.clock.sleep(240)
 
-    found = performed(play, start="06-01 19:59", length_s=59.5, ledger=SlowLedger(IN_MEMORY))
+    found = performed(play, start="06-01 19:59", length_s=59.0, ledger=SlowLedger(IN_MEMORY))
 
     assert found == [("06-01 20:00", "ran"), expected]
+
+
+@pytest.mark.parametrize("short_of", ["places", "money"])
+@pytest.mark.parametrize("came", ["slot", "by hand", "inherited"])
+def test_a_show_that_is_over_holds_neither_a_place_nor_money_that_it_did_not_spend(
+    tmp_path: Path, short_of: str, came: str
+) -> None:
+    """The disk is slow just then; another scenario's show has room all the same."""
+
+    async def play(house: House) -> None:
+        assert isinstance(house.ledger, SlowLedger)
+        assert isinstance(house.clock, VirtualClock)
+        house.ledger.clock = house.clock
+        house.most, house.costs = {"one": Decimal(3), "two": Decimal(3)}, {"one": Decimal(1), "two": Decimal(1)}
+        limits: dict[str, Any] = (
+            {"shows_at_once": 1} if short_of == "places" else {"purse": house.purse(Allowance(Decimal(4)))}
+        )
+        calendar = house.calendar(step_s=0.25, **limits)
+        await calendar.admit(scenario(tmp_path, "one", entry("0 20 * * *")))
+        await calendar.admit(scenario(tmp_path, "two", entry("1 20 * * *") if came == "slot" else entry("0 20 2 6 *")))
+        async with house.running(calendar):
+            await house.clock.sleep(89.6)
+            if came == "by hand":
+                await house.ledger.ask("two", house.clock.now())
+                calendar._version = -1  # the number that tells of other processes' writing does not change for our own
+            elif came == "inherited":
+                house.dead.add("dead")
+                slot = at("06-02 20:00")
+                waits = Entry("two", slot, slot, "", "queued", "", "two-20260602-200000z")
+                await house.ledger.record([waits], owner="dead", now=house.clock.now())
+            await house.clock.sleep(240)
+        assert [show.partition("-")[0] for show in house.ended] == ["one", "two"]
+
+    performed(play, start="06-01 19:59:30", length_s=59.5, ledger=SlowLedger(IN_MEMORY))
 
 
 def test_a_slot_that_waited_for_a_show_waits_for_it_when_that_goes_on_elsewhere(tmp_path: Path) -> None:

@@ -174,6 +174,7 @@ class Ledger:
         handled_until: Mapping[str, datetime] | None = None,
         shows_at_once: int | None = None,
         dead: Collection[str] = (),
+        over: Collection[str] = (),
         periods: Sequence[Period] = (),
     ) -> list[Entry]:
         """Write what becomes of slots, all or none; return those that nobody had written before.
@@ -183,8 +184,8 @@ class Ledger:
 
         Where ``shows_at_once`` shows of other scenarios are on the air, a show that would start now is skipped instead,
         and comes back as such: however many processes write at the same moment, no more start. Those of the owners
-        named in ``dead`` do not count. In the same way one is skipped whose money one of the ``periods`` does not have;
-        what the others may cost is held back.
+        named in ``dead`` do not count, nor do shows that are ``over``, though the ledger does not say so yet. In the
+        same way one is skipped whose money one of the ``periods`` does not have; what the others may cost is held back.
         """
 
         def work(db: sqlite3.Connection) -> list[Entry]:
@@ -193,7 +194,7 @@ class Ledger:
                 for entry in entries:
                     placed = entry
                     if _starts(entry):
-                        if not _has_place(db, entry, shows_at_once, dead):
+                        if not _has_place(db, entry, shows_at_once, dead, over):
                             placed = replace(entry, outcome="skipped", why="limit", show=None)
                         elif books.shortage(entry.money):
                             placed = replace(entry, outcome="skipped", why="budget", show=None)
@@ -297,17 +298,18 @@ class Ledger:
         owner: str,
         now: datetime,
         shows_at_once: int | None = None,
+        over: Collection[str] = (),
         periods: Sequence[Period] = (),
     ) -> bool:
         """Answer a request with a show, and write the show down, both or neither; False where there is nothing to do.
 
         That is where somebody has answered, or where it is refused: ``shows_at_once`` of other scenarios are on the
-        air, or one of the ``periods`` does not have the money.
+        air, those that are ``over`` aside, or one of the ``periods`` does not have the money.
         """
 
         def work(db: sqlite3.Connection) -> bool:
             with transaction(db):
-                if not _has_place(db, entry, shows_at_once, ()):
+                if not _has_place(db, entry, shows_at_once, over=over):
                     _answer(db, request, f"refused: only {shows_at_once} may be on the air at once")
                     return False
                 books = Books(db, periods)
@@ -388,13 +390,20 @@ def _starts(entry: Entry) -> bool:
     return entry.show is not None and entry.outcome != "queued"
 
 
-def _has_place(db: sqlite3.Connection, entry: Entry, shows_at_once: int | None, dead: Collection[str]) -> bool:
+def _has_place(
+    db: sqlite3.Connection,
+    entry: Entry,
+    shows_at_once: int | None,
+    dead: Collection[str] = (),
+    over: Collection[str] = (),
+) -> bool:
     if shows_at_once is None:
         return True
     on_air = db.execute(
         "SELECT count(DISTINCT scenario) FROM occurrences WHERE show IS NOT NULL AND ended IS NULL "
-        "AND outcome != 'queued' AND scenario != ? AND owner NOT IN (SELECT value FROM json_each(?))",
-        (entry.scenario, json.dumps(sorted(dead))),
+        "AND outcome != 'queued' AND scenario != ? AND owner NOT IN (SELECT value FROM json_each(?)) "
+        "AND show NOT IN (SELECT value FROM json_each(?))",
+        (entry.scenario, json.dumps(sorted(dead)), json.dumps(sorted(over))),
     ).fetchone()[0]
     return int(on_air) < shows_at_once
 

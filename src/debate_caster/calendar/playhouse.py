@@ -36,6 +36,8 @@ class Perform(Protocol):
 class Playhouse:
     """Gives the shows of one calendar. Once it is ``closing``, none begins.
 
+    Those that are ``off_air`` have ended, and the ledger may not say so yet.
+
     Args:
         ledger: Has the shows on the air, also other processes'.
         clock: The machine's.
@@ -65,6 +67,7 @@ class Playhouse:
         self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
         self._perform, self._on_over = perform, on_over
         self._tasks: asyncio.TaskGroup | None = None
+        self.off_air: set[str] = set()
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """From here on shows are given, in tasks of this group."""
@@ -76,8 +79,9 @@ class Playhouse:
         """Say whether a show of a scenario may be on the air beside those of the others."""
         if self.shows_at_once is None:
             return True
-        others = {row.scenario for row in await self._ledger.unfinished() if row.outcome != "queued"} - {name}
-        return len(others) < self.shows_at_once
+        unfinished = await self._ledger.unfinished()
+        on_air = {row.scenario for row in unfinished if row.outcome != "queued" and row.show not in self.off_air}
+        return len(on_air - {name}) < self.shows_at_once
 
     async def hindrance(
         self, production: Production, slot: Slot, now: datetime, *, placed: bool = False
@@ -86,11 +90,14 @@ class Playhouse:
         if not placed and not await self.has_place(production.scenario.key):
             return "limit"
         show = _show_of(production, slot)
+        await self.settle_what_is_over(now)
         return "budget" if await self.purse.hold(show, production.money, owner=self._owner, now=now) else ""
 
     async def settle_what_is_over(self, now: datetime) -> None:
         """Count what shows have cost that are over instead of what they might have; before more is held back."""
         if self.purse.allowance.is_limited:
+            for show in tuple(self.off_air):
+                await self.purse.settle(show, now)
             await self.purse.settle_what_is_over(self._owner, alive=self._alive, now=now)
 
     # -- shows ---------------------------------------------------------------------------------------------------
@@ -174,11 +181,14 @@ class Playhouse:
                 logger.warning("show_failed", show=show, error=str(exc))
             except Exception:  # a bug in one show must not take the others' calendar down
                 logger.exception("show_failed", show=show)
-            running.off_air = True  # first: who reads in the ledger that it is over must not be told that it is on
+            # From here on it is over: a slot that comes while that is being written must not be told that it is on.
+            running.off_air = True
+            self.off_air.add(show)
             await self._unless_log_fails(self.finish(show, ending, self._clock.now()))
             logger.info("show_over", show=show, ending=ending)
         finally:
             running.over.set()
+            self.off_air.discard(show)
             production.running.remove(running)
             self._on_over()
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from debate_caster.calendar.docket import ON_TIME_S, Decision, Docket, Outcome
+from debate_caster.calendar.docket import Decision, Docket, Outcome
 from debate_caster.calendar.ledger import Entry
 from debate_caster.calendar.timetable import Slot, Spliced, show_id_of
 from debate_caster.scenario.script import Scenario
@@ -46,7 +46,8 @@ class Production:
     """A scenario on the calendar. ``change`` holds while slots of its former schedule are still to be handled.
 
     ``money`` is the most that a show of it may cost, None where nobody knows; ``unpaid`` says that its last slot was
-    skipped for it. ``elsewhere`` is the show of it that another living process gives, empty where none does.
+    skipped for it. ``elsewhere`` is the show of it that another living process gives, empty where none does: such a one
+    counts as on the air, and is not ours to end.
     """
 
     scenario: Scenario
@@ -58,26 +59,14 @@ class Production:
     queued: Slot | None = None
     elsewhere: str = ""
 
-    async def is_busy(self) -> bool:
-        """Say whether a show is on, here or elsewhere; one that is over, and only being written down, is waited for.
+    @property
+    def on_air(self) -> str:
+        """The show that is on, here or elsewhere, or waits to be; empty where there is none."""
+        return next((running.show for running in self.running if not running.off_air), self.elsewhere)
 
-        What follows may take the answer for true until it awaits something else.
-        """
-        while over := [running.over for running in self.running if running.off_air]:
-            await over[0].wait()
-        return bool(self.running or self.elsewhere)
-
-    def leaves_to_others(self, now: datetime) -> bool:
-        """Say whether the next slot is for who gives the show that is on: that process alone can end it for the slot.
-
-        One that does not have the slot on its calendar would not see to it; so it is left for a while only.
-        """
-        due = None if self.docket.next is None else self.docket.next.due
-        return bool(self.elsewhere) and due is not None and due <= now <= due + timedelta(seconds=ON_TIME_S)
-
-    async def decide(self, now: datetime) -> list[Decision]:
+    def decide(self, now: datetime) -> list[Decision]:
         """Return what becomes of the slots due by ``now``, as ``Docket.decide``."""
-        found = self.docket.decide(now, busy=await self.is_busy(), queued=self.queued is not None)
+        found = self.docket.decide(now, busy=bool(self.on_air), queued=self.queued is not None)
         return [_without_ending_others(decision) if self.elsewhere else decision for decision in found]
 
     def entry(self, decision: Decision) -> Entry:

@@ -213,8 +213,10 @@ class Calendar:
 
     async def _wait(self) -> None:
         now = self._clock.now()
-        ahead = [each.docket.next for each in self._productions.values() if not each.leaves_to_others(now)]
-        nearest = min((slot.due for slot in ahead if slot is not None), default=None)
+        nearest = min(
+            (production.docket.next.due for production in self._productions.values() if production.docket.next),
+            default=None,
+        )
         wait = self._step_s
         if nearest is not None and self.failure is None:
             wait = min(wait, max((nearest - now).total_seconds(), 0.0))
@@ -228,11 +230,13 @@ class Calendar:
         self._looked_at = self._clock.monotonic()
         try:
             async with self._lock:
-                now = self._clock.now()  # first: a show that is over by then is known to be when its successor is due
-                await self._hear_others()
+                now = (
+                    self._clock.now()
+                )  # first: what others gave until a slot was due is over when we ask what they give
+                await self._hear_others(now)
                 await self._handle_slots(now)
                 for production in self._productions.values():
-                    if production.queued is not None and not self._playhouse.closing and not await production.is_busy():
+                    if production.queued is not None and not production.on_air and not self._playhouse.closing:
                         await self._start_queued(production, production.queued)
         except LogError as exc:
             if self.failure is None:
@@ -248,11 +252,9 @@ class Calendar:
     async def _handle_slots(self, now: datetime) -> None:
         """Handle the slots that have come, of all scenarios in one writing: many may come at the full hour."""
         due = [
-            (production, await production.decide(now))
-            for production in list(self._productions.values())
-            if production.docket.next is not None
-            and production.docket.next.due <= now
-            and not production.leaves_to_others(now)
+            (production, production.decide(now))
+            for production in self._productions.values()
+            if production.docket.next is not None and production.docket.next.due <= now
         ]
         if not due:
             return
@@ -267,13 +269,18 @@ class Calendar:
             owner=self._owner,
             now=now,
             shows_at_once=self._playhouse.shows_at_once,
+            over=self._playhouse.off_air,
             periods=self._purse.periods(now),
         )
         ours = {(entry.scenario, entry.slot): entry for entry in written}
+        # What others have made of a slot is theirs to say, also how many shows there have been.
+        theirs = {entry.scenario for entry in entries if (entry.scenario, entry.slot) not in ours}
+        started = {name: await self._ledger.started(name) for name in theirs}
         for production, decided in due:
             name = production.scenario.key
             decisions = [_as_written(decision, ours.get((name, decision.slot.at))) for decision in decided]
             production.docket.settle(now, decisions)
+            production.docket.started = started.get(name, production.docket.started)
             for decision in decisions:
                 if (name, decision.slot.at) in ours:
                     self._playhouse.obey(production, decision, now)
@@ -311,9 +318,9 @@ class Calendar:
 
     # -- other processes, living and dead ------------------------------------------------------------------------
 
-    async def _hear_others(self) -> None:
-        """Take notice of what others have written: shows on the air, and those whose process died; pauses, requests."""
-        await self._succession.look()
+    async def _hear_others(self, now: datetime) -> None:
+        """Take notice of what others have written: shows on the air, pauses, requests, shows whose process has died."""
+        orphans = await self._succession.look(now)
         version = await self._ledger.version()
         if version != self._version:
             for row in await self._ledger.calendars():
@@ -324,6 +331,7 @@ class Calendar:
             for request in await self._ledger.asked():
                 await self._answer(request)
             self._version = version  # last: what the ledger keeps from us now is looked for again
+        await self._succession.inherit(orphans)
 
     async def _answer(self, request: Request) -> None:
         name, now = request.scenario, self._clock.now()
@@ -334,17 +342,21 @@ class Calendar:
             return  # maybe another process has it
         elif self._playhouse.closing:
             await self._ledger.answer(request.id, "refused: it ends its shows, and starts none")
-        elif await production.is_busy():
-            on_air = production.running[0].show if production.running else production.elsewhere
-            await self._ledger.answer(request.id, f"refused: {on_air} is on the air")
+        elif production.on_air:
+            await self._ledger.answer(request.id, f"refused: {production.on_air} is on the air")
         else:
             show = self._new_show_id(production.scenario)
             entry = Entry(name, None, now, "", "ran", "", show, production.money)
             await self._playhouse.settle_what_is_over(now)
             periods = () if request.over_budget else self._purse.periods(now)
-            places = self._playhouse.shows_at_once
             if await self._ledger.grant(
-                request.id, entry, owner=self._owner, now=now, shows_at_once=places, periods=periods
+                request.id,
+                entry,
+                owner=self._owner,
+                now=now,
+                shows_at_once=self._playhouse.shows_at_once,
+                over=self._playhouse.off_air,
+                periods=periods,
             ):
                 logger.info("show_asked_for", scenario=name, show=show)
                 self._playhouse.start(production, show)

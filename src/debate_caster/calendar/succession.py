@@ -1,6 +1,6 @@
 """What becomes of shows whose process died: they go on, start after all, or are written off."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -63,11 +63,11 @@ class Succession:
         self._ledger, self._productions, self._playhouse = ledger, productions, playhouse
         self._clock, self._owner, self._alive, self._remains = clock, owner, alive, remains
 
-    async def look(self) -> None:
-        """Deal with every show that nobody gives, and note which scenarios have one on the air elsewhere.
+    async def look(self, now: datetime) -> list[tuple[Occurrence, str]]:
+        """Note which scenarios have a show on the air elsewhere, and return those that nobody gives.
 
         Raises:
-            LogError: A log failed; what is left is dealt with next time.
+            LogError: The ledger can't be read.
         """
         elsewhere, orphans = dict[str, str](), list[tuple[Occurrence, str]]()
         for occurrence in await self._ledger.unfinished():
@@ -75,10 +75,18 @@ class Succession:
                 continue
             if self._is_orphan(occurrence):
                 orphans.append((occurrence, occurrence.show))
-            elif occurrence.owner != self._owner and occurrence.outcome != "queued":
+            elif occurrence.owner != self._owner and occurrence.outcome != "queued" and _is_due(occurrence, now):
                 elsewhere[occurrence.scenario] = occurrence.show
         for name, production in self._productions.items():
             production.elsewhere = elsewhere.get(name, "")
+        return orphans
+
+    async def inherit(self, orphans: Sequence[tuple[Occurrence, str]]) -> None:
+        """Deal with shows that nobody gives.
+
+        Raises:
+            LogError: A log failed; what is left is dealt with next time.
+        """
         for orphan, show in orphans:
             await self._inherit(orphan, show)
 
@@ -93,9 +101,11 @@ class Succession:
         ours_and_over = remains is not None and bool(remains.ending) and orphan.owner == self._owner
         if self._playhouse.closing and not ours_and_over:
             return  # whoever comes next starts it, or goes on with it
-        if not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
-            return
         production = self._productions.get(orphan.scenario)
+        if not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
+            if production is not None:
+                production.elsewhere = show  # somebody was quicker, and gives it now
+            return
         if remains is None:
             await self._start(production, show, orphan)
         elif ours_and_over:  # we gave it to its end, and could not say so
@@ -112,7 +122,7 @@ class Succession:
             self._playhouse.figures.note_skipped(orphan.scenario, orphan.slot, "missed")
             return
         waited = orphan.outcome == "queued"
-        if waited and production.queued is None and await production.is_busy():
+        if waited and production.queued is None and production.on_air:
             self._playhouse.queue(production, slot)  # behind the show that it waited for, which goes on
         elif why_not := await self._hindrance(production, slot, now, placed=not waited):
             await self._playhouse.skip_after_all(production, slot, why_not, now)
@@ -122,7 +132,7 @@ class Succession:
     async def _hindrance(self, production: Production, slot: Slot, now: datetime, *, placed: bool) -> Reason:
         if too_late(slot, now):
             return "missed"
-        if await production.is_busy():
+        if production.on_air:
             return "overlap"
         return await self._playhouse.hindrance(production, slot, now, placed=placed)
 
@@ -131,7 +141,7 @@ class Succession:
         now = self._clock.now()
         silent_s = (now - remains.at).total_seconds()
         lost = silent_s > SILENT_AT_MOST_S or remains.taken_up >= TAKEN_UP_AT_MOST
-        if production is not None and not lost and not await production.is_busy():
+        if production is not None and not production.on_air and not lost:
             logger.info("show_taken_up", show=show, silent_s=round(silent_s, 3))
             # Its models, or their prices, may be others than they were when it began.
             await self._playhouse.purse.hold(show, production.money, owner=self._owner, now=now, goes_on=True)
@@ -141,3 +151,8 @@ class Succession:
         else:
             logger.warning("show_cut_off", show=show, silent_s=round(silent_s, 3), taken_up=remains.taken_up)
             await self._playhouse.finish(show, CUT_OFF, now)
+
+
+def _is_due(occurrence: Occurrence, now: datetime) -> bool:
+    """Say whether a show is on by now: who comes for a slot early writes it down, and waits."""
+    return occurrence.due is None or occurrence.due <= now
