@@ -93,7 +93,7 @@ def test_a_turn_that_is_to_be_skipped_is_the_one_that_the_producer_saw() -> None
             direction.hear(order("skip", turn=0, identity="c2"))
             await show.clock.sleep(0.1)
         assert [(frame["ok"], frame["message"]) for frame in session.of("control_done")] == [
-            (False, "that turn is not on any more"),
+            (False, "that turn is not on"),
             (True, "the turn is skipped"),
         ]
 

@@ -1208,6 +1208,29 @@ GUARDS = (
         ("stage/test_fan_out.py::test_who_gets_something_of_its_own_between_two_slices_gets_it_before_the_event",),
     ),
     Guard(
+        "what a viewer's kernel takes in part is not overtaken",
+        "stage/fan_out.py",
+        "                    viewers[place].look_at_buffer()\n",
+        "",
+        ("stage/test_fan_out.py::test_what_the_kernel_takes_in_part_is_not_overtaken_once_it_takes_more",),
+    ),
+    Guard(
+        "who reads a long history is not taken for dead",
+        "stage/viewers.py",
+        "if viewer.channel is None:  #",
+        "if False:  #",
+        ("stage/test_viewers.py::test_who_reads_its_history_is_not_asked_whether_it_is_there",),
+    ),
+    Guard(
+        "an order to skip a turn that is over skips no other",
+        "show/control_desk.py",
+        "meant is not None and (self",
+        "False and (self",
+        (
+            "show/test_control_desk.py::test_an_order_to_skip_a_turn_that_has_ended_meanwhile_costs_the_next_speaker_nothing",
+        ),
+    ),
+    Guard(
         "nothing follows a close frame",
         "stage/fan_out.py",
         "[viewer for viewer in self.viewers if viewer.open]",

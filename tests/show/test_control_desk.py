@@ -171,7 +171,7 @@ def test_an_order_to_skip_a_turn_that_has_ended_meanwhile_costs_the_next_speaker
         while not show.writer.transcript.speeches:
             await show.clock.sleep(0.01)
         late = await show.order("skip", turn=0)
-        assert (late.ok, late.message) == (False, "that turn is not on any more")
+        assert (late.ok, late.message) == (False, "that turn is not on")
         assert (await show.order("skip", turn=1)).ok
 
     evening = perform_evening(make_scenario(rounds=2), beside=skip)

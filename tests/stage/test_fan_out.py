@@ -200,11 +200,8 @@ async def test_order_is_kept_around_a_write_that_the_kernel_takes_in_part() -> N
                 viewer.write(json_frame("websocket", b'{"type":"pong"}'))
                 sent += json_frame("websocket", b'{"type":"pong"}')
         assert viewer.buffered, "the kernel's buffer was to be full by now"
-        received = b""
-        while len(received) < len(sent):
-            received += await asyncio.get_running_loop().sock_recv(peer, 100_000)
 
-        assert received == sent
+        assert await rest_of(peer, len(sent)) == sent
 
 
 async def test_who_gets_something_of_its_own_between_two_slices_gets_it_before_the_event(
@@ -228,10 +225,59 @@ async def test_who_gets_something_of_its_own_between_two_slices_gets_it_before_t
 
         clock.at_the_next_sleep = write_and_read
         await fan_out.deliver([event(1)])
-        while len(received) < len(own) + len(event(1).frame):
-            received += await asyncio.get_running_loop().sock_recv(peer, 100_000)
+        sent = own + event(1).frame
 
-        assert received == own + event(1).frame
+        assert received + await rest_of(peer, len(sent) - len(received)) == sent
+
+
+async def test_what_the_kernel_takes_in_part_is_not_overtaken_once_it_takes_more() -> None:
+    async with pair() as (transport, peer):
+        viewer = Viewer(transport)
+        fan_out = FanOut(FreeClock(), Counters())
+        fan_out.join(viewer)
+        events = [event(1, size=400_000), *(event(seq) for seq in range(2, 6))]
+        await fan_out.deliver(events[:1])
+        received = peer.recv(100_000)
+        for item in events[1:]:
+            await fan_out.deliver([item])
+        sent = b"".join(item.frame for item in events)
+
+        assert received + await rest_of(peer, len(sent) - len(received)) == sent
+
+
+async def test_who_leaves_between_two_slices_gets_nothing_more_though_its_socket_would_take_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fan_out_module, "SLICE", 1)
+    clock = FreeClock()
+    async with pair() as (first, _), pair() as (second, peer):
+        viewers = [Viewer(first), Viewer(second)]
+        fan_out = FanOut(clock, Counters())
+        for viewer in viewers:
+            fan_out.join(viewer)
+        clock.at_the_next_sleep = viewers[1].shut
+        await fan_out.deliver([event(1)])
+
+        assert fan_out.counters.deliveries == 1
+        with pytest.raises(BlockingIOError):
+            peer.recv(1000)
+
+
+async def test_who_joins_another_channel_while_the_first_is_written_to_gets_nothing_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has read the batch as history: the fan-out stands behind it already."""
+    monkeypatch.setattr(fan_out_module, "SLICE", 1)
+    clock = FreeClock()
+    fan_out = FanOut(clock, Counters())
+    first, second = Viewer(PaperTransport()), Viewer(PaperTransport())
+    reads, comes = Viewer(PaperTransport(), encoding="plain"), Viewer(PaperTransport(), encoding="plain")
+    for viewer in (first, second, reads):
+        fan_out.join(viewer)
+    clock.at_the_next_sleep = lambda: fan_out.join(comes)
+    await fan_out.deliver([event(1)])
+
+    assert [bool(written(viewer)) for viewer in (first, second, reads, comes)] == [True, True, True, False]
 
 
 async def test_nothing_follows_a_close_frame() -> None:
@@ -269,10 +315,19 @@ def written(viewer: Viewer) -> bytes:
     return b"".join(viewer.transport.written)
 
 
+async def rest_of(peer: socket.socket, size: int) -> bytes:
+    """Receive so many bytes, or all that there are before the other end hangs up."""
+    received = b""
+    while len(received) < size and (more := await asyncio.get_running_loop().sock_recv(peer, 100_000)):
+        received += more
+    return received
+
+
 @asynccontextmanager
 async def pair() -> AsyncIterator[tuple[asyncio.Transport, socket.socket]]:
     """A transport, and the socket at its other end."""
     ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
     theirs.setblocking(False)
     transport, _ = await asyncio.get_running_loop().create_connection(asyncio.Protocol, sock=ours)
     try:

@@ -237,6 +237,27 @@ async def test_who_does_not_read_its_history_is_cut(stage: Stage, monkeypatch: p
             stalled.close()
 
 
+async def test_who_reads_its_history_is_not_asked_whether_it_is_there(
+    log: EventLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears its answer before it has read all; a long history takes many rounds."""
+    monkeypatch.setattr(viewers_module, "ROUND_S", 0.1)
+    monkeypatch.setattr(viewers_module, "STEP_S", 0.05)
+    async with open_stage(log=log) as stage, caster_on(stage) as ada:
+        show = stage._programme.live["show-1"]
+        for ref in range(1, 900):
+            show.air_text(show.rooms[ada.room], "x" * 4000, turn=0, index=ref, ref=ref)
+        await show.air.settled()
+        slow = stalled_viewer(stage.port)
+        try:
+            await eventually(lambda: watching(stage, 1))
+            await asyncio.sleep(0.6)
+            assert stage.viewers == 1
+            assert stage.counters.viewers_cut == 0
+        finally:
+            slow.close()
+
+
 async def test_viewers_are_told_how_many_they_are(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fan_out_module, "COUNT_INTERVAL_S", 0.02)
     async with caster_on(stage) as ada, viewer_of(stage) as first:

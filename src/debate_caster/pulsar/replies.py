@@ -324,7 +324,7 @@ def _control(frame: Frame) -> Reply:
         room=_word(frame.body, "broadcastId"),
         token=truncate(_string(frame.body, "token"), CHAT_LIMIT),
         text=truncate(_string(frame.body, "text"), TEXT_LIMIT),
-        turn=_number(frame.body, "turn"),
+        turn=_turn(frame.body),
         **fields,
     )
 
@@ -372,3 +372,11 @@ def _word(body: dict[str, Any], key: str) -> str:
 def _number(body: dict[str, Any], key: str) -> int | None:
     value = body.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 2**53 else None
+
+
+def _turn(body: dict[str, Any]) -> int | None:
+    """Return the turn that is named; one that is named in a wrong way is none that there is, not any that is on."""
+    if body.get("turn") is None:
+        return None
+    turn = _number(body, "turn")
+    return -1 if turn is None else turn

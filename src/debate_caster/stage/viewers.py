@@ -356,9 +356,11 @@ class Audience:
                     self._ping(viewer)
 
     def _ping(self, viewer: Viewer) -> None:
-        if (watching := self.watching.get(viewer)) is None:
+        if viewer not in self.watching:
             return
-        if self._clock.monotonic() < watching[0].fan_out.wrote_at(viewer) + ROUND_S:
+        if viewer.channel is None:  # it reads history, and we do not read its pongs yet: ``_catch_up`` cuts who stops
+            viewer.silent = False
+        elif self._clock.monotonic() < viewer.channel.wrote_at + ROUND_S:
             viewer.silent = False  # what it was sent is a better probe: unacknowledged for 15 s, the kernel hangs up
         elif viewer.encoding == "chunked":
             viewer.write(b"%x\r\n%b\r\n" % (len(_COMMENT), _COMMENT))
