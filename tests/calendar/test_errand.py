@@ -128,8 +128,29 @@ async def test_a_slot_whose_process_died_is_taken_over(tmp_path: Path, ledger: L
 async def test_jitter_is_waited_for_by_whoever_gives_the_show(tmp_path: Path, ledger: Ledger) -> None:
     plan, clock = scenario(tmp_path, "friday", entry(jitter_s=3600)), ManualClock(at(SLOT))
     async with errand(plan, "due", ledger=ledger, owners=Owners(tmp_path / "o"), clock=clock) as task:
-        assert task.due is not None
-        assert timedelta() < task.due - at(SLOT) <= timedelta(hours=1)
+        assert task.show is not None
+        (row,) = await ledger.history()
+        assert row.due is not None
+        assert timedelta() < row.due - at(SLOT) <= timedelta(hours=1)
+        assert clock.now() == row.due
+
+
+async def test_a_slot_that_is_to_come_is_written_down_when_it_has(tmp_path: Path, ledger: Ledger) -> None:
+    """What waits is not on the air: other slots are given, and what is on the air by then counts."""
+
+    class SlowClock(ManualClock):
+        async def sleep(self, seconds: float) -> None:
+            assert await ledger.history() == []
+            await super().sleep(seconds)
+            other = Entry("friday", None, None, "", "ran", "", "by-hand")
+            await ledger.record([other], owner=living, now=self.now())
+
+    plan, clock = scenario(tmp_path, "friday", entry("0 20,23 * * *")), SlowClock(at(SLOT))
+    owners = Owners(tmp_path / "o")
+    with owners.join() as living:
+        async with errand(plan, "2026-06-01T23:00Z", ledger=ledger, owners=owners, clock=clock) as task:
+            assert (task.show, task.why) == (None, "skipped: overlap")
+    assert clock.now() == at("06-01 23:00")
 
 
 async def test_a_slot_is_skipped_where_other_processes_have_all_the_places(tmp_path: Path, ledger: Ledger) -> None:

@@ -31,7 +31,6 @@ class Errand:
 
     show: str | None
     why: str = ""
-    due: datetime | None = None
     ending: str = "failed"
 
 
@@ -78,7 +77,7 @@ async def errand(
     shows_at_once: int | None = None,
     purse: Purse | None = None,
 ) -> AsyncIterator[Errand]:
-    """Take a slot on, and write down what became of it; for the block that gives its show.
+    """Take a slot on once it is due, and write down what became of it; for the block that gives its show.
 
     ``shows_at_once`` and ``purse`` are as for ``Calendar``: all that share the ledger count.
 
@@ -91,6 +90,9 @@ async def errand(
     if slot is None:
         yield Errand(None, "no slot is due")
         return
+    # Before it is written down: what waits is not on the air, and what is on the air is known when it is due.
+    await clock.sleep((slot.due - now).total_seconds())
+    now = clock.now()
     with owners.join() as owner:
         row = await ledger.admit(
             name, title=scenario.title, path=str(scenario.path), entries=as_json(scenario.schedule), now=now
@@ -130,7 +132,7 @@ async def errand(
             await ledger.revise(show, "skipped", "budget", now)
             yield Errand(None, "skipped: budget")
         else:
-            result = Errand(show, due=slot.due)
+            result = Errand(show)
             notes.note_started(name, slot, now, how=found.outcome)
             try:
                 yield result

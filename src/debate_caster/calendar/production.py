@@ -14,6 +14,10 @@ from debate_caster.scenario.script import Scenario
 __all__ = ["Coming", "Production", "Running"]
 
 
+LEFT_S = 10.0
+"""How long a slot is left to another process, which looks for it every second; well within what is still on time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Coming:
     """A show that is planned."""
@@ -47,7 +51,8 @@ class Production:
 
     ``money`` is the most that a show of it may cost, None where nobody knows; ``unpaid`` says that its last slot was
     skipped for it. ``elsewhere`` is the show of it that another living process gives, empty where none does: such a one
-    counts as on the air, and is not ours to end.
+    counts as on the air, and is not ours to end. ``miscounted`` says that others have handled slots, and that our count
+    of its shows lacks them.
     """
 
     scenario: Scenario
@@ -58,11 +63,22 @@ class Production:
     running: list[Running] = field(default_factory=list)
     queued: Slot | None = None
     elsewhere: str = ""
+    miscounted: bool = False
 
     @property
     def on_air(self) -> str:
         """The show that is on, here or elsewhere, or waits to be; empty where there is none."""
         return next((running.show for running in self.running if not running.off_air), self.elsewhere)
+
+    def leaves_to_others(self, now: datetime) -> bool:
+        """Say whether the next slot, which has come, is for who gives the show that it is to replace: we can't end it.
+
+        One that does not have the slot on its calendar would never see to it; so it is left for a while only.
+        """
+        slot = self.docket.next
+        if slot is None or not self.elsewhere or slot.entry.overlap != "replace":
+            return False
+        return slot.due <= now <= slot.due + timedelta(seconds=LEFT_S)
 
     def decide(self, now: datetime) -> list[Decision]:
         """Return what becomes of the slots due by ``now``, as ``Docket.decide``."""

@@ -213,10 +213,8 @@ class Calendar:
 
     async def _wait(self) -> None:
         now = self._clock.now()
-        nearest = min(
-            (production.docket.next.due for production in self._productions.values() if production.docket.next),
-            default=None,
-        )
+        ahead = [each.docket.next for each in self._productions.values() if not each.leaves_to_others(now)]
+        nearest = min((slot.due for slot in ahead if slot is not None), default=None)
         wait = self._step_s
         if nearest is not None and self.failure is None:
             wait = min(wait, max((nearest - now).total_seconds(), 0.0))
@@ -230,10 +228,10 @@ class Calendar:
         self._looked_at = self._clock.monotonic()
         try:
             async with self._lock:
-                now = (
-                    self._clock.now()
-                )  # first: what others gave until a slot was due is over when we ask what they give
-                await self._hear_others(now)
+                # First: what others gave until a slot was due is over when we ask what they give.
+                now = self._clock.now()
+                await self._hear_others()
+                await self._count_again()
                 await self._handle_slots(now)
                 for production in self._productions.values():
                     if production.queued is not None and not production.on_air and not self._playhouse.closing:
@@ -254,7 +252,9 @@ class Calendar:
         due = [
             (production, production.decide(now))
             for production in self._productions.values()
-            if production.docket.next is not None and production.docket.next.due <= now
+            if production.docket.next is not None
+            and production.docket.next.due <= now
+            and not production.leaves_to_others(now)
         ]
         if not due:
             return
@@ -269,23 +269,27 @@ class Calendar:
             owner=self._owner,
             now=now,
             shows_at_once=self._playhouse.shows_at_once,
-            over=self._playhouse.off_air,
+            over=frozenset(self._playhouse.off_air),
             periods=self._purse.periods(now),
         )
         ours = {(entry.scenario, entry.slot): entry for entry in written}
-        # What others have made of a slot is theirs to say, also how many shows there have been.
-        theirs = {entry.scenario for entry in entries if (entry.scenario, entry.slot) not in ours}
-        started = {name: await self._ledger.started(name) for name in theirs}
         for production, decided in due:
             name = production.scenario.key
             decisions = [_as_written(decision, ours.get((name, decision.slot.at))) for decision in decided]
             production.docket.settle(now, decisions)
-            production.docket.started = started.get(name, production.docket.started)
+            production.miscounted |= any((name, decision.slot.at) not in ours for decision in decisions)
             for decision in decisions:
                 if (name, decision.slot.at) in ours:
                     self._playhouse.obey(production, decision, now)
         for production, _ in due:
             await self._settle_change(production)
+
+    async def _count_again(self) -> None:
+        """Learn how many shows there have been where others have handled slots: what became of those, they say."""
+        for name, production in self._productions.items():
+            if production.miscounted:
+                production.docket.started = await self._ledger.started(name)
+                production.miscounted = False
 
     async def _put_off(self, production: Production, decision: Decision, now: datetime) -> Decision:
         """Have a show that would start now wait for the next calendar; of a scenario's only the newest one does."""
@@ -318,9 +322,9 @@ class Calendar:
 
     # -- other processes, living and dead ------------------------------------------------------------------------
 
-    async def _hear_others(self, now: datetime) -> None:
+    async def _hear_others(self) -> None:
         """Take notice of what others have written: shows on the air, pauses, requests, shows whose process has died."""
-        orphans = await self._succession.look(now)
+        orphans = await self._succession.look()
         version = await self._ledger.version()
         if version != self._version:
             for row in await self._ledger.calendars():
@@ -328,10 +332,12 @@ class Calendar:
                     if production.docket.paused != row.paused:
                         logger.info("scenario_paused" if row.paused else "scenario_resumed", scenario=row.scenario)
                     production.docket.paused = row.paused
+        # Before requests: a show that was broken off goes on, rather than being cut off for one by hand.
+        await self._succession.inherit(orphans)
+        if version != self._version:
             for request in await self._ledger.asked():
                 await self._answer(request)
             self._version = version  # last: what the ledger keeps from us now is looked for again
-        await self._succession.inherit(orphans)
 
     async def _answer(self, request: Request) -> None:
         name, now = request.scenario, self._clock.now()
@@ -355,7 +361,7 @@ class Calendar:
                 owner=self._owner,
                 now=now,
                 shows_at_once=self._playhouse.shows_at_once,
-                over=self._playhouse.off_air,
+                over=frozenset(self._playhouse.off_air),
                 periods=periods,
             ):
                 logger.info("show_asked_for", scenario=name, show=show)

@@ -63,7 +63,7 @@ class Succession:
         self._ledger, self._productions, self._playhouse = ledger, productions, playhouse
         self._clock, self._owner, self._alive, self._remains = clock, owner, alive, remains
 
-    async def look(self, now: datetime) -> list[tuple[Occurrence, str]]:
+    async def look(self) -> list[tuple[Occurrence, str]]:
         """Note which scenarios have a show on the air elsewhere, and return those that nobody gives.
 
         Raises:
@@ -75,7 +75,7 @@ class Succession:
                 continue
             if self._is_orphan(occurrence):
                 orphans.append((occurrence, occurrence.show))
-            elif occurrence.owner != self._owner and occurrence.outcome != "queued" and _is_due(occurrence, now):
+            elif occurrence.owner != self._owner and occurrence.outcome != "queued":
                 elsewhere[occurrence.scenario] = occurrence.show
         for name, production in self._productions.items():
             production.elsewhere = elsewhere.get(name, "")
@@ -101,11 +101,10 @@ class Succession:
         ours_and_over = remains is not None and bool(remains.ending) and orphan.owner == self._owner
         if self._playhouse.closing and not ours_and_over:
             return  # whoever comes next starts it, or goes on with it
-        production = self._productions.get(orphan.scenario)
         if not await self._ledger.take_over(show, from_owner=orphan.owner, owner=self._owner):
-            if production is not None:
-                production.elsewhere = show  # somebody was quicker, and gives it now
+            await self.look()  # somebody was quicker, and gives it now
             return
+        production = self._productions.get(orphan.scenario)
         if remains is None:
             await self._start(production, show, orphan)
         elif ours_and_over:  # we gave it to its end, and could not say so
@@ -151,8 +150,3 @@ class Succession:
         else:
             logger.warning("show_cut_off", show=show, silent_s=round(silent_s, 3), taken_up=remains.taken_up)
             await self._playhouse.finish(show, CUT_OFF, now)
-
-
-def _is_due(occurrence: Occurrence, now: datetime) -> bool:
-    """Say whether a show is on by now: who comes for a slot early writes it down, and waits."""
-    return occurrence.due is None or occurrence.due <= now

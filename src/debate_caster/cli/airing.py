@@ -127,10 +127,9 @@ async def _run(session: Session, scenario: Scenario, folder: DataFolder, resumpt
         async with errand(
             scenario, slot, ledger=ledger, owners=owners, clock=clock, shows_at_once=places, purse=purse
         ) as task:
-            if task.show is None or task.due is None:
+            if task.show is None:
                 session.remark(f"{scenario.key}: {task.why}")
                 return RAN
-            await clock.sleep((task.due - clock.now()).total_seconds())
             try:
                 with _of_slot(folder, task.show) as resumption:
                     status = await _perform(session, scenario, folder, resumption, show=task.show)

@@ -274,7 +274,7 @@ class ControlDesk:
 
     async def _do(self, act: ProducerActed, meant: int | None) -> Answer:
         if act.command == "skip" and meant is not None and (self.turn is None or self.turn.index != meant):
-            return Answer(False, "that turn is not on")  # any more: it ended as the producer's hand came down
+            return Answer(False, "that turn is not on")  # it may have ended as the producer's hand came down
         commands: dict[str, Callable[[ProducerActed], Awaitable[str]]] = {
             "pause": self._pause,
             "resume": self._resume,

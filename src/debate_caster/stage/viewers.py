@@ -346,7 +346,7 @@ class Audience:
     # -- both ----------------------------------------------------------------------------------------------------
 
     async def keep_alive(self) -> None:
-        """Once a round, for ever, ping whoever was sent nothing; cut who has not even answered the ping before."""
+        """Once a round, for ever, ping who is live and was sent nothing; cut who has not answered the ping before."""
         while True:
             everybody = list(self.watching)
             steps = round(ROUND_S / STEP_S)
