@@ -255,24 +255,13 @@ class LateLedger(Ledger):
         return await super().take_over(show, from_owner=from_owner, owner=owner)
 
 
-def test_a_show_that_somebody_else_has_taken_over_is_on_from_that_moment(tmp_path: Path) -> None:
-    async def play(house: House) -> None:
-        calendar = house.calendar(step_s=1.0)
-        await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *")))
-        await come_for(house, "by-errand")
-        async with house.running(calendar):
-            await house.clock.sleep(0.5)
-            house.dead.add("errand")
-            await house.clock.sleep(1)
-        assert house.begun == []
-
-    assert performed(play, start="06-01 19:59:59", ledger=LateLedger(IN_MEMORY))[-1] == ("06-01 20:00", OVERLAP)
-
-
-def test_a_show_that_somebody_quicker_has_written_off_is_not_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("writes_off", [False, True])
+def test_a_show_that_somebody_quicker_takes_over_is_on_unless_it_was_written_off(
+    tmp_path: Path, writes_off: bool
+) -> None:
     async def play(house: House) -> None:
         assert isinstance(house.ledger, LateLedger)
-        house.ledger.writes_off = True
+        house.ledger.writes_off = writes_off
         calendar = house.calendar(step_s=1.0)
         await calendar.admit(scenario(tmp_path, "long", entry("0 20 * * *")))
         await come_for(house, "by-errand")
@@ -280,9 +269,11 @@ def test_a_show_that_somebody_quicker_has_written_off_is_not_on(tmp_path: Path) 
             await house.clock.sleep(0.5)
             house.dead.add("errand")
             await house.clock.sleep(1)
-        assert house.begun == ["long-20260601-200000z"]
+        assert house.begun == (["long-20260601-200000z"] if writes_off else [])
 
-    performed(play, start="06-01 19:59:59", ledger=LateLedger(IN_MEMORY))
+    found = performed(play, start="06-01 19:59:59", ledger=LateLedger(IN_MEMORY))
+
+    assert found[-1] == ("06-01 20:00", "ran" if writes_off else OVERLAP)
 
 
 def test_a_show_that_was_broken_off_goes_on_though_somebody_asks_for_one_by_hand(tmp_path: Path) -> None:

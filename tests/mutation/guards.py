@@ -930,7 +930,7 @@ GUARDS = (
     Guard(
         "a show whose end is only being written down holds no place",
         "calendar/season.py",
-        "            over=frozenset(self._playhouse.off_air),\n            periods=self._purse.periods(now),\n",
+        "            over=self._playhouse.off_air,\n            periods=self._purse.periods(now),\n",
         "            periods=self._purse.periods(now),\n",
         ("calendar/test_season.py::test_a_show_that_is_over_holds_neither_a_place_nor_money_that_it_did_not_spend",),
     ),
@@ -944,7 +944,7 @@ GUARDS = (
     Guard(
         "a show by hand needs a place at the moment when it is written down",
         "calendar/ledger.py",
-        "if not _has_place(db, entry, shows_at_once, over=over):",
+        "if not _has_place(db, entry.scenario, shows_at_once, over=over):",
         "if False:",
         ("calendar/test_season.py::test_a_show_asked_for_by_hand_is_refused_where_there_is_no_place",),
     ),
@@ -1247,8 +1247,8 @@ GUARDS = (
     Guard(
         "an order to skip a turn that is over skips no other",
         "show/control_desk.py",
-        "meant is not None and (self",
-        "False and (self",
+        "if meant is not None and turn.index != meant:",
+        "if False:",
         (
             "show/test_control_desk.py::test_an_order_to_skip_a_turn_that_has_ended_meanwhile_costs_the_next_speaker_nothing",
         ),

@@ -222,13 +222,18 @@ async def test_who_does_not_read_is_cut_and_nobody_else_waits(stage: Stage, monk
             stalled.close()
 
 
+async def say_much(stage: Stage, speaker: Agent) -> None:
+    """Give a show a history of 3.6 MB, more than the kernel and the stage keep for who does not read."""
+    show = stage._programme.live["show-1"]
+    for ref in range(1, 900):
+        show.air_text(show.rooms[speaker.room], "x" * 4000, turn=0, index=ref, ref=ref)
+    await show.air.settled()
+
+
 async def test_who_does_not_read_its_history_is_cut(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(viewers_module, "STALLED_S", 0.2)
     async with caster_on(stage) as ada:
-        show = stage._programme.live["show-1"]
-        for ref in range(1, 900):
-            show.air_text(show.rooms[ada.room], "x" * 4000, turn=0, index=ref, ref=ref)
-        await show.air.settled()
+        await say_much(stage, ada)
         stalled = stalled_viewer(stage.port)
         try:
             await eventually(lambda: watching(stage, 1))
@@ -244,10 +249,7 @@ async def test_who_reads_its_history_is_not_asked_whether_it_is_there(
     monkeypatch.setattr(viewers_module, "ROUND_S", 0.1)
     monkeypatch.setattr(viewers_module, "STEP_S", 0.05)
     async with open_stage(log=log) as stage, caster_on(stage) as ada:
-        show = stage._programme.live["show-1"]
-        for ref in range(1, 900):
-            show.air_text(show.rooms[ada.room], "x" * 4000, turn=0, index=ref, ref=ref)
-        await show.air.settled()
+        await say_much(stage, ada)
         slow = stalled_viewer(stage.port)
         try:
             await eventually(lambda: watching(stage, 1))

@@ -194,7 +194,7 @@ class Ledger:
                 for entry in entries:
                     placed = entry
                     if _starts(entry):
-                        if not _has_place(db, entry, shows_at_once, dead, over):
+                        if not _has_place(db, entry.scenario, shows_at_once, dead, over):
                             placed = replace(entry, outcome="skipped", why="limit", show=None)
                         elif books.shortage(entry.money):
                             placed = replace(entry, outcome="skipped", why="budget", show=None)
@@ -209,6 +209,10 @@ class Ledger:
             return ours
 
         return await self._file.run(work)
+
+    async def has_place(self, scenario: str, shows_at_once: int | None, *, over: Collection[str] = ()) -> bool:
+        """Say whether a show of a scenario may be on the air beside those of the others, as for ``record``."""
+        return await self._file.run(lambda db: _has_place(db, scenario, shows_at_once, over=over))
 
     async def revise(self, show: str, outcome: Outcome, why: Reason, now: datetime) -> None:
         """Say anew what became of a slot whose show waited, or never began."""
@@ -309,7 +313,7 @@ class Ledger:
 
         def work(db: sqlite3.Connection) -> bool:
             with transaction(db):
-                if not _has_place(db, entry, shows_at_once, over=over):
+                if not _has_place(db, entry.scenario, shows_at_once, over=over):
                     _answer(db, request, f"refused: only {shows_at_once} may be on the air at once")
                     return False
                 books = Books(db, periods)
@@ -392,7 +396,7 @@ def _starts(entry: Entry) -> bool:
 
 def _has_place(
     db: sqlite3.Connection,
-    entry: Entry,
+    scenario: str,
     shows_at_once: int | None,
     dead: Collection[str] = (),
     over: Collection[str] = (),
@@ -403,7 +407,7 @@ def _has_place(
         "SELECT count(DISTINCT scenario) FROM occurrences WHERE show IS NOT NULL AND ended IS NULL "
         "AND outcome != 'queued' AND scenario != ? AND owner NOT IN (SELECT value FROM json_each(?)) "
         "AND show NOT IN (SELECT value FROM json_each(?))",
-        (entry.scenario, json.dumps(sorted(dead)), json.dumps(sorted(over))),
+        (scenario, json.dumps(sorted(dead)), json.dumps(sorted(over))),
     ).fetchone()[0]
     return int(on_air) < shows_at_once
 

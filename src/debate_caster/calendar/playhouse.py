@@ -1,7 +1,7 @@
 """The playhouse: whether one more show may be on the air, giving those that may, and writing down how each ended."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -36,10 +36,9 @@ class Perform(Protocol):
 class Playhouse:
     """Gives the shows of one calendar. Once it is ``closing``, none begins.
 
-    Those that are ``off_air`` have ended, and the ledger may not say so yet.
-
     Args:
         ledger: Has the shows on the air, also other processes'.
+        productions: What is on the calendar, by scenario.
         clock: The machine's.
         owner: Our name in the ledger.
         alive: Says whether a process of another name is still at work.
@@ -52,6 +51,7 @@ class Playhouse:
     def __init__(
         self,
         ledger: Ledger,
+        productions: Mapping[str, Production],
         *,
         clock: Clock,
         owner: str,
@@ -66,22 +66,28 @@ class Playhouse:
         self.closing = False
         self._ledger, self._clock, self._owner, self._alive = ledger, clock, owner, alive
         self._perform, self._on_over = perform, on_over
+        self._productions = productions
         self._tasks: asyncio.TaskGroup | None = None
-        self.off_air: set[str] = set()
 
     def open(self, tasks: asyncio.TaskGroup) -> None:
         """From here on shows are given, in tasks of this group."""
         self._tasks = tasks
 
+    @property
+    def off_air(self) -> frozenset[str]:
+        """The shows that have ended, and of which the ledger may not say so yet."""
+        return frozenset(
+            running.show
+            for production in self._productions.values()
+            for running in production.running
+            if running.off_air
+        )
+
     # -- what a show needs ---------------------------------------------------------------------------------------
 
     async def has_place(self, name: str) -> bool:
         """Say whether a show of a scenario may be on the air beside those of the others."""
-        if self.shows_at_once is None:
-            return True
-        unfinished = await self._ledger.unfinished()
-        on_air = {row.scenario for row in unfinished if row.outcome != "queued" and row.show not in self.off_air}
-        return len(on_air - {name}) < self.shows_at_once
+        return await self._ledger.has_place(name, self.shows_at_once, over=self.off_air)
 
     async def hindrance(
         self, production: Production, slot: Slot, now: datetime, *, placed: bool = False
@@ -96,7 +102,7 @@ class Playhouse:
     async def settle_what_is_over(self, now: datetime) -> None:
         """Count what shows have cost that are over instead of what they might have; before more is held back."""
         if self.purse.allowance.is_limited:
-            for show in tuple(self.off_air):
+            for show in self.off_air:
                 await self.purse.settle(show, now)
             await self.purse.settle_what_is_over(self._owner, alive=self._alive, now=now)
 
@@ -183,12 +189,10 @@ class Playhouse:
                 logger.exception("show_failed", show=show)
             # From here on it is over: a slot that comes while that is being written must not be told that it is on.
             running.off_air = True
-            self.off_air.add(show)
             await self._unless_log_fails(self.finish(show, ending, self._clock.now()))
             logger.info("show_over", show=show, ending=ending)
         finally:
             running.over.set()
-            self.off_air.discard(show)
             production.running.remove(running)
             self._on_over()
 

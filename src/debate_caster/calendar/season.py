@@ -81,6 +81,7 @@ class Calendar:
         self._version = -1
         self._playhouse = Playhouse(
             ledger,
+            self._productions,
             clock=clock,
             owner=owner,
             alive=alive,
@@ -269,7 +270,7 @@ class Calendar:
             owner=self._owner,
             now=now,
             shows_at_once=self._playhouse.shows_at_once,
-            over=frozenset(self._playhouse.off_air),
+            over=self._playhouse.off_air,
             periods=self._purse.periods(now),
         )
         ours = {(entry.scenario, entry.slot): entry for entry in written}
@@ -361,7 +362,7 @@ class Calendar:
                 owner=self._owner,
                 now=now,
                 shows_at_once=self._playhouse.shows_at_once,
-                over=frozenset(self._playhouse.off_air),
+                over=self._playhouse.off_air,
                 periods=periods,
             ):
                 logger.info("show_asked_for", scenario=name, show=show)

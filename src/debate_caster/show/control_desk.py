@@ -273,12 +273,10 @@ class ControlDesk:
     # -- the commands --------------------------------------------------------------------------------------------
 
     async def _do(self, act: ProducerActed, meant: int | None) -> Answer:
-        if act.command == "skip" and meant is not None and (self.turn is None or self.turn.index != meant):
-            return Answer(False, "that turn is not on")  # it may have ended as the producer's hand came down
         commands: dict[str, Callable[[ProducerActed], Awaitable[str]]] = {
             "pause": self._pause,
             "resume": self._resume,
-            "skip": self._skip,
+            "skip": lambda act: self._skip(act, meant),
             "end": self._end_now,
             "inject": self._inject,
             "context": self._note,
@@ -343,10 +341,12 @@ class ControlDesk:
         await self._let_go(act, ShowResumed(at=act.at))
         return ""
 
-    async def _skip(self, act: ProducerActed) -> str:
+    async def _skip(self, act: ProducerActed, meant: int | None) -> str:
         turn = self.turn
         if turn is None:
             return "there is no turn to skip"
+        if meant is not None and turn.index != meant:
+            return "that turn is not on"  # it may have ended as the producer's hand came down
         if self.cuts(turn):
             return "that turn is being skipped already"
         await self._writer.append(act)
